@@ -1,0 +1,249 @@
+"""What stands on the floor: contacts, offers, agents and tickets as slotted values.
+
+Instants are seconds since the Unix epoch (UTC), durations seconds. The values here are changed by
+`routing.floor.Floor.apply` alone; everybody else reads them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+PRIORITY_MAX: Final = 5
+SKILL_LEVEL_MAX: Final = 5
+NEVER: Final = float("inf")
+
+
+class Channel(StrEnum):
+    """The way a contact reaches us."""
+
+    VOICE = "voice"
+    CALLBACK = "callback"
+    CHAT = "chat"
+    EMAIL = "email"
+    WEB = "web"
+
+
+class ContactState(StrEnum):
+    """Where a contact stands; the last six are final."""
+
+    RECEIVED = "received"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    OFFERED = "offered"
+    CONNECTED = "connected"
+    WRAP_UP = "wrap_up"
+    COMPLETED = "completed"
+    ABANDONED = "abandoned"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CONVERTED = "converted"
+
+
+FINAL_CONTACT_STATES: Final = frozenset(
+    {
+        ContactState.COMPLETED,
+        ContactState.ABANDONED,
+        ContactState.CANCELLED,
+        ContactState.EXPIRED,
+        ContactState.REJECTED,
+        ContactState.CONVERTED,
+    }
+)
+WAITING_STATES: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
+
+
+class OfferState(StrEnum):
+    """An offer is pending until exactly one of the others happens."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Presence(StrEnum):
+    """What an agent chose to be; custom presences are `break` with a reason."""
+
+    AVAILABLE = "available"
+    BREAK = "break"
+    MEAL = "meal"
+    TRAINING = "training"
+    OFFLINE = "offline"
+
+
+class AgentState(StrEnum):
+    """What the system sees an agent do."""
+
+    IDLE = "idle"
+    OFFERED = "offered"
+    BUSY = "busy"
+    WRAP_UP = "wrap_up"
+    NOT_RESPONDING = "not_responding"
+
+
+class TicketState(StrEnum):
+    """Where the customer's concern stands."""
+
+    OPEN = "open"
+    WAITING_CUSTOMER = "waiting_customer"
+    WAITING_INTERNAL = "waiting_internal"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class SkillNeed(msgspec.Struct, frozen=True, array_like=True):
+    """A skill that a contact asks for, with the least level (1 to 5)."""
+
+    skill: str
+    level: int
+
+
+class Contact(msgspec.Struct, kw_only=True):
+    """One interaction on one channel, as far as routing looks at it."""
+
+    id: int
+    channel: Channel
+    customer_id: int
+    ticket_id: int
+    received_at: float
+    state: ContactState = ContactState.RECEIVED
+    team_id: str = ""
+    priority: int = 0
+    skills: tuple[SkillNeed, ...] = ()
+    language: str | None = None
+    segment: int = 0
+    """Queue segments so far; a transfer or an overflow opens another."""
+    enqueued_at: float = 0.0
+    """The instant that decides the place in the queue; kept over offers, overflow and callback."""
+    segment_at: float = 0.0
+    """Start of the current queue segment; the clock of steps and of the segment's wait."""
+    step: int = 0
+    """Index of the active relaxation step; -1 while only the preferred agent may take it."""
+    preferred_agent_id: str | None = None
+    preferred_until: float = 0.0
+    expires_at: float = NEVER
+    tried: dict[str, float] = msgspec.field(default_factory=dict)
+    """Agents who declined or missed an offer, each with the instant from which it may be offered again."""
+    offer_ids: tuple[int, ...] = ()
+    """Pending offers; not empty if and only if the state is `offered`."""
+    agent_id: str | None = None
+    offer_id: int | None = None
+    """The accepted offer under which the agent talks to the customer or wraps up."""
+    connected_at: float | None = None
+    closed_at: float | None = None
+    scheduled_at: float | None = None
+    attempts: int = 0
+    end_reason: str = ""
+    short: bool = False
+    due_at: float = NEVER
+    """When the next timer of this contact runs out."""
+    effective_at: float = 0.0
+    """`enqueued_at` less the credit for priority: the order within a team."""
+
+
+class Offer(msgspec.Struct, kw_only=True):
+    """A contact offered to an agent for a limited time; accepted, it is the agent's assignment."""
+
+    id: int
+    contact_id: int
+    segment: int
+    agent_id: str
+    team_id: str
+    channel: Channel
+    cost: int
+    made_at: float
+    expires_at: float
+    state: OfferState = OfferState.PENDING
+    accepted_at: float | None = None
+    talk_ended_at: float | None = None
+    wrap_up_until: float | None = None
+    released_at: float | None = None
+    ended_at: float | None = None
+    end_reason: str = ""
+    customer_gone: bool = False
+    """True where the customer left before the agent answered: no fault of the agent."""
+
+
+class Agent(msgspec.Struct, kw_only=True):
+    """A person who takes contacts (or, as a lead, answers for those nobody has taken yet)."""
+
+    id: str
+    name: str
+    index: int = -1
+    """Position in the floor's bit sets; given once, never reused."""
+    teams: tuple[str, ...] = ()
+    skills: dict[str, int] = msgspec.field(default_factory=dict)
+    languages: tuple[str, ...] = ()
+    capacity: int = 100
+    channel_caps: dict[str, int] = msgspec.field(default_factory=dict)
+    active: bool = True
+    presence: Presence = Presence.OFFLINE
+    presence_reason: str = ""
+    presence_since: float = 0.0
+    next_presence: Presence | None = None
+    draining: bool = False
+    not_responding: bool = False
+    not_responding_until: float = NEVER
+    missed: int = 0
+    """Offers in a row that expired."""
+    state: AgentState = AgentState.IDLE
+    state_since: float = 0.0
+    idle_since: float = 0.0
+    """The later of the end of the last work and of becoming available."""
+    handled: int = 0
+    seen_at: float = 0.0
+    used: int = 0
+    """Capacity taken by pending offers and by contacts in conversation or wrap-up."""
+    pending: int = 0
+    talking: int = 0
+    wrapping: int = 0
+    offer_ids: tuple[int, ...] = ()
+    """Offers that take capacity: pending, in conversation, in wrap-up."""
+    channel_use: dict[str, int] = msgspec.field(default_factory=dict)
+    served_s: float = 0.0
+    """Time with customers today, for the strategy `least_occupied`; reset when going offline."""
+    last_offer_at: float = 0.0
+
+
+class Segment(msgspec.Struct, kw_only=True):
+    """One stay of a contact in a queue and, where it was answered, the conversation that followed."""
+
+    contact_id: int
+    number: int
+    team_id: str
+    channel: Channel
+    queued_at: float
+    enqueued_at: float
+    ended_at: float
+    outcome: str
+    """`answered`, `abandoned`, `flowed_out`, `cancelled`, `expired` or `converted`."""
+    reason: str = ""
+    short: bool = False
+    agent_id: str | None = None
+    answered_at: float | None = None
+
+
+class Ticket(msgspec.Struct, kw_only=True):
+    """A customer's concern; its owner is never empty."""
+
+    id: int
+    customer_id: int
+    team_id: str
+    owner_id: str
+    opened_at: float
+    state: TicketState = TicketState.OPEN
+    subject: str = ""
+    accepted: bool = False
+    """False while the team's lead answers for it because no agent has taken it yet."""
+    changed_at: float = 0.0
+    resolved_at: float | None = None
+    closed_at: float | None = None
+    reopened: int = 0
+    contacts: int = 0
+    contact_ids: tuple[int, ...] = ()
+    """Contacts of this ticket that are still on the floor."""

@@ -1,0 +1,43 @@
+"""How far who may take a contact has been relaxed: the steps that are due, and when the next one is."""
+
+from __future__ import annotations
+
+from routing.model import NEVER, Contact
+from routing.policy import TeamPolicy
+
+
+class Scope:
+    """Who may take a contact at one step: teams, how many skill levels are forgone, whether language counts."""
+
+    __slots__ = ("any_language", "skill_slack", "teams")
+
+    def __init__(self, teams: tuple[str, ...], skill_slack: int, *, any_language: bool) -> None:
+        self.teams = teams
+        self.skill_slack = skill_slack
+        self.any_language = any_language
+
+
+def scope(team: TeamPolicy, step: int) -> Scope:
+    """Return what holds at `step`: 0 is the team itself, n the first n relaxation steps together."""
+    done = team.steps[: max(step, 0)]
+    teams = dict.fromkeys((team.id, *(other for each in done for other in each.teams)))
+    return Scope(
+        tuple(teams),
+        max((each.skill_slack for each in done), default=0),
+        any_language=any(each.any_language for each in done),
+    )
+
+
+def due_step(team: TeamPolicy, contact: Contact, now: float) -> int:
+    """Return the step that holds at `now` for a contact that is past its preferred agent."""
+    waited_s = now - contact.segment_at
+    return sum(1 for step in team.steps if step.after_s <= waited_s)
+
+
+def next_step_at(team: TeamPolicy, contact: Contact) -> float:
+    """Return when the next step falls due, or NEVER after the last."""
+    if contact.step < 0:
+        return contact.preferred_until
+    if contact.step < len(team.steps):
+        return contact.segment_at + team.steps[contact.step].after_s
+    return NEVER

@@ -1,0 +1,28 @@
+"""Who is served first: convex cost of waiting against each team's target.
+
+The marginal cost of keeping a contact waiting is its age relative to the team's target, growing with the
+square once the target has passed (generalised c-mu rule, Mandelbaum and Stolyar 2004). Priority is a
+credit of waiting time, so overtaking is bounded: within a team no contact is overtaken by one that came
+more than `overtaking_bound_s` after it.
+"""
+
+from __future__ import annotations
+
+from routing.model import PRIORITY_MAX, Contact
+from routing.policy import TeamPolicy
+
+
+def urgency(team: TeamPolicy, *, age_s: float) -> float:
+    """Return the marginal cost of waiting at `age_s` (wait plus credit, s); 1.0 * weight at the target."""
+    relative = age_s / team.target_s
+    return team.weight * (relative if relative <= 1.0 else relative * relative)
+
+
+def effective_at(team: TeamPolicy, contact: Contact) -> float:
+    """Return the instant that orders `contact` within its team: its place less the credit for priority."""
+    return contact.enqueued_at - team.priority_credit_s * contact.priority
+
+
+def overtaking_bound_s(team: TeamPolicy) -> float:
+    """Return by how much later a contact of the same team may have come and still go first."""
+    return team.priority_credit_s * PRIORITY_MAX
