@@ -1,0 +1,219 @@
+"""Decides how HiGHS and CP-SAT are fed with a linear model, and reads back what they found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from ortools.sat.python import cp_model  # must be loaded before highspy
+
+import highspy  # isort: skip
+
+from staffing.rostering.linear import Floats, Matrix
+
+_NEVER = 1e30
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a solver found.
+
+    Attributes:
+        values: Best solution, or None.
+        objective: Its price, offset included; infinite without a solution.
+        bound: Proven lower bound of the price, offset included.
+        proven: Whether the solution is optimal.
+        infeasible: Whether it was proven that there is no solution.
+    """
+
+    values: Floats | None
+    objective: float
+    bound: float
+    proven: bool = False
+    infeasible: bool = False
+
+
+def relax(matrix: Matrix, *, time_limit_s: float, threads: int = 1) -> Answer:
+    """Return the solution of the model without whole numbers: its price is a bound (HiGHS)."""
+    highs = _load(matrix, whole=False)
+    highs.setOptionValue("threads", threads)
+    highs.setOptionValue("time_limit", time_limit_s)
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return Answer(None, float("inf"), -float("inf"))
+    price = highs.getInfo().objective_function_value
+    return Answer(np.array(highs.getSolution().col_value), price, price)
+
+
+def branch(
+    matrix: Matrix,
+    *,
+    time_limit_s: float,
+    seed: int = 0,
+    threads: int = 1,
+    start: Floats | None = None,
+    on_progress: Callable[[float, float, Floats | None], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Answer:
+    """Return the answer of HiGHS' branch and bound.
+
+    Args:
+        matrix: The model.
+        time_limit_s: Wall time after which it gives up.
+        seed: Its random seed.
+        threads: Threads it may use.
+        start: A solution to begin with.
+        on_progress: Called with objective, bound and a new solution or None, from the solver's thread.
+        should_stop: Asked now and then; the search ends when it says yes.
+    """
+    highs = _load(matrix, whole=True)
+    for name, value in (("time_limit", time_limit_s), ("random_seed", seed), ("threads", threads)):
+        highs.setOptionValue(name, value)
+    highs.setOptionValue("mip_rel_gap", 0.0)
+    highs.setOptionValue("mip_abs_gap", 0.999 if _is_whole(matrix) else 1e-6)
+    if start is not None:
+        highs.setSolution(_solution(start))
+    _listen(highs, on_progress, should_stop)
+    highs.run()
+    info, status = highs.getInfo(), highs.getModelStatus()
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+        infeasible = status == highspy.HighsModelStatus.kInfeasible
+        return Answer(None, float("inf"), info.mip_dual_bound, infeasible=infeasible)
+    values = np.array(highs.getSolution().col_value)
+    proven = status == highspy.HighsModelStatus.kOptimal
+    return Answer(values, info.objective_function_value, info.mip_dual_bound, proven)
+
+
+def search(
+    matrix: Matrix,
+    *,
+    time_limit_s: float,
+    effort: float = _NEVER,
+    seed: int = 0,
+    workers: int = 1,
+    hint: Floats | None = None,
+    better_than: float | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    on_solution: Callable[[float, float], None] | None = None,
+) -> Answer:
+    """Return the answer of CP-SAT.
+
+    Args:
+        matrix: The model.
+        time_limit_s: Wall time after which it gives up.
+        effort: The same in the solver's own deterministic time.
+        seed: Its random seed.
+        workers: Threads; with one the answer depends on seed and effort alone.
+        hint: Values to try first.
+        better_than: Only solutions cheaper than this are of interest.
+        should_stop: Asked at each solution.
+        on_solution: Called with price and bound at each solution.
+    """
+    model, variables = _cp_model(matrix, better_than)
+    if hint is not None:
+        for variable, value in zip(variables, hint, strict=True):
+            model.add_hint(variable, round(value))
+    solver = cp_model.CpSolver()
+    parameters = solver.parameters
+    parameters.max_time_in_seconds = time_limit_s
+    parameters.max_deterministic_time = effort
+    parameters.random_seed = seed
+    parameters.num_workers = workers
+    parameters.linearization_level = 2
+    status = solver.solve(model, _Listener(matrix.offset, on_solution, should_stop))
+    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        values = np.array(solver.values(variables), dtype=np.float64)
+        price = float(matrix.cost @ values) + matrix.offset
+        bound = solver.best_objective_bound + matrix.offset
+        return Answer(values, price, bound, status == cp_model.OPTIMAL)
+    infeasible = status == cp_model.INFEASIBLE
+    return Answer(None, float("inf"), -float("inf"), infeasible=infeasible)
+
+
+class _Listener(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+    def __init__(
+        self,
+        offset: float,
+        on_solution: Callable[[float, float], None] | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        super().__init__()
+        self._offset, self._on_solution, self._should_stop = offset, on_solution, should_stop
+
+    def on_solution_callback(self) -> None:
+        """Tell about a better solution and end the search when asked to."""
+        if self._on_solution is not None:
+            self._on_solution(self.objective_value + self._offset, self.best_objective_bound + self._offset)
+        if self._should_stop is not None and self._should_stop():
+            self.stop_search()
+
+
+def _is_whole(matrix: Matrix) -> bool:
+    return bool(np.all(matrix.cost == np.round(matrix.cost)))
+
+
+def _load(matrix: Matrix, *, whole: bool) -> highspy.Highs:
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    lp = highspy.HighsLp()
+    lp.num_row_, lp.num_col_ = matrix.shape
+    lp.col_cost_, lp.offset_ = matrix.cost, matrix.offset
+    lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
+    lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = matrix.rows.indptr
+    lp.a_matrix_.index_ = matrix.rows.indices
+    lp.a_matrix_.value_ = matrix.rows.data
+    if whole:
+        kinds = (highspy.HighsVarType.kInteger, highspy.HighsVarType.kContinuous)
+        lp.integrality_ = [kinds[int(implied)] for implied in matrix.implied]
+    highs.passModel(lp)
+    return highs
+
+
+def _solution(values: Floats) -> highspy.HighsSolution:
+    solution = highspy.HighsSolution()
+    solution.col_value = list(values)
+    return solution
+
+
+def _listen(
+    highs: highspy.Highs,
+    on_progress: Callable[[float, float, Floats | None], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> None:
+    if on_progress is not None:
+        highs.cbMipImprovingSolution.subscribe(
+            lambda event: on_progress(
+                event.data_out.objective_function_value,
+                event.data_out.mip_dual_bound,
+                np.array(event.data_out.mip_solution),
+            )
+        )
+        highs.cbMipLogging.subscribe(
+            lambda event: on_progress(event.data_out.mip_primal_bound, event.data_out.mip_dual_bound, None)
+        )
+    if should_stop is not None:
+        highs.cbMipInterrupt.subscribe(lambda event: event.interrupt() if should_stop() else None)
+
+
+def _cp_model(matrix: Matrix, better_than: float | None) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
+    model = cp_model.CpModel()
+    lower, upper = matrix.lower.astype(int).tolist(), matrix.upper.astype(int).tolist()
+    variables = [model.new_int_var(low, high, "") for low, high in zip(lower, upper, strict=True)]
+    infinite = 1 << 50
+    row_lower = np.maximum(matrix.row_lower, -infinite).astype(int).tolist()
+    row_upper = np.minimum(matrix.row_upper, infinite).astype(int).tolist()
+    indices, data = matrix.rows.indices.tolist(), matrix.rows.data.astype(int).tolist()
+    pointers = matrix.rows.indptr.tolist()
+    for row, (low, high) in enumerate(zip(row_lower, row_upper, strict=True)):
+        span = slice(pointers[row], pointers[row + 1])
+        terms = [variables[i] for i in indices[span]]
+        model.add_linear_constraint(cp_model.LinearExpr.weighted_sum(terms, data[span]), low, high)
+    priced = np.flatnonzero(matrix.cost).tolist()
+    price = cp_model.LinearExpr.weighted_sum(
+        [variables[i] for i in priced], matrix.cost[priced].astype(int).tolist()
+    )
+    if better_than is not None:
+        model.add(price <= int(np.ceil(better_than - matrix.offset)) - 1)
+    model.minimize(price)
+    return model, variables
