@@ -1,0 +1,163 @@
+"""Decides how busy a whole day will be, from its weekday, its place in the month and the days before it.
+
+The level (or a factor's score) of a day is a Gaussian process over open days: a constant, an effect of each
+weekday, a smooth effect of the place in the month (billing and pay days), an AR(1) memory of the last days, a
+slow drift and noise. How much each of them counts is learnt by marginal likelihood under a mild prior (Rasmussen
+and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.25, 2.30, 5.9). Without month and drift it is
+the AR(1) around weekday means of the call-centre literature.
+"""
+
+import calendar
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import linalg, optimize
+
+from staffing.intervals import date_of_day
+from staffing.training import Bools, Floats, Ints, weekday_of
+
+MEMORY_DAYS = 180
+
+_CONSTANT = 10.0
+_MONTH_LENGTH = 0.5
+_DRIFT_DAYS = 40.0
+_PRIOR_SD = 0.5
+_STEPS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each part of the level counts; variances as multiples of one common scale.
+
+    Args:
+        weekday: Variance of the weekdays' effects.
+        month: Variance of the effect of the place in the month.
+        memory: Variance of the AR(1) part.
+        persistence: Its correlation from one open day to the next, 0..1.
+        drift: Variance of the slow drift.
+        noise: Variance that says nothing about other days.
+    """
+
+    weekday: float = 1.0
+    month: float = 0.3
+    memory: float = 1.0
+    persistence: float = 0.8
+    drift: float = 0.3
+    noise: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where days stand: weekday, number of the open day, place in the month on a circle of length 1."""
+
+    weekday: Ints
+    open_day: Floats
+    month: Floats
+
+
+def places_of(day: Ints, open_weekdays: Bools) -> Places:
+    """Return the places of days given by number, counting only weekdays on which the team is open."""
+    first, last = int(day[0]), int(day[-1])
+    span = np.arange(first, last + 1)
+    opened = np.cumsum(open_weekdays[weekday_of(span)])
+    return Places(
+        weekday_of(day), opened[day - first].astype(float), np.array([_month_place(int(d)) for d in day])
+    )
+
+
+def learnt_weights(levels: Floats, places: Places) -> Weights:
+    """Return the weights under which the observed levels are most likely (maximum a posteriori).
+
+    Args:
+        levels: Levels or scores of the days, shape (n,).
+        places: Their places, n of them.
+    """
+    parts = _parts(places, places)
+    values = levels - levels.mean()
+    if not np.any(values):
+        return Weights()
+    start = _packed(Weights())
+    found = optimize.minimize(
+        _cost, start, args=(values, parts, start), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}
+    )
+    return _unpacked(found.x)
+
+
+def predicted_levels(levels: Floats, places: Places, ahead: Places, weights: Weights) -> Floats:
+    """Return the expected levels of the days `ahead` (m,), given the levels (n,) at `places`."""
+    mean = levels.mean()
+    within = _mixed(_parts(places, places), weights)
+    within[np.diag_indices(len(levels))] += weights.noise
+    across = _mixed(_parts(ahead, places), weights)
+    return np.asarray(mean + across @ linalg.solve(within, levels - mean, assume_a="pos", check_finite=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The correlations between two sets of days: same weekday, same place in the month, days apart, drift."""
+
+    weekday: Floats
+    month: Floats
+    apart: Floats
+    drift: Floats
+
+
+def _parts(rows: Places, columns: Places) -> _Parts:
+    apart = np.abs(rows.open_day[:, None] - columns.open_day[None])
+    circle = np.square(np.sin(np.pi * (rows.month[:, None] - columns.month[None])))
+    return _Parts(
+        (rows.weekday[:, None] == columns.weekday[None]).astype(float),
+        np.exp(-2 * circle / _MONTH_LENGTH**2),
+        apart,
+        np.exp(-apart / _DRIFT_DAYS),
+    )
+
+
+def _mixed(parts: _Parts, weights: Weights) -> Floats:
+    memory = weights.memory * np.exp(np.log(weights.persistence) * parts.apart)
+    steady = _CONSTANT + weights.weekday * parts.weekday + weights.month * parts.month
+    return np.asarray(steady + memory + weights.drift * parts.drift)
+
+
+def _cost(packed: Floats, values: Floats, parts: _Parts, start: Floats) -> tuple[float, Floats]:
+    """Return the negative log posterior of the packed weights and its gradient; the scale is optimised out."""
+    weights, n = _unpacked(packed), len(values)
+    within = _mixed(parts, weights)
+    within[np.diag_indices(n)] += weights.noise
+    factor = linalg.cholesky(within, lower=True, check_finite=False)
+    inverse = linalg.cho_solve((factor, True), np.eye(n), check_finite=False)
+    solved = inverse @ values
+    fit = float(values @ solved)
+    pull = (packed - start) / _PRIOR_SD
+    cost = 0.5 * n * np.log(fit / n) + np.log(np.diag(factor)).sum() + 0.5 * float(pull @ pull)
+    outer = 0.5 * (inverse - n / fit * np.outer(solved, solved))
+    memory = np.exp(np.log(weights.persistence) * parts.apart)
+    gradient = np.array(
+        [
+            weights.weekday * np.sum(outer * parts.weekday),
+            weights.month * np.sum(outer * parts.month),
+            weights.memory * np.sum(outer * memory),
+            weights.memory * (1 - weights.persistence) * np.sum(outer * memory * parts.apart),
+            weights.drift * np.sum(outer * parts.drift),
+            weights.noise * np.trace(outer),
+        ]
+    )
+    return float(cost), gradient + pull / _PRIOR_SD
+
+
+def _packed(weights: Weights) -> Floats:
+    odds = weights.persistence / (1 - weights.persistence)
+    return np.log([weights.weekday, weights.month, weights.memory, odds, weights.drift, weights.noise])
+
+
+def _unpacked(packed: Floats) -> Weights:
+    logs = np.clip(packed, -12.0, 12.0)
+    weekday, month, memory, odds, drift, noise = (float(value) for value in np.exp(logs))
+    return Weights(weekday, month, memory, odds / (1 + odds), drift, noise)
+
+
+@lru_cache(maxsize=4096)
+def _month_place(day: int) -> float:
+    on = date_of_day(day)
+    return (on.day - 0.5) / calendar.monthrange(on.year, on.month)[1]

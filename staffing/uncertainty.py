@@ -1,0 +1,126 @@
+"""Decides how far actual contacts stray from expected ones: a day's shared busyness, slot noise, Poisson counts.
+
+A count is Poisson with rate `expected * busyness * noise`; busyness is one gamma factor for the whole day, noise one
+for each interval. A single interval is then negative binomial (gamma-Poisson) with the two variances added.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from staffing.training import Floats
+
+PRIOR_DAY_CV = 0.08
+PRIOR_SLOT_CV = 0.06
+
+_PRIOR_DAYS = 4.0
+_CALIBRATED_DAYS = 15
+_COVER = 0.8
+_BISECTIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How rates stray from the forecast.
+
+    Args:
+        day_cv: Coefficient of variation of the busyness that all intervals of a day share.
+        slot_cv: That of an interval's own noise, beyond the Poisson noise of the counts.
+        slot_memory: Correlation of that noise from one interval to the next, 0..1.
+        coverage: Share of the backtested intervals inside their 80 % interval, or None without a backtest.
+    """
+
+    day_cv: float = PRIOR_DAY_CV
+    slot_cv: float = PRIOR_SLOT_CV
+    slot_memory: float = 0.0
+    coverage: float | None = None
+
+    @property
+    def rate_cv(self) -> float:
+        """Coefficient of variation of the rate of one interval."""
+        return float(np.hypot(self.day_cv, self.slot_cv))
+
+
+def spread_of(expected: Floats, actual: Floats) -> Spread:
+    """Return the spread that backtest residuals show, calibrated so that 80 % intervals cover 80 %.
+
+    Both parts come from the variances of day totals and of single intervals beyond Poisson, drawn towards a prior
+    when there are few days; then both are scaled alike until the coverage of single intervals is right.
+
+    Args:
+        expected: Forecast contacts, shape (days, slots).
+        actual: What came, same shape; nan where unknown. Days without expected contacts don't count.
+    """
+    known = ~np.isnan(actual) & (expected > 0)
+    rows = known.any(axis=1)
+    mean, seen = np.where(known, expected, 0.0)[rows], np.where(known, actual, 0.0)[rows]
+    if not len(mean):
+        return Spread()
+    gap = seen - mean
+    single = float((np.square(gap) - mean).sum() / np.square(mean).sum())
+    totals = mean.sum(axis=1)
+    daily = float((np.square(gap.sum(axis=1)) - totals).sum() / np.square(totals).sum())
+    inside = float(np.square(mean).sum() / np.square(totals).sum())
+    slot = max(single - daily, 0.0) / (1 - inside) if inside < 1 else 0.0
+    day = max(daily - inside * slot, 0.0)
+    drawn = _PRIOR_DAYS / (_PRIOR_DAYS + len(mean))
+    day_cv = np.sqrt((1 - drawn) * day + drawn * PRIOR_DAY_CV**2)
+    slot_cv = np.sqrt((1 - drawn) * slot + drawn * PRIOR_SLOT_CV**2)
+    chosen, observed = mean[known[rows]], seen[known[rows]]
+    scale = (
+        _calibration(chosen, observed, float(np.hypot(day_cv, slot_cv)))
+        if len(mean) >= _CALIBRATED_DAYS
+        else 1.0
+    )
+    rate_cv = scale * float(np.hypot(day_cv, slot_cv))
+    return Spread(
+        float(scale * day_cv),
+        float(scale * slot_cv),
+        _slot_memory(mean, seen),
+        _covered(chosen, observed, rate_cv),
+    )
+
+
+def count_quantile(expected: Floats, rate_cv: Floats | float, probability: float) -> Floats:
+    """Return a quantile of interval counts, gamma-Poisson; the smallest count whose probability reaches it.
+
+    Args:
+        expected: Expected contacts, any shape.
+        rate_cv: Coefficient of variation of the rate, broadcast to it; 0 means Poisson.
+        probability: Between 0 and 1.
+    """
+    mean, cv = np.broadcast_arrays(np.asarray(expected, dtype=float), np.asarray(rate_cv, dtype=float))
+    shape = 1 / np.square(np.maximum(cv, 1e-4))
+    counts = stats.nbinom.ppf(probability, shape, shape / (shape + np.maximum(mean, 1e-9)))
+    return np.where(mean > 0, counts, 0.0)
+
+
+def _calibration(mean: Floats, actual: Floats, rate_cv: float) -> float:
+    low, high = 0.4, 2.5
+    for _ in range(_BISECTIONS):
+        scale = (low + high) / 2
+        if _covered(mean, actual, scale * rate_cv) < _COVER:
+            low = scale
+        else:
+            high = scale
+    return (low + high) / 2
+
+
+def _covered(mean: Floats, actual: Floats, rate_cv: float) -> float:
+    """Return the share of counts in their 80 % interval; a count on its edge counts by half (mid-P)."""
+    shape = 1 / max(rate_cv, 1e-4) ** 2
+    success = shape / (shape + mean)
+    below = stats.nbinom.cdf(actual - 1, shape, success)
+    middle = below + 0.5 * stats.nbinom.pmf(actual, shape, success)
+    return float(np.mean((middle >= (1 - _COVER) / 2) & (middle <= (1 + _COVER) / 2)))
+
+
+def _slot_memory(mean: Floats, actual: Floats) -> float:
+    """Return the correlation of neighbouring intervals' noise, once the day's busyness and Poisson are taken out."""
+    busyness = actual.sum(axis=1, keepdims=True) / np.maximum(mean.sum(axis=1, keepdims=True), 1e-9)
+    centre = mean * busyness
+    gap = actual - centre
+    beyond = float((np.square(gap) - centre).sum())
+    along = float((gap[:, 1:] * gap[:, :-1]).sum())
+    return float(np.clip(along / beyond, 0.0, 0.95)) if beyond > 0 else 0.0
