@@ -25,8 +25,9 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Sets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who passed which rule, as hexadecimal bit sets over `Agent.index`; the reason against each agent
-    is the first set it is not in, in the order of the fields.
+    """Who passed which rule, as hexadecimal bit sets over `Agent.index`.
+
+    The reason against an agent is the first set it is not in, in the order of the fields.
     """
 
     pool: str
@@ -322,7 +323,7 @@ FloorEvent = (
 )
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(FloorEvent)
+_decoder: msgspec.json.Decoder[FloorEvent] = msgspec.json.Decoder(FloorEvent)
 
 
 def encode(event: Event) -> bytes:

@@ -6,8 +6,6 @@ Hazard: values handed out (`floor.contacts[...]`) are the floor's own; callers r
 from __future__ import annotations
 
 import copy
-import heapq
-from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -19,43 +17,24 @@ from routing.model import (
     WAITING_STATES,
     Agent,
     AgentState,
-    Channel,
     Contact,
     ContactState,
     Offer,
     OfferState,
     Presence,
     Segment,
-    SkillNeed,
     Ticket,
 )
 from routing.policy import Policy, TeamPolicy
-from routing.steps import Scope, next_step_at, scope
+from routing.queue_index import QueueIndex
+from routing.staff_index import StaffIndex, is_present
+from routing.steps import next_step_at
+from routing.timers import Timers
 from routing.urgency import effective_at
 
 CONTACT: Final = 0
 OFFER: Final = 1
 AGENT: Final = 2
-
-LineKey = tuple[str, Channel, str | None, tuple[SkillNeed, ...], int]
-
-
-class Line:
-    """Waiting contacts that are alike in everything that decides who may take them, in order.
-
-    Invariant: `entries` is sorted by (effective_at, contact id) and never empty while indexed.
-    """
-
-    __slots__ = ("channel", "entries", "key", "mask", "scope", "staff_version", "team")
-
-    def __init__(self, key: LineKey, team: TeamPolicy) -> None:
-        self.key = key
-        self.team = team
-        self.channel = key[1]
-        self.scope: Scope = scope(team, key[4])
-        self.entries: list[tuple[float, int]] = []
-        self.mask = 0
-        self.staff_version = -1
 
 
 class Changes:
@@ -87,24 +66,10 @@ class Floor:
         self.open_agents: dict[str, None] = {}
         self.open_contacts: dict[int, None] = {}
 
-        self.agent_at: list[Agent] = []
-        self.bit: dict[str, int] = {}
-        self.members: dict[str, int] = {}
-        self.present = 0
-        self.responding = 0
-        self.room: dict[Channel, int] = dict.fromkeys(Channel, 0)
-        self.staff_version = 0
-        self.order: dict[str, list[tuple[float, float, str]]] = {}
-        self._order_key: dict[str, list[tuple[str, tuple[float, float, str]]]] = {}
-        self._skill_masks: dict[tuple[str, int], int] = {}
-        self._language_masks: dict[str, int] = {}
-
-        self.lines: dict[LineKey, Line] = {}
-        self.lines_by_team: dict[str, dict[LineKey, Line]] = {}
-        self.reserved: dict[str, list[tuple[float, int]]] = {}
-        self.waiting: dict[str, dict[int, float]] = {}
+        self.staff = StaffIndex(policy)
+        self.queues = QueueIndex(policy)
         self.tickets_by_customer: dict[int, dict[int, None]] = {}
-        self._timers: list[tuple[float, int, int | str]] = []
+        self._timers = Timers(self._due, lambda: len(self.contacts) + len(self.offers) + len(self.agents))
 
     # --- reading
 
@@ -112,74 +77,13 @@ class Floor:
         """Return the team's policy; raises KeyError when there is none."""
         return self.policy.teams[team_id]
 
-    def skill_mask(self, skill: str, level: int) -> int:
-        """Return the bit set of active agents with at least `level` in `skill`."""
-        key = (skill, level)
-        mask = self._skill_masks.get(key)
-        if mask is None:
-            mask = sum(
-                1 << a.index for a in self.agent_at if a.active and a.skills.get(skill, 0) >= max(level, 1)
-            )
-            self._skill_masks[key] = mask
-        return mask
-
-    def language_mask(self, language: str) -> int:
-        """Return the bit set of active agents who speak `language`."""
-        mask = self._language_masks.get(language)
-        if mask is None:
-            mask = sum(1 << a.index for a in self.agent_at if a.active and language in a.languages)
-            self._language_masks[language] = mask
-        return mask
-
-    def pool_mask(self, teams: Iterable[str]) -> int:
-        """Return the bit set of active agents in any of `teams`."""
-        mask = 0
-        for team_id in teams:
-            mask |= self.members.get(team_id, 0)
-        return mask
-
-    def line_mask(self, line: Line) -> int:
-        """Return who may ever take the contacts of `line` at its step, whatever they do at the moment."""
-        if line.staff_version != self.staff_version:
-            _, _, language, skills, _ = line.key
-            mask = self.pool_mask(line.scope.teams)
-            for need in skills:
-                if need.level > line.scope.skill_slack:
-                    mask &= self.skill_mask(need.skill, need.level - line.scope.skill_slack)
-            if language is not None and not line.scope.any_language:
-                mask &= self.language_mask(language)
-            line.mask = mask
-            line.staff_version = self.staff_version
-        return line.mask
-
     def next_due(self) -> float | None:
         """Return the next instant at which a Tick has something to do, or None."""
-        while self._timers:
-            at, kind, key = self._timers[0]
-            if self._due(kind, key) == at:
-                return at
-            heapq.heappop(self._timers)
-        return None
+        return self._timers.next_at()
 
     def pop_due(self, now: float) -> tuple[int, int | str] | None:
         """Take and return the next entity whose timer has run out by `now`: (kind, id), or None."""
-        at = self.next_due()
-        if at is None or at > now:
-            return None
-        _, kind, key = heapq.heappop(self._timers)
-        return kind, key
-
-    def position(self, contact: Contact) -> int | None:
-        """Return the place of a waiting contact in its team's queue, 1 for the next; None if not waiting."""
-        if contact.state not in WAITING_STATES:
-            return None
-        me = (contact.effective_at, contact.id)
-        ahead = sum(
-            bisect_left(line.entries, me)
-            for line in self.lines_by_team.get(contact.team_id, {}).values()
-            if line.key[0] == contact.team_id
-        )
-        return ahead + 1
+        return self._timers.pop(now)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the floor's whole state as plain data, for comparing two floors."""
@@ -191,6 +95,10 @@ class Floor:
             "offers": {k: msgspec.to_builtins(v) for k, v in sorted(self.offers.items())},
             "tickets": {k: msgspec.to_builtins(v) for k, v in sorted(self.tickets.items())},
         }
+
+    def position(self, contact: Contact) -> int | None:
+        """Return the place of a waiting contact in its team's queue, 1 for the next; None if not waiting."""
+        return self.queues.ahead(contact) + 1 if contact.state in WAITING_STATES else None
 
     # --- filling at start
 
@@ -209,14 +117,14 @@ class Floor:
             self._add_ticket(ticket)
         for offer in offers:
             self.offers[offer.id] = offer
-            self._push(OFFER, offer.id, self._offer_due(offer))
+            self._timers.push(OFFER, offer.id, self._offer_due(offer))
         for contact in contacts:
             self.contacts[contact.id] = contact
             if contact.state in WAITING_STATES:
-                self.waiting.setdefault(contact.team_id, {})[contact.id] = contact.enqueued_at
+                self.queues.waiting.setdefault(contact.team_id, {})[contact.id] = contact.enqueued_at
             if contact.state is ContactState.QUEUED:
-                self._enter_line(contact)
-            self._push(CONTACT, contact.id, contact.due_at)
+                self.queues.enter(contact)
+            self._timers.push(CONTACT, contact.id, contact.due_at)
 
     def settle(self) -> None:
         """Forget what dispatch would still look at: after replaying events that were already decided."""
@@ -281,20 +189,20 @@ class Floor:
         contact.connected_at = None
         contact.agent_id = None
         contact.effective_at = effective_at(self.team(e.team_id), contact)
-        self.waiting.setdefault(e.team_id, {})[contact.id] = contact.enqueued_at
+        self.queues.waiting.setdefault(e.team_id, {})[contact.id] = contact.enqueued_at
         self._look(contact)
 
     def _segment_closed(self, e: ev.SegmentClosed) -> None:
         contact = self._touch(e.contact_id)
         if contact.state is ContactState.QUEUED:
-            self._leave_line(contact)
+            self._leave(contact)
         outcome = "answered" if contact.state is ContactState.CONNECTED else "flowed_out"
         self._close_segment(contact, e, outcome)
 
     def _step_reached(self, e: ev.StepReached) -> None:
         contact = self._touch(e.contact_id)
         if contact.state is ContactState.QUEUED:
-            self._leave_line(contact)
+            self._leave(contact)
         contact.step = e.step
         if contact.state is ContactState.QUEUED:
             self._look(contact)
@@ -302,7 +210,7 @@ class Floor:
     def _priority_changed(self, e: ev.PriorityChanged) -> None:
         contact = self._touch(e.contact_id)
         if contact.state is ContactState.QUEUED:
-            self._leave_line(contact)
+            self._leave(contact)
         contact.priority = e.priority
         contact.effective_at = effective_at(self.team(contact.team_id), contact)
         if contact.state is ContactState.QUEUED:
@@ -320,7 +228,7 @@ class Floor:
     def _contact_ended(self, e: ev.ContactEnded) -> None:
         contact = self._touch(e.contact_id)
         if contact.state is ContactState.QUEUED:
-            self._leave_line(contact)
+            self._leave(contact)
         if contact.state in WAITING_STATES:
             self._close_segment(contact, e, str(e.state), short=e.short)
         contact.state = e.state
@@ -343,10 +251,10 @@ class Floor:
         self.saw_id(e.decision.id)
         self.offers[offer.id] = offer
         self.changes.offers[offer.id] = offer
-        self._push(OFFER, offer.id, offer.expires_at)
+        self._timers.push(OFFER, offer.id, offer.expires_at)
         contact = self._touch(offer.contact_id)
         if contact.state is ContactState.QUEUED:
-            self._leave_line(contact)
+            self._leave(contact)
         contact.state = ContactState.OFFERED
         contact.offer_ids = (*contact.offer_ids, offer.id)
         contact.due_at = NEVER
@@ -387,7 +295,7 @@ class Floor:
         contact.agent_id = e.agent_id
         contact.connected_at = e.at
         contact.due_at = NEVER
-        self.waiting[contact.team_id].pop(contact.id, None)
+        self.queues.waiting[contact.team_id].pop(contact.id, None)
         agent = self.agents[e.agent_id]
         agent.pending -= 1
         agent.talking += 1
@@ -400,7 +308,7 @@ class Floor:
     def _transfer_taken_back(self, e: ev.TransferTakenBack) -> None:
         contact = self._touch(e.contact_id)
         if contact.state is ContactState.QUEUED:
-            self._leave_line(contact)
+            self._leave(contact)
         offer = self.offers[e.offer_id]
         self._close_segment(contact, e, "flowed_out")
         contact.state = ContactState.CONNECTED
@@ -413,7 +321,7 @@ class Floor:
         offer.talk_ended_at = e.at
         offer.wrap_up_until = e.until
         self.changes.offers[offer.id] = offer
-        self._push(OFFER, offer.id, e.until)
+        self._timers.push(OFFER, offer.id, e.until)
         contact = self.contacts.get(e.contact_id)
         if contact is not None and e.last:
             self.changes.contacts[contact.id] = contact
@@ -428,7 +336,7 @@ class Floor:
         offer = self.offers[e.offer_id]
         offer.wrap_up_until = e.until
         self.changes.offers[offer.id] = offer
-        self._push(OFFER, offer.id, e.until)
+        self._timers.push(OFFER, offer.id, e.until)
 
     def _offer_released(self, e: ev.OfferReleased) -> None:
         offer = self.offers.pop(e.offer_id)
@@ -472,7 +380,7 @@ class Floor:
         old = self.agents.get(e.agent.id)
         if old is None:
             agent = copy.deepcopy(e.agent)
-            agent.index = len(self.agent_at)
+            agent.index = len(self.staff.at)
             agent.presence_since = agent.state_since = agent.idle_since = e.at
             self._add_agent(agent)
         else:
@@ -483,13 +391,14 @@ class Floor:
             old.capacity = e.agent.capacity
             old.channel_caps = dict(e.agent.channel_caps)
             old.active = e.agent.active
-            self._staff_changed()
-            self._index_agent(old)
+            self.staff.changed()
+            self.staff.update(old)
+            self._look_all()
         self.changes.agents[e.agent.id] = self.agents[e.agent.id]
 
     def _presence_changed(self, e: ev.PresenceChanged) -> None:
         agent = self.agents[e.agent_id]
-        was_present = self._is_present(agent)
+        was_present = is_present(agent)
         if agent.presence != e.presence:
             agent.presence_since = e.at
             if e.presence is Presence.AVAILABLE:
@@ -501,7 +410,7 @@ class Floor:
         agent.next_presence = e.next_presence
         agent.draining = e.draining
         agent.seen_at = e.at
-        if not was_present and self._is_present(agent):
+        if not was_present and is_present(agent):
             self.open_agents[agent.id] = None
         self._restate(agent, e.at)
         self._push_agent(agent)
@@ -533,12 +442,8 @@ class Floor:
     def _policy_published(self, e: ev.PolicyPublished) -> None:
         self.policy = e.policy
         queued = [c for c in self.contacts.values() if c.state is ContactState.QUEUED]
-        self.lines.clear()
-        self.lines_by_team.clear()
-        self.reserved.clear()
-        self._staff_changed()
-        for agent in self.agent_at:
-            self._index_agent(agent)
+        self.queues.take_policy(e.policy)
+        self.staff.take_policy(e.policy)
         for contact in queued:
             contact.effective_at = effective_at(self.team(contact.team_id), contact)
             contact.step = min(contact.step, len(self.team(contact.team_id).steps))
@@ -553,42 +458,27 @@ class Floor:
         return contact
 
     def _look(self, contact: Contact) -> None:
-        self._enter_line(contact)
+        self.queues.enter(contact)
         self._set_contact_due(contact)
         self.open_contacts[contact.id] = None
 
-    def _enter_line(self, contact: Contact) -> None:
-        entry = (contact.effective_at, contact.id)
-        if contact.step < 0 and contact.preferred_agent_id is not None:
-            insort(self.reserved.setdefault(contact.preferred_agent_id, []), entry)
-            return
-        key = (contact.team_id, contact.channel, contact.language, contact.skills, contact.step)
-        line = self.lines.get(key)
-        if line is None:
-            line = self.lines[key] = Line(key, self.team(contact.team_id))
-            for team_id in line.scope.teams:
-                self.lines_by_team.setdefault(team_id, {})[key] = line
-        insort(line.entries, entry)
-
-    def _leave_line(self, contact: Contact) -> None:
+    def _leave(self, contact: Contact) -> None:
         self.open_contacts.pop(contact.id, None)
-        entry = (contact.effective_at, contact.id)
-        if contact.step < 0 and contact.preferred_agent_id is not None:
-            entries = self.reserved[contact.preferred_agent_id]
-            del entries[bisect_left(entries, entry)]
-            if not entries:
-                del self.reserved[contact.preferred_agent_id]
-            return
-        key = (contact.team_id, contact.channel, contact.language, contact.skills, contact.step)
-        line = self.lines[key]
-        del line.entries[bisect_left(line.entries, entry)]
-        if not line.entries:
-            del self.lines[key]
-            for team_id in line.scope.teams:
-                del self.lines_by_team[team_id][key]
+        self.queues.leave(contact)
+
+    def _add_agent(self, agent: Agent) -> None:
+        self.agents[agent.id] = agent
+        self.staff.add(agent)
+        self._look_all()
+        self._push_agent(agent)
+
+    def _look_all(self) -> None:
+        """Anybody may now be eligible for anything that waits."""
+        queued = (c.id for c in self.contacts.values() if c.state is ContactState.QUEUED)
+        self.open_contacts.update(dict.fromkeys(queued))
 
     def _close_segment(self, contact: Contact, e: ev.Event, outcome: str, *, short: bool = False) -> None:
-        self.waiting.get(contact.team_id, {}).pop(contact.id, None)
+        self.queues.waiting.get(contact.team_id, {}).pop(contact.id, None)
         self.changes.segments.append(
             Segment(
                 contact_id=contact.id,
@@ -627,38 +517,6 @@ class Floor:
         if not mine:
             del self.tickets_by_customer[ticket.customer_id]
 
-    def _add_agent(self, agent: Agent) -> None:
-        if agent.index != len(self.agent_at):
-            raise ValueError(f"agent {agent.id} has index {agent.index}, expected {len(self.agent_at)}")
-        self.agents[agent.id] = agent
-        self.agent_at.append(agent)
-        self.bit[agent.id] = 1 << agent.index
-        self._staff_changed()
-        self._index_agent(agent)
-        self._push_agent(agent)
-
-    def _staff_changed(self) -> None:
-        self.staff_version += 1
-        self._skill_masks.clear()
-        self._language_masks.clear()
-        self.members = {}
-        for agent in self.agent_at:
-            if agent.active:
-                for team_id in agent.teams:
-                    self.members[team_id] = self.members.get(team_id, 0) | 1 << agent.index
-        # Anybody may now be eligible for anything that waits.
-        self.open_contacts.update(
-            dict.fromkeys(c.id for c in self.contacts.values() if c.state is ContactState.QUEUED)
-        )
-
-    def _is_present(self, agent: Agent) -> bool:
-        return (
-            agent.active
-            and agent.presence is Presence.AVAILABLE
-            and agent.next_presence is None
-            and not agent.draining
-        )
-
     def _use(self, agent: Agent, offer: Offer, cost: int, at: float) -> None:
         agent.used += cost
         channel = str(offer.channel)
@@ -684,36 +542,7 @@ class Floor:
             agent.state = state
             agent.state_since = at
         self.changes.agents[agent.id] = agent
-        self._index_agent(agent)
-
-    def _index_agent(self, agent: Agent) -> None:
-        bit = 1 << agent.index
-        present = self._is_present(agent)
-        self.present = self.present | bit if present else self.present & ~bit
-        self.responding = self.responding & ~bit if agent.not_responding else self.responding | bit
-        room = False
-        for channel, terms in self.policy.channels.items():
-            cap = agent.channel_caps.get(channel, terms.cap)
-            has = agent.used + terms.cost <= agent.capacity and agent.channel_use.get(channel, 0) < cap
-            room = room or has
-            name = Channel(channel)
-            self.room[name] = self.room[name] | bit if has else self.room[name] & ~bit
-        self._reorder(agent, listed=room and present and not agent.not_responding)
-
-    def _reorder(self, agent: Agent, *, listed: bool) -> None:
-        for team_id, key in self._order_key.pop(agent.id, ()):
-            order = self.order[team_id]
-            del order[bisect_left(order, key)]
-        if not listed:
-            return
-        keys = []
-        for team_id in agent.teams:
-            team = self.policy.teams.get(team_id)
-            if team is not None:
-                key = (*order_key(team.strategy, agent), agent.id)
-                insort(self.order.setdefault(team_id, []), key)
-                keys.append((team_id, key))
-        self._order_key[agent.id] = keys
+        self.staff.update(agent)
 
     # --- timers
 
@@ -726,7 +555,7 @@ class Floor:
                 next_step_at(self.team(contact.team_id), contact),
                 min(contact.tried.values(), default=NEVER),
             )
-        self._push(CONTACT, contact.id, contact.due_at)
+        self._timers.push(CONTACT, contact.id, contact.due_at)
 
     def agent_due(self, agent: Agent) -> float:
         """Return when something happens to `agent` by itself: back from not responding, heartbeat missed."""
@@ -753,32 +582,10 @@ class Floor:
 
     def _push_agent(self, agent: Agent) -> None:
         self.changes.agents[agent.id] = agent
-        self._push(AGENT, agent.id, self.agent_due(agent))
-
-    def _push(self, kind: int, key: int | str, at: float) -> None:
-        if at == NEVER:
-            return
-        heapq.heappush(self._timers, (at, kind, key))
-        # Timers of what has ended stay behind; sweep them before they outnumber the living.
-        if len(self._timers) > 1000 + 8 * (len(self.contacts) + len(self.offers) + len(self.agents)):
-            self._timers = [each for each in self._timers if self._due(each[1], each[2]) == each[0]]
-            heapq.heapify(self._timers)
+        self._timers.push(AGENT, agent.id, self.agent_due(agent))
 
 
 _DONE = frozenset({"resolved", "closed"})
-
-
-def order_key(strategy: str, agent: Agent) -> tuple[float, float]:
-    """Return what ranks `agent` under `strategy` whatever the contact; smaller goes first.
-
-    Agents without work come before agents with some. `best_skilled` ranks by the contact's skills first
-    (see `routing.selection`); this is its tie-break.
-    """
-    if strategy == "round_robin":
-        return (agent.last_offer_at, agent.idle_since)
-    if strategy == "least_occupied":
-        return (agent.used / agent.capacity, agent.served_s)
-    return (1.0 if agent.used else 0.0, agent.idle_since)
 
 
 _APPLY: dict[type[ev.Event], Callable[[Floor, Any], None]] = {

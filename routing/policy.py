@@ -92,12 +92,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     subdivision: str | None = None
 
 
-DEFAULT_CHANNELS: dict[str, ChannelPolicy] = {
-    "voice": ChannelPolicy(cost=100, cap=1, offer_s=20.0, max_wait_s=3600.0),
-    "callback": ChannelPolicy(cost=100, cap=1, offer_s=30.0, max_wait_s=86_400.0),
-    "chat": ChannelPolicy(cost=30, cap=3, offer_s=30.0, max_wait_s=3600.0),
-    "email": ChannelPolicy(cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False),
-    "web": ChannelPolicy(cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False),
+DEFAULT_CHANNELS: dict[Channel, ChannelPolicy] = {
+    Channel.VOICE: ChannelPolicy(cost=100, cap=1, offer_s=20.0, max_wait_s=3600.0),
+    Channel.CALLBACK: ChannelPolicy(cost=100, cap=1, offer_s=30.0, max_wait_s=86_400.0),
+    Channel.CHAT: ChannelPolicy(cost=30, cap=3, offer_s=30.0, max_wait_s=3600.0),
+    Channel.EMAIL: ChannelPolicy(cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False),
+    Channel.WEB: ChannelPolicy(cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False),
 }
 
 
@@ -108,7 +108,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     teams: dict[str, TeamPolicy]
     fallback_team: str
     rules: tuple[Rule, ...] = ()
-    channels: dict[str, ChannelPolicy] = msgspec.field(default_factory=lambda: dict(DEFAULT_CHANNELS))
+    channels: dict[Channel, ChannelPolicy] = msgspec.field(default_factory=lambda: dict(DEFAULT_CHANNELS))
     site: Site = Site()
     join: str = "same_concern"
     reopen_s: float = 3 * 86_400.0
@@ -153,13 +153,17 @@ def _lint_team(policy: Policy, team: TeamPolicy, agent_ids: set[str]) -> Iterato
     if policy.teams.get(team.id) is not team:
         yield Finding(path, "the key and the id differ")
     if team.lead_id not in agent_ids:
-        yield Finding(f"{path}.lead_id", f"no agent {team.lead_id!r}: every team needs a lead who answers for it")
+        yield Finding(f"{path}.lead_id", f"no agent {team.lead_id!r}: every team needs a lead")
     if team.strategy not in STRATEGIES:
         yield Finding(f"{path}.strategy", f"must be one of {', '.join(STRATEGIES)}")
     if team.target_s <= 0 or not 0 < team.target_share <= 1 or team.weight <= 0:
         yield Finding(f"{path}.target_s", "target_s and weight must be above 0, target_share between 0 and 1")
     if team.broadcast < 1:
         yield Finding(f"{path}.broadcast", "must be at least 1")
+    yield from _lint_steps(policy, team, path)
+
+
+def _lint_steps(policy: Policy, team: TeamPolicy, path: str) -> Iterator[Finding]:
     last = 0.0
     for index, step in enumerate(team.steps):
         at = f"{path}.steps[{index}]"

@@ -7,7 +7,7 @@ from routing.policy import TeamPolicy
 
 
 class Scope:
-    """Who may take a contact at one step: teams, how many skill levels are forgone, whether language counts."""
+    """Who may take a contact at one step: teams, skill levels forgone, whether language counts."""
 
     __slots__ = ("any_language", "skill_slack", "teams")
 

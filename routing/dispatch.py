@@ -1,0 +1,157 @@
+"""Match waiting contacts with free agents until no eligible pair is left that the active steps allow.
+
+Only what changed is looked at: agents who got room take the most urgent contact they may have, contacts
+that began to look take the best agent there is. As every earlier pair had been matched before, nothing
+else can have become possible.
+"""
+
+from __future__ import annotations
+
+from routing import eligibility, selection
+from routing.events import Candidate, Decision, NobodyFound, OfferMade
+from routing.floor import Floor
+from routing.model import Agent, Contact, ContactState, Offer
+from routing.turn import Turn
+from routing.urgency import urgency
+
+_SHOWN = 5
+
+
+def dispatch(turn: Turn) -> None:
+    """Offer what can be offered; afterwards no free eligible agent and waiting contact are left."""
+    floor = turn.floor
+    while floor.open_agents or floor.open_contacts:
+        if floor.open_agents:
+            agents = [floor.agents[agent_id] for agent_id in floor.open_agents]
+            floor.open_agents.clear()
+            for agent in sorted(agents, key=lambda each: (each.idle_since, each.id)):
+                _fill(turn, agent)
+            continue
+        contacts = [floor.contacts[i] for i in floor.open_contacts if i in floor.contacts]
+        floor.open_contacts.clear()
+        for contact in sorted(contacts, key=lambda each: (each.effective_at, each.id)):
+            if contact.state is ContactState.QUEUED:
+                _place(turn, contact)
+
+
+def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[tuple[int, float]]] | None:
+    """Return the most urgent contact that `agent` may take, and the rivals it was preferred to, or None.
+
+    Rivals are the heads of the other lines as (contact id, urgency). Contacts reserved for this agent
+    count as if they had waited their whole preference time longer.
+    """
+    bit = floor.staff.bit[agent.id]
+    if not bit & floor.staff.present & floor.staff.responding:
+        return None
+    heads: list[tuple[float, float, int]] = []
+    for team_id in agent.teams:
+        for line in floor.queues.by_team.get(team_id, {}).values():
+            if line.mask(floor.staff) & bit and floor.staff.room[line.channel] & bit:
+                for effective_at, contact_id in line.entries:
+                    if agent.id not in floor.contacts[contact_id].tried:
+                        heads.append(
+                            (-urgency(line.team, age_s=now - effective_at), effective_at, contact_id)
+                        )
+                        break
+    for effective_at, contact_id in floor.queues.reserved.get(agent.id, ()):
+        contact = floor.contacts[contact_id]
+        if floor.staff.room[contact.channel] & bit and agent.id not in contact.tried:
+            team = floor.team(contact.team_id)
+            age_s = now - effective_at + team.owner_preferred_s
+            heads.append((-urgency(team, age_s=age_s), effective_at, contact_id))
+            break
+    if not heads:
+        return None
+    heads.sort()
+    seen = dict.fromkeys((contact_id, -value) for value, _, contact_id in heads[: 4 * _SHOWN])
+    best = heads[0][2]
+    return floor.contacts[best], [each for each in seen if each[0] != best][:_SHOWN]
+
+
+def offer_to(turn: Turn, contact: Contact, agents: list[Agent], decision: Decision, reason: str = "") -> None:
+    """Offer `contact` to each of `agents` (one, or several at once under broadcast)."""
+    floor = turn.floor
+    terms = floor.policy.channels[contact.channel]
+    for agent in agents:
+        offer = Offer(
+            id=floor.take_id(),
+            contact_id=contact.id,
+            segment=contact.segment,
+            agent_id=agent.id,
+            team_id=contact.team_id,
+            channel=contact.channel,
+            cost=terms.cost,
+            made_at=turn.now,
+            expires_at=turn.now + terms.offer_s,
+        )
+        record = Decision(
+            id=decision.id,
+            contact_id=contact.id,
+            policy_version=decision.policy_version,
+            step=decision.step,
+            waited_s=decision.waited_s,
+            urgency=decision.urgency,
+            trigger=decision.trigger,
+            agent_id=agent.id,
+            offer_id=offer.id,
+            strategy=decision.strategy,
+            candidates=decision.candidates,
+            rivals=decision.rivals,
+            sets=decision.sets,
+        )
+        turn.emit(OfferMade(at=turn.now, actor=turn.actor, reason=reason, offer=offer, decision=record))
+
+
+def _fill(turn: Turn, agent: Agent) -> None:
+    floor = turn.floor
+    while (found := best_contact(floor, agent, turn.now)) is not None:
+        contact, rivals = found
+        decision = _decision(turn, contact, trigger="agent", rivals=tuple(rivals))
+        others = floor.team(contact.team_id).broadcast - 1
+        chosen = [agent]
+        if others > 0:
+            mask = eligibility.candidates(floor, contact) & ~floor.staff.bit[agent.id]
+            chosen += selection.choose(floor, contact, mask, others)
+        offer_to(turn, contact, chosen, decision)
+
+
+def _place(turn: Turn, contact: Contact) -> None:
+    floor = turn.floor
+    team = floor.team(contact.team_id)
+    mask = eligibility.candidates(floor, contact)
+    chosen = selection.choose(floor, contact, mask, max(team.broadcast, _SHOWN))
+    decision = _decision(turn, contact, trigger="contact", agents=chosen)
+    if chosen:
+        offer_to(turn, contact, chosen[: team.broadcast], decision)
+    else:
+        turn.emit(NobodyFound(at=turn.now, actor=turn.actor, decision=decision))
+
+
+def _decision(
+    turn: Turn,
+    contact: Contact,
+    *,
+    trigger: str,
+    agents: list[Agent] | None = None,
+    rivals: tuple[tuple[int, float], ...] = (),
+) -> Decision:
+    floor = turn.floor
+    team = floor.team(contact.team_id)
+    return Decision(
+        id=floor.take_id(),
+        contact_id=contact.id,
+        policy_version=floor.policy.version,
+        step=contact.step,
+        waited_s=turn.now - contact.segment_at,
+        urgency=urgency(team, age_s=max(turn.now - contact.effective_at, 0.0)),
+        trigger=trigger,
+        strategy=team.strategy,
+        candidates=tuple(
+            Candidate(
+                agent.id, tuple(t for t in selection.rank(floor, contact, agent) if not isinstance(t, str))
+            )
+            for agent in agents or ()
+        ),
+        rivals=rivals,
+        sets=eligibility.sets(floor, contact) if trigger == "contact" else None,
+    )

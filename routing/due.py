@@ -1,0 +1,71 @@
+"""What happens by itself when time passes: offers run out, steps widen, wrap-ups and waits end."""
+
+from __future__ import annotations
+
+from routing import commands as cmd
+from routing.ending import end, end_wrap_up
+from routing.events import AgentNotResponding, AgentResponding, RetryCleared, StepReached
+from routing.floor import AGENT, CONTACT, OFFER
+from routing.lead import move_segment
+from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState
+from routing.offers import expire
+from routing.queueing import end_offer, queue
+from routing.steps import due_step, next_step_at
+from routing.turn import Turn
+
+
+def tick(turn: Turn, command: cmd.Tick) -> None:
+    """Carry out everything that is due by now, in the order in which it fell due."""
+    floor = turn.floor
+    while (found := floor.pop_due(turn.now)) is not None:
+        kind, key = found
+        if kind == OFFER:
+            _offer_due(turn, floor.offers[int(key)])
+        elif kind == CONTACT:
+            _contact_due(turn, floor.contacts[int(key)])
+        elif kind == AGENT:
+            _agent_due(turn, floor.agents[str(key)])
+
+
+def _offer_due(turn: Turn, offer: Offer) -> None:
+    if offer.state is OfferState.PENDING:
+        expire(turn, offer, reason="no_answer")
+    else:
+        end_wrap_up(turn, offer, reason="time_over")
+
+
+def _contact_due(turn: Turn, contact: Contact) -> None:
+    floor, now = turn.floor, turn.now
+    if contact.state is ContactState.SCHEDULED:
+        at = contact.scheduled_at if contact.channel is not Channel.CALLBACK else contact.enqueued_at
+        queue(turn, contact, contact.team_id, enqueued_at=min(at or now, now), reason="its time has come")
+        return
+    team = floor.team(contact.team_id)
+    if contact.expires_at <= now:
+        end(turn, contact, ContactState.EXPIRED, reason="max_wait")
+        return
+    step = due_step(team, contact, now)
+    if next_step_at(team, contact) <= now:
+        overflow_to = team.steps[step - 1].overflow_to if step > 0 else None
+        if overflow_to is not None:
+            move_segment(turn, contact.id, overflow_to, reason="overflow")
+            return
+        turn.emit(StepReached(at=now, actor=turn.actor, contact_id=contact.id, step=step))
+    again = tuple(agent_id for agent_id, at in contact.tried.items() if at <= now)
+    if again:
+        turn.emit(RetryCleared(at=now, actor=turn.actor, contact_id=contact.id, agent_ids=again))
+
+
+def _agent_due(turn: Turn, agent: Agent) -> None:
+    if agent.not_responding:
+        turn.emit(AgentResponding(at=turn.now, actor=turn.actor, reason="rest over", agent_id=agent.id))
+        return
+    turn.emit(
+        AgentNotResponding(
+            at=turn.now, actor=turn.actor, reason="heartbeat_missed", agent_id=agent.id, until=NEVER
+        )
+    )
+    for offer_id in agent.offer_ids:
+        offer = turn.floor.offers[offer_id]
+        if offer.state is OfferState.PENDING:
+            end_offer(turn, offer, OfferState.REVOKED, reason="agent_not_responding")

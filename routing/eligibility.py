@@ -1,0 +1,105 @@
+"""May this agent take this contact now, and the first reason if not."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from routing.events import Sets
+from routing.floor import Floor
+from routing.model import Agent, Contact
+from routing.queue_index import line_key
+from routing.steps import Scope, scope
+
+
+class Refusal(StrEnum):
+    """Why an agent may not take a contact; in the order in which they are looked at."""
+
+    NOT_IN_POOL = "not_in_pool"
+    MISSING_SKILL = "missing_skill"
+    MISSING_LANGUAGE = "missing_language"
+    NOT_PRESENT = "not_present"
+    NOT_RESPONDING = "not_responding"
+    NO_CAPACITY = "no_capacity"
+    TURNED_DOWN = "turned_down"
+
+
+def candidates(floor: Floor, contact: Contact) -> int:
+    """Return the bit set of agents who may be offered `contact` now."""
+    if contact.step < 0:
+        pool = floor.staff.bit.get(contact.preferred_agent_id or "", 0)
+    else:
+        pool = _scoped_mask(floor, contact, scope(floor.team(contact.team_id), contact.step))
+    free = pool & floor.staff.present & floor.staff.responding & floor.staff.room[contact.channel]
+    return free & ~tried_mask(floor, contact) if contact.tried else free
+
+
+def sets(floor: Floor, contact: Contact) -> Sets:
+    """Return who passed which rule for `contact` at this moment, for the decision record."""
+    if contact.step < 0:
+        everybody = pool = floor.staff.bit.get(contact.preferred_agent_id or "", 0)
+        skilled = language = everybody
+    else:
+        terms = scope(floor.team(contact.team_id), contact.step)
+        pool = floor.staff.pool_mask(terms.teams)
+        skilled = _skilled_mask(floor, contact, terms, pool)
+        language = (
+            pool if _language_free(contact, terms) else floor.staff.language_mask(contact.language or "")
+        )
+    return Sets(
+        pool=f"{pool:x}",
+        skilled=f"{skilled:x}",
+        language=f"{language & pool:x}",
+        present=f"{floor.staff.present & pool:x}",
+        responding=f"{floor.staff.responding & pool:x}",
+        room=f"{floor.staff.room[contact.channel] & pool:x}",
+        not_tried=f"{pool & ~tried_mask(floor, contact):x}",
+    )
+
+
+def refusal_in(record: Sets, index: int) -> Refusal | None:
+    """Return the reason that a decision record holds against the agent at `index`, or None."""
+    bit = 1 << index
+    named = (
+        (record.pool, Refusal.NOT_IN_POOL),
+        (record.skilled, Refusal.MISSING_SKILL),
+        (record.language, Refusal.MISSING_LANGUAGE),
+        (record.present, Refusal.NOT_PRESENT),
+        (record.responding, Refusal.NOT_RESPONDING),
+        (record.room, Refusal.NO_CAPACITY),
+        (record.not_tried, Refusal.TURNED_DOWN),
+    )
+    return next((reason for members, reason in named if not int(members, 16) & bit), None)
+
+
+def refusal(floor: Floor, agent: Agent, contact: Contact) -> Refusal | None:
+    """Return the first rule that keeps `agent` from taking `contact` at its active step, or None."""
+    return refusal_in(sets(floor, contact), agent.index)
+
+
+def tried_mask(floor: Floor, contact: Contact) -> int:
+    """Return the bit set of agents who turned `contact` down and may not be asked again yet."""
+    mask = 0
+    for agent_id in contact.tried:
+        mask |= floor.staff.bit.get(agent_id, 0)
+    return mask
+
+
+def _scoped_mask(floor: Floor, contact: Contact, terms: Scope) -> int:
+    line = floor.queues.lines.get(line_key(contact))
+    if line is not None:
+        return line.mask(floor.staff)
+    mask = _skilled_mask(floor, contact, terms, floor.staff.pool_mask(terms.teams))
+    return (
+        mask if _language_free(contact, terms) else mask & floor.staff.language_mask(contact.language or "")
+    )
+
+
+def _skilled_mask(floor: Floor, contact: Contact, terms: Scope, mask: int) -> int:
+    for need in contact.skills:
+        if need.level > terms.skill_slack:
+            mask &= floor.staff.skill_mask(need.skill, need.level - terms.skill_slack)
+    return mask
+
+
+def _language_free(contact: Contact, terms: Scope) -> bool:
+    return contact.language is None or terms.any_language

@@ -1,0 +1,194 @@
+"""Take a contact in: customer, ticket, team, and whether it queues, waits for its time or is turned away."""
+
+from __future__ import annotations
+
+import msgspec
+
+from routing import commands as cmd
+from routing import events as ev
+from routing.classify import SURE, Routing, classify
+from routing.floor import Floor
+from routing.hours import is_open, next_opening
+from routing.lookup import check_team, get_agent
+from routing.model import PRIORITY_MAX, Channel, Contact, ContactState, Presence, Ticket, TicketState
+from routing.policy import TeamPolicy
+from routing.queueing import queue
+from routing.refused import Code, RefusedError
+from routing.turn import Turn
+
+_LIVE = frozenset({Channel.VOICE, Channel.CHAT})
+"""Channels on which the customer is there now, so that closed and full turn him away."""
+
+
+def receive(turn: Turn, command: cmd.Receive) -> None:
+    """Take in a contact; also a contact that is turned away leaves a ticket with an owner."""
+    _check(turn.floor, command, turn.now)
+    customer_id = command.customer_id
+    if customer_id is None:
+        customer_id = turn.floor.take_id()
+        turn.emit(
+            ev.CustomerAdded(
+                at=turn.now, actor=turn.actor, customer_id=customer_id, identity=command.identity
+            )
+        )
+    ticket, routed = _concern(turn, command, customer_id)
+    contact = _take_in(turn, command, ticket, routed)
+    _admit(turn, contact, command, ticket)
+
+
+def _check(floor: Floor, command: cmd.Receive, now: float) -> None:
+    if command.team_id is not None:
+        check_team(floor, command.team_id, field="team")
+    if command.preferred_agent_id is not None:
+        get_agent(floor, command.preferred_agent_id, field="preferred_agent")
+    if command.priority is not None and not 0 <= command.priority <= PRIORITY_MAX:
+        raise RefusedError(Code.INVALID_VALUE, f"Priority goes from 0 to {PRIORITY_MAX}.", "priority")
+    if command.enqueued_at is not None and command.enqueued_at > now:
+        raise RefusedError(Code.INVALID_VALUE, "The contact can't have come in the future.", "received_at")
+    if command.ticket_id is not None and not any(t.id == command.ticket_id for t in command.tickets):
+        raise RefusedError(
+            Code.UNKNOWN_TICKET,
+            f"This customer has no ticket {command.ticket_id} that a contact could join.",
+            "ticket_id",
+        )
+
+
+def _concern(turn: Turn, command: cmd.Receive, customer_id: int) -> tuple[Ticket, Routing]:
+    floor, now = turn.floor, turn.now
+    joined = _joinable(floor, command, now)
+    routed = classify(floor.policy, command, now=now, ticket=joined)
+    if joined is not None and command.ticket_id is None and not _same_concern(floor, joined, routed):
+        joined = None
+        routed = classify(floor.policy, command, now=now)
+    if joined is not None:
+        turn.emit(ev.TicketJoined(at=now, actor=turn.actor, reason="repeat contact", ticket=joined))
+        if joined.state is not TicketState.OPEN:
+            turn.emit(
+                ev.TicketChanged(
+                    at=now,
+                    actor=turn.actor,
+                    reason="repeat contact",
+                    ticket_id=joined.id,
+                    state=TicketState.OPEN,
+                )
+            )
+        return floor.tickets[joined.id], routed
+    team = floor.team(routed.classification.team_id)
+    ticket = Ticket(
+        id=floor.take_id(),
+        customer_id=customer_id,
+        team_id=team.id,
+        owner_id=team.lead_id,
+        opened_at=now,
+        changed_at=now,
+        subject=command.subject[:200],
+    )
+    turn.emit(ev.TicketOpened(at=now, actor=turn.actor, ticket=ticket))
+    return floor.tickets[ticket.id], routed
+
+
+def _joinable(floor: Floor, command: cmd.Receive, now: float) -> Ticket | None:
+    if command.ticket_id is not None:
+        return next(t for t in command.tickets if t.id == command.ticket_id)
+    if floor.policy.join == "never":
+        return None
+    for ticket in command.tickets:
+        lately = ticket.resolved_at is not None and now - ticket.resolved_at <= floor.policy.reopen_s
+        if ticket.state not in (TicketState.RESOLVED, TicketState.CLOSED) or lately:
+            return ticket
+    return None
+
+
+def _same_concern(floor: Floor, ticket: Ticket, routed: Routing) -> bool:
+    decided = routed.classification
+    return floor.policy.join == "always" or decided.by not in SURE or decided.team_id == ticket.team_id
+
+
+def _take_in(turn: Turn, command: cmd.Receive, ticket: Ticket, routed: Routing) -> Contact:
+    came_at = command.enqueued_at if command.enqueued_at is not None else turn.now
+    contact = Contact(
+        id=turn.floor.take_id(),
+        channel=command.channel,
+        customer_id=ticket.customer_id,
+        ticket_id=ticket.id,
+        received_at=came_at,
+        team_id=routed.classification.team_id,
+        priority=routed.priority,
+        skills=routed.skills,
+        language=command.language,
+        enqueued_at=came_at,
+        segment_at=turn.now,
+    )
+    turn.emit(
+        ev.ContactReceived(
+            at=turn.now,
+            actor=turn.actor,
+            contact=contact,
+            classification=routed.classification,
+            identity=command.identity,
+            dialled=command.dialled,
+            menu=command.menu,
+            subject=command.subject,
+            text=command.text,
+            source=command.source,
+            source_id=command.source_id,
+            details=command.details,
+        )
+    )
+    return turn.floor.contacts[contact.id]
+
+
+def _admit(turn: Turn, contact: Contact, command: cmd.Receive, ticket: Ticket) -> None:
+    floor, now = turn.floor, turn.now
+    team = floor.team(contact.team_id)
+    start = command.scheduled_at
+    if contact.channel is Channel.CALLBACK and not is_open(team.hours, max(start or now, now)):
+        start = next_opening(team.hours, max(start or now, now))
+    if start is not None and start > now:
+        turn.emit(ev.ContactScheduled(at=now, actor=turn.actor, contact_id=contact.id, scheduled_at=start))
+        return
+    rejection = _rejection(floor, team, contact, now)
+    if rejection is not None:
+        turn.emit(
+            ev.ContactEnded(
+                at=now, actor=turn.actor, reason=rejection, contact_id=contact.id, state=ContactState.REJECTED
+            )
+        )
+        return
+    preferred = preferred_agent(floor, ticket, contact, command.preferred_agent_id)
+    queue(
+        turn,
+        contact,
+        contact.team_id,
+        enqueued_at=contact.enqueued_at,
+        preferred_agent_id=preferred,
+        preferred_s=team.owner_preferred_s,
+    )
+
+
+def preferred_agent(floor: Floor, ticket: Ticket, contact: Contact, asked: str | None) -> str | None:
+    """Return the agent a contact waits for first: the one asked for, else the ticket's owner, if present."""
+    wanted = asked if asked is not None else (ticket.owner_id if ticket.accepted else None)
+    if wanted is None or floor.team(contact.team_id).owner_preferred_s <= 0:
+        return None
+    agent = floor.agents.get(wanted)
+    if agent is None or agent.presence is not Presence.AVAILABLE or not agent.active:
+        return None
+    return None if agent.next_presence is not None or agent.not_responding else wanted
+
+
+def _rejection(floor: Floor, team: TeamPolicy, contact: Contact, now: float) -> str | None:
+    if contact.channel not in _LIVE:
+        return None
+    if not is_open(team.hours, now):
+        return "closed"
+    if team.max_waiting is not None and len(floor.queues.waiting.get(team.id, ())) >= team.max_waiting:
+        return "full"
+    if team.reject_without_agents and not floor.staff.members.get(team.id, 0) & floor.staff.present:
+        return "no_agents"
+    return None
+
+
+def details(values: dict[str, object]) -> msgspec.Raw:
+    """Return `values` as the raw JSON that a Receive command keeps with the contact."""
+    return msgspec.Raw(msgspec.json.encode(values))

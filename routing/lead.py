@@ -1,0 +1,108 @@
+"""What a team lead does by hand: move, prioritise, assign waiting work, change a ticket's owner or state."""
+
+from __future__ import annotations
+
+from routing import commands as cmd
+from routing import eligibility
+from routing.dispatch import offer_to
+from routing.events import Decision, PriorityChanged, SegmentClosed, TicketChanged, TicketOwned
+from routing.lookup import check_team, get_agent, get_contact
+from routing.model import PRIORITY_MAX, ContactState, Ticket
+from routing.queueing import queue, revoke_offers
+from routing.refused import Code, RefusedError
+from routing.turn import Turn
+
+_WAITING = (ContactState.QUEUED, ContactState.OFFERED)
+
+
+def reprioritise(turn: Turn, command: cmd.Reprioritise) -> None:
+    """Give a waiting contact another priority; its order changes at once."""
+    if not 0 <= command.priority <= PRIORITY_MAX:
+        raise RefusedError(Code.INVALID_VALUE, f"Priority goes from 0 to {PRIORITY_MAX}.", "priority")
+    contact = get_contact(turn.floor, command.contact_id, *_WAITING)
+    turn.emit(
+        PriorityChanged(at=turn.now, actor=turn.actor, contact_id=contact.id, priority=command.priority)
+    )
+
+
+def move(turn: Turn, command: cmd.Move) -> None:
+    """Queue a waiting contact for another team, at its place."""
+    check_team(turn.floor, command.team_id)
+    contact = get_contact(turn.floor, command.contact_id, *_WAITING)
+    revoke_offers(turn, contact, reason="moved")
+    move_segment(turn, contact.id, command.team_id, reason=command.reason or "moved")
+
+
+def move_segment(turn: Turn, contact_id: int, team_id: str, *, reason: str) -> None:
+    """Close the running queue segment as flowed out and begin one for `team_id` at the same place."""
+    contact = turn.floor.contacts[contact_id]
+    turn.emit(
+        SegmentClosed(
+            at=turn.now,
+            actor=turn.actor,
+            reason=reason,
+            contact_id=contact.id,
+            segment=contact.segment,
+            team_id=contact.team_id,
+        )
+    )
+    queue(turn, contact, team_id, enqueued_at=contact.enqueued_at, reason=reason)
+
+
+def assign(turn: Turn, command: cmd.Assign) -> None:
+    """Offer a waiting contact to one agent ahead of the order; the agent must be free for it."""
+    floor = turn.floor
+    contact = get_contact(floor, command.contact_id, *_WAITING)
+    agent = get_agent(floor, command.agent_id)
+    bit = floor.staff.bit[agent.id]
+    if not bit & floor.staff.present & floor.staff.responding & floor.staff.room[contact.channel]:
+        why = eligibility.refusal(floor, agent, contact)
+        raise RefusedError(
+            Code.NOT_ELIGIBLE,
+            f"{agent.name} can't take the contact now ({why or 'no_capacity'}).",
+            "agent_id",
+            refusal=str(why or "no_capacity"),
+        )
+    revoke_offers(turn, contact, reason="assigned")
+    decision = Decision(
+        id=floor.take_id(),
+        contact_id=contact.id,
+        policy_version=floor.policy.version,
+        step=contact.step,
+        waited_s=turn.now - contact.segment_at,
+        trigger="lead",
+    )
+    offer_to(turn, contact, [agent], decision, reason=f"assigned by {turn.actor}")
+
+
+def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:
+    """Change a ticket's state or owner, on the floor or not."""
+    floor = turn.floor
+    live = floor.tickets.get(command.ticket.id)
+    stored: Ticket | None = command.ticket if live is None else None
+    ticket = live or command.ticket
+    if command.owner_id is not None:
+        get_agent(floor, command.owner_id, field="owner_id")
+    if command.owner_id is not None and command.owner_id != ticket.owner_id:
+        turn.emit(
+            TicketOwned(
+                at=turn.now,
+                actor=turn.actor,
+                reason=command.reason,
+                ticket_id=ticket.id,
+                owner_id=command.owner_id,
+                ticket=stored,
+            )
+        )
+        stored = floor.changes.tickets[ticket.id] if live is None else None
+    if command.state is not None and command.state is not ticket.state:
+        turn.emit(
+            TicketChanged(
+                at=turn.now,
+                actor=turn.actor,
+                reason=command.reason,
+                ticket_id=ticket.id,
+                state=command.state,
+                ticket=stored,
+            )
+        )

@@ -1,0 +1,65 @@
+"""Find what a command names on the floor, or refuse in words that say the way out."""
+
+from __future__ import annotations
+
+from routing.floor import Floor
+from routing.model import Agent, Contact, ContactState, Offer, OfferState
+from routing.refused import Code, RefusedError
+
+
+def get_agent(floor: Floor, agent_id: str, *, field: str = "agent_id") -> Agent:
+    """Return the agent, or refuse."""
+    agent = floor.agents.get(agent_id)
+    if agent is None:
+        raise RefusedError(Code.UNKNOWN_AGENT, f"There is no agent {agent_id!r}.", field)
+    return agent
+
+
+def get_contact(floor: Floor, contact_id: int, *states: ContactState) -> Contact:
+    """Return the open contact in one of `states` (any open one if none is named), or refuse."""
+    contact = floor.contacts.get(contact_id)
+    if contact is None:
+        raise RefusedError(
+            Code.UNKNOWN_CONTACT,
+            f"Contact {contact_id} is not open: it has ended or never was.",
+            "contact_id",
+        )
+    if states and contact.state not in states:
+        raise RefusedError(
+            Code.WRONG_STATE,
+            f"Contact {contact_id} is {contact.state}; this needs it {' or '.join(states)}.",
+            "contact_id",
+            state=str(contact.state),
+        )
+    return contact
+
+
+def get_pending_offer(floor: Floor, offer_id: int, agent_id: str | None, now: float) -> Offer:
+    """Return the offer if it is pending, in time and `agent_id`'s (when one is named), or refuse."""
+    offer = floor.offers.get(offer_id)
+    if offer is None or offer.state is not OfferState.PENDING or now > offer.expires_at:
+        raise RefusedError(
+            Code.OFFER_GONE,
+            f"Offer {offer_id} is not pending any more: it was answered, ran out or was revoked.",
+            "offer_id",
+        )
+    if agent_id is not None and offer.agent_id != agent_id:
+        raise RefusedError(Code.NOT_YOURS, f"Offer {offer_id} was made to another agent.", "agent_id")
+    return offer
+
+
+def get_wrap_up(floor: Floor, offer_id: int) -> Offer:
+    """Return the accepted offer that is in wrap-up, or refuse."""
+    offer = floor.offers.get(offer_id)
+    if offer is None:
+        raise RefusedError(Code.UNKNOWN_OFFER, f"Offer {offer_id} is not open.", "offer_id")
+    if offer.talk_ended_at is None:
+        raise RefusedError(Code.WRONG_STATE, f"Offer {offer_id} is not in wrap-up.", "offer_id")
+    return offer
+
+
+def check_team(floor: Floor, team_id: str, *, field: str = "team_id") -> None:
+    """Refuse unless the policy in force has the team."""
+    if team_id not in floor.policy.teams:
+        known = ", ".join(sorted(floor.policy.teams))
+        raise RefusedError(Code.UNKNOWN_TEAM, f"There is no team {team_id!r}; there are {known}.", field)

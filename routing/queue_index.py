@@ -1,0 +1,110 @@
+"""What waits, in order: lines of contacts that are alike, and contacts kept for their preferred agent."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+
+from routing.model import Channel, Contact, SkillNeed
+from routing.policy import Policy, TeamPolicy
+from routing.staff_index import StaffIndex
+from routing.steps import Scope, scope
+
+LineKey = tuple[str, Channel, str | None, tuple[SkillNeed, ...], int]
+
+
+class Line:
+    """Waiting contacts that are alike in everything that decides who may take them, in order.
+
+    Invariant: `entries` is sorted by (effective_at, contact id) and never empty while indexed.
+    """
+
+    __slots__ = ("_mask", "_staff_version", "channel", "entries", "key", "scope", "team")
+
+    def __init__(self, key: LineKey, team: TeamPolicy) -> None:
+        self.key = key
+        self.team = team
+        self.channel = key[1]
+        self.scope: Scope = scope(team, key[4])
+        self.entries: list[tuple[float, int]] = []
+        self._mask = 0
+        self._staff_version = -1
+
+    def mask(self, staff: StaffIndex) -> int:
+        """Return who may ever take these contacts at their step, whatever they do at the moment."""
+        if self._staff_version != staff.version:
+            _, _, language, skills, _ = self.key
+            mask = staff.pool_mask(self.scope.teams)
+            for need in skills:
+                if need.level > self.scope.skill_slack:
+                    mask &= staff.skill_mask(need.skill, need.level - self.scope.skill_slack)
+            if language is not None and not self.scope.any_language:
+                mask &= staff.language_mask(language)
+            self._mask = mask
+            self._staff_version = staff.version
+        return self._mask
+
+
+class QueueIndex:
+    """Every waiting contact where dispatch looks for it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.lines: dict[LineKey, Line] = {}
+        self.by_team: dict[str, dict[LineKey, Line]] = {}
+        """Lines by each team whose agents may take them."""
+        self.reserved: dict[str, list[tuple[float, int]]] = {}
+        """Contacts only their preferred agent may take yet, by agent."""
+        self.waiting: dict[str, dict[int, float]] = {}
+        """Queued and offered contacts of each team with the instant they came."""
+
+    def enter(self, contact: Contact) -> None:
+        """Put a queued contact in its line."""
+        entry = (contact.effective_at, contact.id)
+        if contact.step < 0 and contact.preferred_agent_id is not None:
+            insort(self.reserved.setdefault(contact.preferred_agent_id, []), entry)
+            return
+        key = line_key(contact)
+        line = self.lines.get(key)
+        if line is None:
+            line = self.lines[key] = Line(key, self.policy.teams[contact.team_id])
+            for team_id in line.scope.teams:
+                self.by_team.setdefault(team_id, {})[key] = line
+        insort(line.entries, entry)
+
+    def leave(self, contact: Contact) -> None:
+        """Take a queued contact out of its line, before anything that orders it changes."""
+        entry = (contact.effective_at, contact.id)
+        if contact.step < 0 and contact.preferred_agent_id is not None:
+            entries = self.reserved[contact.preferred_agent_id]
+            del entries[bisect_left(entries, entry)]
+            if not entries:
+                del self.reserved[contact.preferred_agent_id]
+            return
+        key = line_key(contact)
+        line = self.lines[key]
+        del line.entries[bisect_left(line.entries, entry)]
+        if not line.entries:
+            del self.lines[key]
+            for team_id in line.scope.teams:
+                del self.by_team[team_id][key]
+
+    def take_policy(self, policy: Policy) -> None:
+        """Begin anew under another policy; the caller enters what is queued again."""
+        self.policy = policy
+        self.lines.clear()
+        self.by_team.clear()
+        self.reserved.clear()
+
+    def ahead(self, contact: Contact) -> int:
+        """Return how many contacts of the same team stand before `contact`, those kept for an agent aside."""
+        me = (contact.effective_at, contact.id)
+        return sum(
+            bisect_left(line.entries, me)
+            for line in self.by_team.get(contact.team_id, {}).values()
+            if line.key[0] == contact.team_id
+        )
+
+
+def line_key(contact: Contact) -> LineKey:
+    """Return everything that decides who may take `contact`."""
+    return (contact.team_id, contact.channel, contact.language, contact.skills, contact.step)

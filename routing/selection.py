@@ -1,0 +1,47 @@
+"""Which of the agents who may take a contact gets it, by the strategy of its team.
+
+Agents of the contact's own team go before those a relaxation step added. Ties end with the agent's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from routing.floor import Floor
+from routing.model import Agent, Contact
+from routing.staff_index import order_key
+
+_FEW = 24
+
+
+def choose(floor: Floor, contact: Contact, mask: int, count: int) -> list[Agent]:
+    """Return up to `count` agents out of the bit set `mask`, best first."""
+    if not mask:
+        return []
+    team = floor.team(contact.team_id)
+    if team.strategy == "best_skilled" or contact.step != 0 or mask.bit_count() <= _FEW:
+        return sorted(_members(floor, mask), key=lambda agent: rank(floor, contact, agent))[:count]
+    chosen: list[Agent] = []
+    for *_, agent_id in floor.staff.order.get(team.id, ()):
+        if floor.staff.bit[agent_id] & mask:
+            chosen.append(floor.agents[agent_id])
+            if len(chosen) == count:
+                break
+    return chosen
+
+
+def rank(floor: Floor, contact: Contact, agent: Agent) -> tuple[float | str, ...]:
+    """Return the key by which `agent` is chosen for `contact` (smallest first), its terms in order."""
+    team = floor.team(contact.team_id)
+    outside = 0.0 if team.id in agent.teams else 1.0
+    if team.strategy == "best_skilled":
+        levels = sum(agent.skills.get(need.skill, 0) for need in contact.skills)
+        return (outside, float(-levels), *order_key(team.strategy, agent), agent.id)
+    return (outside, *order_key(team.strategy, agent), agent.id)
+
+
+def _members(floor: Floor, mask: int) -> Iterator[Agent]:
+    while mask:
+        low = mask & -mask
+        yield floor.staff.at[low.bit_length() - 1]
+        mask ^= low

@@ -1,0 +1,116 @@
+"""Agents come, go, change, and a new policy is published."""
+
+from __future__ import annotations
+
+from routing import commands as cmd
+from routing.events import AgentPut, AgentResponding, AgentSeen, PolicyPublished, PresenceChanged
+from routing.lookup import check_team, get_agent
+from routing.model import SKILL_LEVEL_MAX, Agent, ContactState, OfferState, Presence
+from routing.policy import lint
+from routing.queueing import end_offer
+from routing.refused import Code, RefusedError
+from routing.turn import Turn
+
+
+def set_presence(turn: Turn, command: cmd.SetPresence) -> None:
+    """Change presence at once, or after the running work when that has to be finished first.
+
+    Pending offers are revoked when the agent leaves; that never counts against the agent.
+    """
+    agent = get_agent(turn.floor, command.agent_id)
+    if not agent.active:
+        raise RefusedError(Code.WRONG_STATE, f"{agent.name} is not active any more.", "agent_id")
+    leaves = command.presence is not Presence.AVAILABLE
+    waits = leaves and not command.at_once and bool(agent.talking or agent.wrapping)
+    if agent.not_responding:
+        turn.emit(AgentResponding(at=turn.now, actor=turn.actor, reason="presence set", agent_id=agent.id))
+    turn.emit(
+        PresenceChanged(
+            at=turn.now,
+            actor=turn.actor,
+            reason=command.reason,
+            agent_id=agent.id,
+            presence=agent.presence if waits else command.presence,
+            next_presence=command.presence if waits else None,
+        )
+    )
+    if leaves:
+        _revoke_pending(turn, agent, reason="agent_left")
+
+
+def heartbeat(turn: Turn, command: cmd.Heartbeat) -> None:
+    """Note that the agent's device is there; one that had gone silent is back."""
+    agent = get_agent(turn.floor, command.agent_id)
+    turn.emit(AgentSeen(at=turn.now, actor=turn.actor, agent_id=agent.id))
+    if agent.not_responding and agent.missed == 0:
+        turn.emit(AgentResponding(at=turn.now, actor=turn.actor, reason="heartbeat", agent_id=agent.id))
+
+
+def drain(turn: Turn, command: cmd.Drain) -> None:
+    """No new offers; offline once the running work is done."""
+    agent = get_agent(turn.floor, command.agent_id)
+    busy = bool(agent.talking or agent.wrapping)
+    turn.emit(
+        PresenceChanged(
+            at=turn.now,
+            actor=turn.actor,
+            reason="drain",
+            agent_id=agent.id,
+            presence=agent.presence if busy else Presence.OFFLINE,
+            next_presence=Presence.OFFLINE if busy else None,
+            draining=busy,
+        )
+    )
+    _revoke_pending(turn, agent, reason="agent_left")
+
+
+def put_agent(turn: Turn, command: cmd.PutAgent) -> None:
+    """Create or change an agent; leads must stay active while a team names them."""
+    floor, agent = turn.floor, command.agent
+    for team_id in agent.teams:
+        check_team(floor, team_id, field="teams")
+    if any(not 1 <= level <= SKILL_LEVEL_MAX for level in agent.skills.values()):
+        raise RefusedError(Code.INVALID_VALUE, f"Skill levels go from 1 to {SKILL_LEVEL_MAX}.", "skills")
+    if agent.capacity < 1:
+        raise RefusedError(Code.INVALID_VALUE, "Capacity must be at least 1.", "capacity")
+    leads = [team.id for team in floor.policy.teams.values() if team.lead_id == agent.id]
+    if not agent.active and leads:
+        raise RefusedError(
+            Code.WRONG_STATE, f"{agent.name} leads {', '.join(leads)}; name another lead first.", "active"
+        )
+    turn.emit(AgentPut(at=turn.now, actor=turn.actor, agent=agent))
+    known = floor.agents[agent.id]
+    if not known.active:
+        _revoke_pending(turn, known, reason="agent_left")
+    floor.open_agents[agent.id] = None
+
+
+def publish_policy(turn: Turn, command: cmd.PublishPolicy) -> None:
+    """Put a policy in force unless it has faults; teams that still have waiting contacts must stay."""
+    floor, policy = turn.floor, command.policy
+    findings = lint(policy, {agent.id for agent in floor.agents.values() if agent.active})
+    if findings:
+        listed = "; ".join(f"{each.path}: {each.problem}" for each in findings)
+        raise RefusedError(
+            Code.INVALID_POLICY, listed, findings[0].path, findings=[[f.path, f.problem] for f in findings]
+        )
+    if policy.version <= floor.policy.version and floor.policy.teams:
+        raise RefusedError(
+            Code.INVALID_POLICY, f"The version must be above {floor.policy.version}.", "version"
+        )
+    live = {c.team_id for c in floor.contacts.values() if c.state is not ContactState.WRAP_UP}
+    live |= {offer.team_id for offer in floor.offers.values()}
+    gone = sorted(live - set(policy.teams))
+    if gone:
+        raise RefusedError(
+            Code.INVALID_POLICY, f"Contacts are still open for {', '.join(gone)}; move them first.", "teams"
+        )
+    turn.emit(PolicyPublished(at=turn.now, actor=turn.actor, policy=policy))
+    floor.open_agents.update(dict.fromkeys(floor.agents))
+
+
+def _revoke_pending(turn: Turn, agent: Agent, *, reason: str) -> None:
+    for offer_id in agent.offer_ids:
+        offer = turn.floor.offers[offer_id]
+        if offer.state is OfferState.PENDING:
+            end_offer(turn, offer, OfferState.REVOKED, reason=reason)

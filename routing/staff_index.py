@@ -1,0 +1,136 @@
+"""Which agents are there, have room, know what: bit sets over `Agent.index` and each team's order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+
+from routing.model import Agent, Channel, Presence
+from routing.policy import Policy
+
+
+class StaffIndex:
+    """Bit sets of agents by what dispatch asks of them.
+
+    `version` grows whenever teams, skills or languages change, so that masks made from them can be kept.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.at: list[Agent] = []
+        self.bit: dict[str, int] = {}
+        self.members: dict[str, int] = {}
+        self.present = 0
+        self.responding = 0
+        self.room: dict[Channel, int] = dict.fromkeys(Channel, 0)
+        self.version = 0
+        self.order: dict[str, list[tuple[float, float, str]]] = {}
+        """Per team the agents who could take something, in the order of the team's strategy."""
+        self._order_keys: dict[str, list[tuple[str, tuple[float, float, str]]]] = {}
+        self._skill_masks: dict[tuple[str, int], int] = {}
+        self._language_masks: dict[str, int] = {}
+
+    def add(self, agent: Agent) -> None:
+        """Take in an agent whose index is the next free one; raises ValueError otherwise."""
+        if agent.index != len(self.at):
+            raise ValueError(f"agent {agent.id} has index {agent.index}, expected {len(self.at)}")
+        self.at.append(agent)
+        self.bit[agent.id] = 1 << agent.index
+        self.changed()
+        self.update(agent)
+
+    def changed(self) -> None:
+        """Forget what was derived from teams, skills and languages."""
+        self.version += 1
+        self._skill_masks.clear()
+        self._language_masks.clear()
+        self.members = {}
+        for agent in self.at:
+            if agent.active:
+                for team_id in agent.teams:
+                    self.members[team_id] = self.members.get(team_id, 0) | 1 << agent.index
+
+    def update(self, agent: Agent) -> None:
+        """Take in a change of presence, state or used capacity."""
+        bit = 1 << agent.index
+        present = is_present(agent)
+        self.present = self.present | bit if present else self.present & ~bit
+        self.responding = self.responding & ~bit if agent.not_responding else self.responding | bit
+        any_room = False
+        left = agent.capacity - agent.used
+        for channel, terms in self.policy.channels.items():
+            cap = agent.channel_caps.get(channel, terms.cap)
+            has = terms.cost <= left and agent.channel_use.get(channel, 0) < cap
+            any_room = any_room or has
+            mask = self.room[channel]
+            self.room[channel] = mask | bit if has else mask & ~bit
+        self._reorder(agent, listed=any_room and present and not agent.not_responding)
+
+    def take_policy(self, policy: Policy) -> None:
+        """Index everybody anew under another policy."""
+        self.policy = policy
+        self.changed()
+        for agent in self.at:
+            self.update(agent)
+
+    def pool_mask(self, teams: Iterable[str]) -> int:
+        """Return the bit set of active agents in any of `teams`."""
+        mask = 0
+        for team_id in teams:
+            mask |= self.members.get(team_id, 0)
+        return mask
+
+    def skill_mask(self, skill: str, level: int) -> int:
+        """Return the bit set of active agents with at least `level` in `skill`."""
+        key = (skill, level)
+        mask = self._skill_masks.get(key)
+        if mask is None:
+            mask = sum(1 << a.index for a in self.at if a.active and a.skills.get(skill, 0) >= max(level, 1))
+            self._skill_masks[key] = mask
+        return mask
+
+    def language_mask(self, language: str) -> int:
+        """Return the bit set of active agents who speak `language`."""
+        mask = self._language_masks.get(language)
+        if mask is None:
+            mask = sum(1 << a.index for a in self.at if a.active and language in a.languages)
+            self._language_masks[language] = mask
+        return mask
+
+    def _reorder(self, agent: Agent, *, listed: bool) -> None:
+        for team_id, key in self._order_keys.pop(agent.id, ()):
+            order = self.order[team_id]
+            del order[bisect_left(order, key)]
+        if not listed:
+            return
+        keys = []
+        for team_id in agent.teams:
+            team = self.policy.teams.get(team_id)
+            if team is not None:
+                key = (*order_key(team.strategy, agent), agent.id)
+                insort(self.order.setdefault(team_id, []), key)
+                keys.append((team_id, key))
+        self._order_keys[agent.id] = keys
+
+
+def is_present(agent: Agent) -> bool:
+    """Return whether the agent is there for new offers, whatever runs at the moment."""
+    return (
+        agent.active
+        and agent.presence is Presence.AVAILABLE
+        and agent.next_presence is None
+        and not agent.draining
+    )
+
+
+def order_key(strategy: str, agent: Agent) -> tuple[float, float]:
+    """Return what ranks `agent` under `strategy` whatever the contact; smaller goes first.
+
+    Agents without work come before agents with some. `best_skilled` ranks by the contact's skills first
+    (see `routing.selection`); this is its tie-break.
+    """
+    if strategy == "round_robin":
+        return (agent.last_offer_at, agent.idle_since)
+    if strategy == "least_occupied":
+        return (agent.used / agent.capacity, agent.served_s)
+    return (1.0 if agent.used else 0.0, agent.idle_since)

@@ -1,0 +1,51 @@
+"""When something happens by itself: a heap of instants whose stale entries are skipped and swept."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+from routing.model import NEVER
+
+Key = tuple[int, int | str]
+
+
+class Timers:
+    """Instants at which entities (kind, id) are due. `due` tells an entity's instant as it stands now.
+
+    An entry counts only while `due` still says the same, so moving or ending a timer costs nothing.
+    """
+
+    __slots__ = ("_due", "_heap", "_living")
+
+    def __init__(self, due: Callable[[int, int | str], float], living: Callable[[], int]) -> None:
+        self._due = due
+        self._living = living
+        self._heap: list[tuple[float, int, int | str]] = []
+
+    def push(self, kind: int, key: int | str, at: float) -> None:
+        """Note that the entity is due at `at`."""
+        if at == NEVER:
+            return
+        heapq.heappush(self._heap, (at, kind, key))
+        # Entries of what has ended stay behind; sweep them before they outnumber the living.
+        if len(self._heap) > 1000 + 8 * self._living():
+            self._heap = [each for each in self._heap if self._due(each[1], each[2]) == each[0]]
+            heapq.heapify(self._heap)
+
+    def next_at(self) -> float | None:
+        """Return the next instant at which something is due, or None."""
+        while self._heap:
+            at, kind, key = self._heap[0]
+            if self._due(kind, key) == at:
+                return at
+            heapq.heappop(self._heap)
+        return None
+
+    def pop(self, now: float) -> Key | None:
+        """Take and return the next entity due by `now`, or None."""
+        at = self.next_at()
+        if at is None or at > now:
+            return None
+        _, kind, key = heapq.heappop(self._heap)
+        return kind, key

@@ -1,0 +1,127 @@
+"""Pass a running contact on, cold or warm, and turn a waiting call into a callback: new queue segments."""
+
+from __future__ import annotations
+
+from routing import commands as cmd
+from routing.ending import end, talking_offer
+from routing.events import (
+    Classification,
+    ContactReceived,
+    ContactScheduled,
+    SegmentClosed,
+    TransferStarted,
+    TransferTakenBack,
+)
+from routing.floor import Floor
+from routing.hours import is_open, next_opening
+from routing.lookup import check_team, get_agent, get_contact
+from routing.model import Channel, Contact, ContactState
+from routing.queueing import end_talk, queue, revoke_offers
+from routing.refused import Code, RefusedError
+from routing.turn import Turn
+
+
+def transfer(turn: Turn, command: cmd.Transfer) -> None:
+    """Queue the contact for the target at the age it has, keeping the agent on it when warm."""
+    floor = turn.floor
+    contact = get_contact(floor, command.contact_id, ContactState.CONNECTED)
+    team_id = _target(floor, contact, command)
+    holder = talking_offer(turn, contact)
+    reason = command.reason or "transferred"
+    turn.emit(
+        SegmentClosed(
+            at=turn.now,
+            actor=turn.actor,
+            reason=reason,
+            contact_id=contact.id,
+            segment=contact.segment,
+            team_id=contact.team_id,
+        )
+    )
+    if holder is not None and not command.warm:
+        end_talk(turn, holder, last=False, reason=reason)
+    elif holder is not None:
+        turn.emit(TransferStarted(at=turn.now, actor=turn.actor, contact_id=contact.id, offer_id=holder.id))
+    queue(
+        turn,
+        contact,
+        team_id,
+        enqueued_at=contact.enqueued_at,
+        preferred_agent_id=command.agent_id,
+        preferred_s=floor.team(team_id).owner_preferred_s,
+        reason=reason,
+    )
+
+
+def take_back(turn: Turn, command: cmd.TakeBack) -> None:
+    """End a warm transfer nobody has accepted yet; the agent talks on."""
+    contact = get_contact(turn.floor, command.contact_id, ContactState.QUEUED, ContactState.OFFERED)
+    holder = talking_offer(turn, contact)
+    if holder is None:
+        raise RefusedError(Code.WRONG_STATE, f"Nobody is passing contact {contact.id} on.", "contact_id")
+    revoke_offers(turn, contact, reason="taken_back")
+    turn.emit(
+        TransferTakenBack(
+            at=turn.now, actor=turn.actor, reason="taken_back", contact_id=contact.id, offer_id=holder.id
+        )
+    )
+
+
+def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
+    """End the waiting call and open a callback of the same ticket at the same place in the queue."""
+    floor, now = turn.floor, turn.now
+    contact = get_contact(floor, command.contact_id, ContactState.QUEUED, ContactState.OFFERED)
+    if contact.channel is not Channel.VOICE:
+        raise RefusedError(Code.WRONG_STATE, "Only a waiting call can become a callback.", "contact_id")
+    if talking_offer(turn, contact) is not None:
+        raise RefusedError(Code.WRONG_STATE, "An agent is on this call.", "contact_id")
+    revoke_offers(turn, contact, reason="converted")
+    callback = Contact(
+        id=floor.take_id(),
+        channel=Channel.CALLBACK,
+        customer_id=contact.customer_id,
+        ticket_id=contact.ticket_id,
+        received_at=now,
+        team_id=contact.team_id,
+        priority=contact.priority,
+        skills=contact.skills,
+        language=contact.language,
+        enqueued_at=contact.enqueued_at,
+        segment_at=now,
+    )
+    turn.emit(_received(turn, callback, contact))
+    end(turn, contact, ContactState.CONVERTED, reason="callback")
+    start = command.scheduled_at if command.scheduled_at is not None else now
+    if not is_open(floor.team(callback.team_id).hours, max(start, now)):
+        start = next_opening(floor.team(callback.team_id).hours, max(start, now)) or start
+    if start > now:
+        turn.emit(ContactScheduled(at=now, actor=turn.actor, contact_id=callback.id, scheduled_at=start))
+    else:
+        queue(turn, floor.contacts[callback.id], callback.team_id, enqueued_at=callback.enqueued_at)
+
+
+def _received(turn: Turn, callback: Contact, origin: Contact) -> ContactReceived:
+    return ContactReceived(
+        at=turn.now,
+        actor=turn.actor,
+        reason=f"contact {origin.id} asked to be called back",
+        contact=callback,
+        classification=Classification(team_id=callback.team_id, by="callback"),
+        identity=cmd.Identity(),
+        source="rondo",
+        source_id=f"callback-{origin.id}",
+    )
+
+
+def _target(floor: Floor, contact: Contact, command: cmd.Transfer) -> str:
+    if command.team_id is not None:
+        check_team(floor, command.team_id)
+        if command.agent_id is not None:
+            get_agent(floor, command.agent_id)
+        return command.team_id
+    if command.agent_id is None:
+        raise RefusedError(Code.INVALID_VALUE, "Name the team or the agent to transfer to.", "team_id")
+    agent = get_agent(floor, command.agent_id)
+    if contact.team_id in agent.teams or not agent.teams:
+        return contact.team_id
+    return agent.teams[0]
