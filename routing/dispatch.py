@@ -81,6 +81,7 @@ def offer_to(turn: Turn, contact: Contact, agents: list[Agent], decision: Decisi
             team_id=contact.team_id,
             channel=contact.channel,
             cost=terms.cost,
+            segment_at=contact.segment_at,
             made_at=turn.now,
             expires_at=turn.now + terms.offer_s,
         )

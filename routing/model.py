@@ -156,6 +156,8 @@ class Offer(msgspec.Struct, kw_only=True):
     team_id: str
     channel: Channel
     cost: int
+    segment_at: float
+    """When the contact's queue segment began: the interval that answer and handle time count in."""
     made_at: float
     expires_at: float
     state: OfferState = OfferState.PENDING
