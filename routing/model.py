@@ -13,7 +13,8 @@ import msgspec
 
 PRIORITY_MAX: Final = 5
 SKILL_LEVEL_MAX: Final = 5
-NEVER: Final = float("inf")
+NEVER: Final = 253_402_300_799.0
+"""The end of the year 9999: finite, so that it survives JSON."""
 
 
 class Channel(StrEnum):
