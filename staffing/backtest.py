@@ -1,6 +1,5 @@
 """Decides which model forecasts a team at which distance, from forecasts made as of earlier days."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from staffing.forecast_models import MODELS, Learnt, learn, predicted
 from staffing.intervals import date_of_day, day_of_date
-from staffing.training import Floats, Ints, Training, training_of, weekday_of
+from staffing.training import Floats, Ints, SpecialDays, Training, training_of, weekday_of
 from staffing.uncertainty import Spread, spread_of
 
 BUCKETS = ((1, 1), (2, 3), (4, 7), (8, 14), (15, 28), (29, 56), (57, 126))
@@ -95,7 +94,7 @@ class _Rolled:
 
 
 def backtest(
-    counts: Floats, first_on: date, flagged: Mapping[date, str], training: Training, *, days: int
+    counts: Floats, first_on: date, special: SpecialDays, training: Training, *, days: int
 ) -> Backtest:
     """Return the errors of all models from rolling origins and the best one for each distance.
 
@@ -105,13 +104,13 @@ def backtest(
     Args:
         counts: Contacts per day and slot, shape (days, slots), nan where unknown or closed.
         first_on: Date of row 0.
-        flagged: Holidays and events by date; neither learnt from nor scored.
+        special: Holidays and events by date; neither learnt from nor scored.
         training: The ordinary days of the whole table.
         days: Calendar days up to which forecasts are wanted.
     """
     first_day = day_of_date(first_on)
     origins = _origins(training, first_day)
-    rolled = _rolled(counts, first_on, flagged, training, origins, days)
+    rolled = _rolled(counts, first_on, special, training, origins, days)
     scale = _weekly_change(counts)
     scores = tuple(score for bucket in BUCKETS for score in _scores(_within(rolled, bucket), bucket, scale))
     recorded = int((~np.isnan(counts)).any(axis=1).sum())
@@ -139,7 +138,7 @@ def _origins(training: Training, first_day: int) -> Ints:
 def _rolled(
     counts: Floats,
     first_on: date,
-    flagged: Mapping[date, str],
+    special: SpecialDays,
     training: Training,
     origins: Ints,
     days: int,
@@ -150,7 +149,7 @@ def _rolled(
     expected: dict[str, list[Floats]] = {name: [] for name in MODELS}
     learnt: Learnt | None = None
     for number, origin in enumerate(origins):
-        before, _ = training_of(counts[: origin - first_day], first_on, flagged)
+        before, _ = training_of(counts[: origin - first_day], first_on, special)
         if len(before.day) < _LEAST_TRAINING_DAYS:
             continue
         if learnt is None or number % _RELEARN_ORIGINS == 0:

@@ -7,21 +7,20 @@ and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.25, 2.30, 5.9
 the AR(1) around weekday means of the call-centre literature.
 """
 
-import calendar
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from scipy import linalg, optimize
 
-from staffing.intervals import date_of_day
 from staffing.training import Bools, Floats, Ints, weekday_of
 
 MEMORY_DAYS = 180
 
 _CONSTANT = 10.0
-_MONTH_LENGTH = 0.5
+_MONTH_LENGTH = 0.25
 _DRIFT_DAYS = 40.0
+_MONTH_REACH = 62
 _PRIOR_SD = 0.5
 _STEPS = 15
 
@@ -36,6 +35,7 @@ class Weights:
         memory: Variance of the AR(1) part.
         persistence: Its correlation from one open day to the next, 0..1.
         drift: Variance of the slow drift.
+        beside: Variance of the effects of standing right before or after a holiday.
         noise: Variance that says nothing about other days.
     """
 
@@ -44,25 +44,45 @@ class Weights:
     memory: float = 1.0
     persistence: float = 0.8
     drift: float = 0.3
-    noise: float = 0.1
+    beside: float = 1.0
+    noise: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where days stand: weekday, number of the open day, place in the month on a circle of length 1."""
+    """Where days stand.
+
+    Args:
+        weekday: 0 for Monday.
+        open_day: Number of the open day.
+        month: Place among the open days of its month, on a circle of length 1.
+        beside: 1 on the first open day after a holiday, -1 on the day before one, 0 elsewhere.
+    """
 
     weekday: Ints
     open_day: Floats
     month: Floats
+    beside: Ints
 
 
-def places_of(day: Ints, open_weekdays: Bools) -> Places:
-    """Return the places of days given by number, counting only weekdays on which the team is open."""
+def places_of(day: Ints, open_weekdays: Bools, holidays: Collection[int]) -> Places:
+    """Return the places of ascending days.
+
+    Args:
+        day: Day numbers, shape (n,).
+        open_weekdays: Weekdays on which the team is open, shape (7,).
+        holidays: Day numbers of holidays, past and to come; they are no open days of a month.
+    """
     first, last = int(day[0]), int(day[-1])
-    span = np.arange(first, last + 1)
-    opened = np.cumsum(open_weekdays[weekday_of(span)])
+    span = np.arange(first - _MONTH_REACH, last + _MONTH_REACH + 1)
+    opened = open_weekdays[weekday_of(span)]
+    working = opened & ~np.isin(span, list(holidays))
+    at = day - span[0]
     return Places(
-        weekday_of(day), opened[day - first].astype(float), np.array([_month_place(int(d)) for d in day])
+        weekday_of(day),
+        np.cumsum(opened)[at].astype(float),
+        _month_places(span, working)[at],
+        _beside(working, opened)[at],
     )
 
 
@@ -101,6 +121,7 @@ class _Parts:
     month: Floats
     apart: Floats
     drift: Floats
+    beside: Floats
 
 
 def _parts(rows: Places, columns: Places) -> _Parts:
@@ -111,13 +132,14 @@ def _parts(rows: Places, columns: Places) -> _Parts:
         np.exp(-2 * circle / _MONTH_LENGTH**2),
         apart,
         np.exp(-apart / _DRIFT_DAYS),
+        ((rows.beside[:, None] == columns.beside[None]) & (rows.beside[:, None] != 0)).astype(float),
     )
 
 
 def _mixed(parts: _Parts, weights: Weights) -> Floats:
     memory = weights.memory * np.exp(np.log(weights.persistence) * parts.apart)
     steady = _CONSTANT + weights.weekday * parts.weekday + weights.month * parts.month
-    return np.asarray(steady + memory + weights.drift * parts.drift)
+    return np.asarray(steady + memory + weights.drift * parts.drift + weights.beside * parts.beside)
 
 
 def _cost(packed: Floats, values: Floats, parts: _Parts, start: Floats) -> tuple[float, Floats]:
@@ -140,6 +162,7 @@ def _cost(packed: Floats, values: Floats, parts: _Parts, start: Floats) -> tuple
             weights.memory * np.sum(outer * memory),
             weights.memory * (1 - weights.persistence) * np.sum(outer * memory * parts.apart),
             weights.drift * np.sum(outer * parts.drift),
+            weights.beside * np.sum(outer * parts.beside),
             weights.noise * np.trace(outer),
         ]
     )
@@ -148,16 +171,45 @@ def _cost(packed: Floats, values: Floats, parts: _Parts, start: Floats) -> tuple
 
 def _packed(weights: Weights) -> Floats:
     odds = weights.persistence / (1 - weights.persistence)
-    return np.log([weights.weekday, weights.month, weights.memory, odds, weights.drift, weights.noise])
+    plain = (
+        weights.weekday,
+        weights.month,
+        weights.memory,
+        odds,
+        weights.drift,
+        weights.beside,
+        weights.noise,
+    )
+    return np.log(plain)
 
 
 def _unpacked(packed: Floats) -> Weights:
     logs = np.clip(packed, -12.0, 12.0)
-    weekday, month, memory, odds, drift, noise = (float(value) for value in np.exp(logs))
-    return Weights(weekday, month, memory, odds / (1 + odds), drift, noise)
+    weekday, month, memory, odds, drift, beside, noise = (float(value) for value in np.exp(logs))
+    return Weights(weekday, month, memory, odds / (1 + odds), drift, beside, noise)
 
 
-@lru_cache(maxsize=4096)
-def _month_place(day: int) -> float:
-    on = date_of_day(day)
-    return (on.day - 0.5) / calendar.monthrange(on.year, on.month)[1]
+def _month_places(span: Ints, working: Bools) -> Floats:
+    """Return how far each day is through the working days of its month, 0..1; the months at both ends are cut."""
+    months = span.astype("datetime64[D]").astype("datetime64[M]")
+    _, month = np.unique(months, return_inverse=True)
+    before: Ints = np.cumsum(working) - working
+    first = np.full(int(month[-1]) + 1, len(span))
+    np.minimum.at(first, month, before)
+    days = np.bincount(month, working)
+    return np.asarray((before - first[month] + 0.5) / np.maximum(days[month], 1.0))
+
+
+def _beside(working: Bools, opened: Bools) -> Ints:
+    """Return 1 for the first working day after holidays, -1 for the working day right before one, else 0."""
+    beside = np.zeros(len(working), dtype=np.int64)
+    last_holiday = last_working = -1
+    for at in range(len(working)):
+        if working[at]:
+            beside[at] = 1 if last_holiday > last_working else 0
+            last_working = at
+        elif opened[at]:
+            last_holiday = at
+            if last_working == at - 1 and at:
+                beside[last_working] = -1
+    return beside

@@ -4,7 +4,7 @@ Start here: `forecast(history, first_on=..., days=...)` gives a `Forecast` over 
 `quantiles(forecast, [0.1, 0.5, 0.9])` its bands, `forecast.rate_cv` the uncertainty that the requirement needs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -108,13 +108,12 @@ def forecast(
     if not 1 <= days <= MOST_DAYS:
         raise ValueError(f"1 to {MOST_DAYS} days can be forecast, not {days}")
     known_events = list(events)
-    plain, _ = training_of(table.counts, table.first_on, {})
-    flagged = special_days(public_holidays or {}, known_events, history.team, plain.open_weekdays.tolist())
+    flagged = special_days(public_holidays or {}, known_events, history.team)
     training, outliers = training_of(table.counts, table.first_on, flagged)
     ahead = np.arange(first_day, first_day + days)
     result = backtest(table.counts, table.first_on, flagged, training, days=int(ahead[-1]) + 1 - end)
     choices = [choice_for(result.choices, int(each)) for each in open_distance(training, ahead)]
-    effects = _effects(ahead, flagged, known_events, table, training)
+    effects = _effects(ahead, flagged.names, known_events, table, training)
     volume = _expected(training, ahead, choices) * _factors(ahead, effects)[:, None]
     return _as_intervals(
         history,
@@ -152,7 +151,7 @@ def _expected(training: Training, ahead: Ints, choices: list[Choice]) -> Floats:
 
 
 def _effects(
-    ahead: Ints, flagged: dict[date, str], events: list[Event], table: DayTable, training: Training
+    ahead: Ints, flagged: Mapping[date, str], events: list[Event], table: DayTable, training: Training
 ) -> dict[date, Effect]:
     coming = {on: flagged[on] for on in map(date_of_day, ahead.tolist()) if on in flagged}
     learnt = effects_of(coming.values(), flagged, table.counts, table.first_on, training)

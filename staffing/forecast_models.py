@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from staffing.day_level import MEMORY_DAYS, Places, Weights, learnt_weights, places_of, predicted_levels
-from staffing.training import Floats, Ints, Training, counts_of, weekday_of
+from staffing.training import Bools, Floats, Ints, Training, counts_of, weekday_of
 
 RECENT_HALF_LIFE_WEEKS = 3.0
 FACTORS = 4
 _POOLED_SHARE = 0.3
-_PROFILE_HALF_LIFE_DAYS = 40.0
+_PROFILE_HALF_LIFE_DAYS = 90.0
+_ALIKE = 0.25
+_SMOOTHING_SLOTS = 0.6
 _FACTORED_DAYS = 40
 _YEAR_DAYS = 364
 _YEAR_WINDOW_DAYS = 56
@@ -75,10 +77,11 @@ def average(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
 
 
 def calendar_level(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
-    """Return the mean of two forecasts whose levels know weekday, place in the month and the last days.
+    """Return the mean of `average` and of two forecasts whose levels also know the place in the month and holidays.
 
-    One scales the weekday's profile, shrunk to the pooled profile; the other puts together the scores of the
-    low-rank factors. Both on the square-root scale.
+    One of the two scales the weekday's profile, drawn to that of weekdays about as busy; the other puts together
+    the scores of the low-rank factors; both are smoothed a little over neighbouring slots. The simpler forecasts
+    keep half the weight, because the month is learnt from few months.
     """
     recent = _last_rows(training, MEMORY_DAYS)
     places, future = _places(recent, ahead)
@@ -91,7 +94,8 @@ def calendar_level(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
         ]
     )
     roots = (levels[:, None] * _shrunk_profiles(recent, ahead) + scores @ axes) / 2
-    return counts_of(np.maximum(roots, 0.5))
+    known = counts_of(np.maximum(_smoothed(roots, recent.open_slots[weekday_of(ahead)]), 0.5))
+    return (known + average(training, ahead, learnt)) / 2
 
 
 def last_year(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
@@ -123,7 +127,7 @@ MODELS: dict[str, Model] = {
 def learn(training: Training) -> Learnt:
     """Return the weights of the level processes under which the training days are most likely."""
     recent = _last_rows(training, MEMORY_DAYS)
-    places = places_of(recent.day, recent.open_weekdays)
+    places = places_of(recent.day, recent.open_weekdays, recent.holidays)
     axes = _axes(recent, FACTORS)
     scores = (recent.roots @ axes.T).T
     weights = [learnt_weights(score, places) for score in scores]
@@ -180,24 +184,37 @@ def _axes(training: Training, most: int) -> Floats:
 
 
 def _shrunk_profiles(training: Training, ahead: Ints) -> Floats:
-    """Return each day's shape around its level: its weekday's recent profile, shrunk to that of all days."""
-    shapes = training.roots / training.roots.mean(axis=1, keepdims=True)
-    age = np.arange(len(shapes))[::-1]
-    weights = 0.5 ** (age / _PROFILE_HALF_LIFE_DAYS)
+    """Return each day's shape around its level: its weekday's, drawn to that of all weekdays about as busy."""
+    levels = training.roots.mean(axis=1)
+    shapes = training.roots / levels[:, None]
+    weights = 0.5 ** ((training.end - training.day) / _PROFILE_HALF_LIFE_DAYS)
+    usual = np.log(_weekday_means(levels, training))[training.weekday]
 
     def mean(rows: Ints) -> Floats:
-        return np.asarray(np.average(shapes[rows], axis=0, weights=weights[rows]))
+        alike = np.abs(usual - usual[rows[0]]) < _ALIKE
+        own = np.average(shapes[rows], axis=0, weights=weights[rows])
+        pooled = np.average(shapes[alike], axis=0, weights=weights[alike])
+        return np.asarray((1 - _POOLED_SHARE) * own + _POOLED_SHARE * pooled)
 
-    pooled = mean(np.arange(len(shapes)))
-    return (1 - _POOLED_SHARE) * _by_weekday(training, ahead, mean) + _POOLED_SHARE * pooled
+    return _by_weekday(training, ahead, mean)
+
+
+def _smoothed(roots: Floats, opened: Bools) -> Floats:
+    """Return each day's roots smoothed over neighbouring open slots with a narrow Gaussian kernel."""
+    weights = np.exp(-0.5 * np.square(np.arange(-2, 3) / _SMOOTHING_SLOTS))
+    padded, seen = np.pad(np.where(opened, roots, 0.0), ((0, 0), (2, 2))), np.pad(opened, ((0, 0), (2, 2)))
+    slots = roots.shape[1]
+    total = sum(weight * padded[:, shift : shift + slots] for shift, weight in enumerate(weights))
+    share = sum(weight * seen[:, shift : shift + slots] for shift, weight in enumerate(weights))
+    return np.where(opened, total / np.maximum(share, 1e-9), roots)
 
 
 def _places(training: Training, ahead: Ints) -> tuple[Places, Places]:
-    both = places_of(np.concatenate([training.day, ahead]), training.open_weekdays)
+    both = places_of(np.concatenate([training.day, ahead]), training.open_weekdays, training.holidays)
     cut = len(training.day)
     return (
-        Places(both.weekday[:cut], both.open_day[:cut], both.month[:cut]),
-        Places(both.weekday[cut:], both.open_day[cut:], both.month[cut:]),
+        Places(both.weekday[:cut], both.open_day[:cut], both.month[:cut], both.beside[:cut]),
+        Places(both.weekday[cut:], both.open_day[cut:], both.month[cut:], both.beside[cut:]),
     )
 
 
@@ -207,6 +224,7 @@ def _last_rows(training: Training, days: int) -> Training:
         training.counts[-days:],
         training.day[-days:],
         training.open_slots,
+        training.holidays,
         training.end,
     )
 

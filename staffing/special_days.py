@@ -1,6 +1,6 @@
 """Decides which days are not ordinary (holidays, days after them, planner's events) and what they do to volume."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -8,12 +8,7 @@ import holidays
 import numpy as np
 
 from staffing.intervals import day_of_date
-from staffing.training import Floats, Training, weekday_of
-
-BEFORE_HOLIDAY = "day before a holiday"
-AFTER_HOLIDAY = "first open day after a holiday"
-
-_AROUND = (BEFORE_HOLIDAY, AFTER_HOLIDAY)
+from staffing.training import Floats, SpecialDays, Training, weekday_of
 
 _SHRINK_DAYS = 0.5
 _NEIGHBOUR_DAYS = 28
@@ -78,21 +73,14 @@ def holidays_between(
     return {on: str(name) for on, name in sorted(found.items()) if first_on <= on <= last_on}
 
 
-def special_days(
-    public: Mapping[date, str], events: Iterable[Event], team: str, open_weekdays: Sequence[bool]
-) -> dict[date, str]:
-    """Return the flagged days of a team with their names; an event goes before a holiday.
-
-    The day before a holiday is flagged too, and the first day after it on which the team usually works.
-    """
-    flagged = {on - timedelta(days=1): BEFORE_HOLIDAY for on in public}
-    flagged.update({_next_open(on, public, open_weekdays): AFTER_HOLIDAY for on in public})
-    flagged.update(public)
+def special_days(public: Mapping[date, str], events: Iterable[Event], team: str) -> SpecialDays:
+    """Return the flagged days of a team; an event goes before a holiday of the same date."""
+    names = dict(public)
     for event in events:
         if event.team in (None, team):
             span = (event.last_on - event.first_on).days
-            flagged.update({event.first_on + timedelta(days=step): event.name for step in range(span + 1)})
-    return dict(sorted(flagged.items()))
+            names.update({event.first_on + timedelta(days=step): event.name for step in range(span + 1)})
+    return SpecialDays(names, frozenset(public))
 
 
 def effects_of(
@@ -121,7 +109,7 @@ def effects_of(
         ratio = _ratio(counts[row], on, training) if 0 <= row < len(counts) else None
         if ratio is not None:
             ratios.setdefault(name, []).append(ratio)
-    pooled = [each for name, own in ratios.items() if name not in _AROUND for each in own]
+    pooled = [each for own in ratios.values() for each in own]
     return {name: _effect(name, ratios.get(name, []), pooled) for name in names}
 
 
@@ -136,7 +124,7 @@ def given_effect(on: date, name: str, events: Iterable[Event]) -> Effect | None:
 def _effect(name: str, own: list[float], pooled: list[float]) -> Effect:
     if own:
         return Effect(name, _shrunk(own), len(own), f"learnt from {len(own)} such days")
-    if pooled and name not in _AROUND:
+    if pooled:
         return Effect(name, _shrunk(pooled), 0, f"never met; taken from {len(pooled)} other flagged days")
     return Effect(name, 1.0, 0, "never met; forecast as an ordinary day")
 
@@ -159,10 +147,3 @@ def _ratio(actual: Floats, on: date, training: Training) -> float | None:
     known = ~np.isnan(actual)
     expected = float(training.counts[near][:, known].mean(axis=0).sum())
     return min(float(actual[known].sum()) / expected, _LARGEST_EFFECT) if expected > 0 else None
-
-
-def _next_open(on: date, public: Mapping[date, str], open_weekdays: Sequence[bool]) -> date:
-    following = on + timedelta(days=1)
-    while following in public or (any(open_weekdays) and not open_weekdays[following.weekday()]):
-        following += timedelta(days=1)
-    return following

@@ -1,7 +1,7 @@
 """Decides which recorded days a forecast learns from, and which are set aside with a reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -45,6 +45,19 @@ class Outlier:
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialDays:
+    """Days that are not ordinary, past and to come.
+
+    Args:
+        names: Name of the holiday or event by local date.
+        holidays: Those of them that are public holidays; the days beside them are busier or quieter too.
+    """
+
+    names: Mapping[date, str] = field(default_factory=dict)
+    holidays: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """Complete, ordinary days on the square-root scale.
 
@@ -53,6 +66,7 @@ class Training:
         counts: The same as contacts, shape (n, slots).
         day: Day numbers of the rows, ascending, shape (n,).
         open_slots: By weekday (0 Monday) and slot, shape (7, slots): the team takes contacts then.
+        holidays: Day numbers of public holidays, past and to come.
         end: Day number after the last recorded day: the first one that may be forecast.
     """
 
@@ -60,6 +74,7 @@ class Training:
     counts: Floats
     day: Ints
     open_slots: Bools
+    holidays: frozenset[int]
     end: int
 
     @property
@@ -90,9 +105,7 @@ def counts_of(roots: Floats) -> Floats:
     return np.where(roots < table_roots[-1], few, np.square(roots))
 
 
-def training_of(
-    counts: Floats, first_on: date, flagged: Mapping[date, str]
-) -> tuple[Training, tuple[Outlier, ...]]:
+def training_of(counts: Floats, first_on: date, special: SpecialDays) -> tuple[Training, tuple[Outlier, ...]]:
     """Return what a forecast learns from a table of days, and what was set aside.
 
     Single intervals that are set aside or unknown are filled from the day's level and its weekday's profile.
@@ -101,12 +114,12 @@ def training_of(
     Args:
         counts: Contacts per day and slot, shape (days, slots), nan where unknown or closed.
         first_on: Date of row 0.
-        flagged: Holidays and events; their days are left out without being called outliers.
+        special: Holidays and events, past and to come; left out without being called outliers.
     """
     first_day = day_of_date(first_on)
     day = np.arange(first_day, first_day + len(counts))
     weekday = weekday_of(day)
-    usual = ~np.isin(day, [day_of_date(on) for on in flagged])
+    usual = ~np.isin(day, [day_of_date(on) for on in special.names])
     open_slots = opening_of(counts, weekday)
     values = np.where(open_slots[weekday], counts, 0.0)
     values[~np.any(~np.isnan(counts), axis=1)] = np.nan
@@ -119,7 +132,14 @@ def training_of(
     odd = _odd_days(level, typical, usual)
     whole = np.where(np.isnan(cleaned), profile * level[:, None], cleaned)
     keep = usual & ~odd & ~np.isnan(whole).any(axis=1) & open_slots[weekday].any(axis=1)
-    training = Training(roots_of(whole[keep]), whole[keep], day[keep], open_slots, first_day + len(counts))
+    training = Training(
+        roots_of(whole[keep]),
+        whole[keep],
+        day[keep],
+        open_slots,
+        frozenset(map(day_of_date, special.holidays)),
+        first_day + len(counts),
+    )
     days_aside = [
         Outlier(
             date_of_day(int(day[row])),
