@@ -1,0 +1,1 @@
+"""Imperative shell: clock, SQL, HTTP, phones, processes around the two pure cores."""

@@ -1,0 +1,1 @@
+"""Telephony systems behind one protocol."""

@@ -1,0 +1,1 @@
+"""Pages: server-rendered HTML and SVG, live by server-sent events."""

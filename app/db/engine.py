@@ -1,0 +1,170 @@
+"""One way to run a transaction on either database: `await database.tx(f, *args)`.
+
+SQLite: synchronous Core in one writer thread (the only writer of the file) and a few reader threads.
+PostgreSQL: asyncpg; the same synchronous functions run through `AsyncConnection.run_sync`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool, QueuePool
+
+from app.errors import StorageUnavailableError
+from app.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Connection = sa.Connection
+Query = Callable[Concatenate[Connection, P], R]
+
+_READERS = 2
+
+
+class Database(Protocol):
+    """A database that runs query functions as transactions."""
+
+    dialect: str
+
+    async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `f(connection, ...)` in one transaction; committed when this returns."""
+
+    async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `f(connection, ...)`, which only reads."""
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+
+
+def open_database(settings: Settings) -> Database:
+    """Return the database the settings name; raises StorageUnavailableError if it is in use elsewhere."""
+    if settings.is_sqlite:
+        return SqliteDatabase(settings.sqlite_path)
+    return PostgresDatabase(settings.database_url, pool_size=settings.pool_size)
+
+
+class SqliteDatabase:
+    """A SQLite file: one process, one writer, durable commits (WAL, synchronous=FULL)."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _take_lock(path)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
+        self._engine = sqlite_engine(path, immediate=True)
+        self._read_engine = sqlite_engine(path, immediate=False, pool_size=_READERS)
+
+    async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `f` in the writer thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, lambda: _run(self._engine, f, *args, **kwargs))
+
+    async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `f` in a reader thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: _run(self._read_engine, f, *args, **kwargs))
+
+    async def close(self) -> None:
+        """Finish what runs, then release the file."""
+        await asyncio.to_thread(self._writer.shutdown)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._engine.dispose()
+        self._read_engine.dispose()
+        os.close(self._lock)
+
+
+class PostgresDatabase:
+    """A PostgreSQL server, shared with other replicas."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, pool_size: int) -> None:
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_pre_ping=False,
+            connect_args={"server_settings": {"application_name": "rondo", "jit": "off"}},
+        )
+
+    async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `f` on a pooled connection, in one transaction."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(f, *args, **kwargs)
+
+    async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `f` on a pooled connection; the transaction is rolled back at the end."""
+        async with self._engine.connect() as connection:
+            return await connection.run_sync(f, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._engine.dispose()
+
+
+def sqlite_engine(path: Path, *, immediate: bool, pool_size: int = 1) -> sa.Engine:
+    """Return a synchronous engine on a SQLite file whose transactions begin as they should.
+
+    `immediate` takes the write lock at the beginning, so that a transaction never fails half way.
+    """
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": 30.0, "cached_statements": 256},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "cache_size=-32768",
+            "temp_store=MEMORY",
+            "wal_autocheckpoint=4000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def null_pool_engine(url: str) -> Any:
+    """Return an asynchronous engine that keeps no connection, for migrations and tools."""
+    return create_async_engine(url, poolclass=NullPool)
+
+
+def _run(engine: sa.Engine, f: Any, *args: Any, **kwargs: Any) -> Any:
+    with engine.begin() as connection:
+        return f(connection, *args, **kwargs)
+
+
+def _take_lock(path: Path) -> int:
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise StorageUnavailableError(
+            f"Another Rondo process uses {path}; SQLite takes one process, PostgreSQL takes many."
+        ) from None
+    return lock

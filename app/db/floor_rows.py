@@ -1,0 +1,383 @@
+"""The floor in rows: load it, read what a batch needs, append what a batch did.
+
+Statements are literal text, so that nothing is compiled per batch; each is one executemany.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from app.db.engine import Connection
+from routing import events as ev
+from routing.floor import Changes, Floor
+from routing.model import Agent, Contact, Offer, Segment, Ticket
+from routing.policy import Policy
+
+_contact = msgspec.json.Decoder(Contact)
+_offer = msgspec.json.Decoder(Offer)
+_agent = msgspec.json.Decoder(Agent)
+_ticket = msgspec.json.Decoder(Ticket)
+_policy = msgspec.json.Decoder(Policy)
+_encode = msgspec.json.Encoder().encode
+
+START = Policy(version=0, teams={}, fallback_team="")
+"""What is in force before the first policy is published: no teams at all."""
+
+
+def lock_head(conn: Connection) -> tuple[int, int]:
+    """Take the floor's lock until the transaction ends; return (last sequence number, next id).
+
+    On PostgreSQL the row lock is the floor's lock: it costs the round trip that reading the head costs
+    anyway. SQLite's single writer holds the database.
+    """
+    row = conn.exec_driver_sql(_LOCK_HEAD if conn.dialect.name == "postgresql" else _HEAD).one()
+    return row[0], row[1]
+
+
+def read_head(conn: Connection) -> int:
+    """Return the last sequence number."""
+    return int(conn.exec_driver_sql("SELECT seq FROM floor WHERE id = 1").scalar_one())
+
+
+def load_floor(conn: Connection) -> Floor:
+    """Return the floor as it stands in the rows; reads open work only, never history."""
+    seq, next_id = lock_head(conn)
+    data = conn.exec_driver_sql("SELECT data FROM policy ORDER BY version DESC LIMIT 1").scalar()
+    floor = Floor(_policy.decode(data) if data is not None else START)
+    contacts = [_contact.decode(row[0]) for row in conn.exec_driver_sql(_OPEN_CONTACTS)]
+    offers = [_offer.decode(row[0]) for row in conn.exec_driver_sql(_LIVE_OFFERS)]
+    tickets = [_ticket.decode(row[0]) for row in conn.exec_driver_sql(_OPEN_TICKETS)]
+    agents = [_agent.decode(row[0]) for row in conn.exec_driver_sql("SELECT data FROM agent")]
+    floor.admit(agents=agents, tickets=tickets, offers=offers, contacts=contacts)
+    floor.drain()
+    floor.settle()
+    floor.seq, floor.next_id = seq, next_id
+    return floor
+
+
+def events_after(conn: Connection, seq: int, limit: int) -> list[tuple[int, str]]:
+    """Return up to `limit` events after `seq`, oldest first, as (sequence number, JSON)."""
+    rows = _select(conn, _EVENTS_AFTER, seq, limit)
+    return [(row[0], row[1]) for row in rows]
+
+
+def find_customers(
+    conn: Connection, keys: Iterable[tuple[str, str]], *, since: float
+) -> tuple[dict[tuple[str, str], int], dict[int, list[Ticket]]]:
+    """Return who is known under `keys`, pairs of (kind, value), and the tickets they could join.
+
+    Merged customers lead to the survivor. Tickets are those open or resolved after `since`, the newest
+    five of each customer, newest first.
+    """
+    wanted = set(keys)
+    if not wanted:
+        return {}, {}
+    known: dict[tuple[str, str], int] = {}
+    tickets: dict[int, dict[int, Ticket]] = {}
+    values = sorted({value for _, value in wanted})
+    for kind, value, customer_id, data in _select(conn, _FIND_CUSTOMERS, since, values=values):
+        if (kind, value) not in wanted:
+            continue
+        known[kind, value] = customer_id
+        mine = tickets.setdefault(customer_id, {})
+        if data is not None:
+            ticket = _ticket.decode(data)
+            mine[ticket.id] = ticket
+    newest = {
+        customer_id: sorted(mine.values(), key=lambda each: -each.id) for customer_id, mine in tickets.items()
+    }
+    return known, newest
+
+
+def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
+    """Return the stored ticket, or None."""
+    data = _select(conn, "SELECT data FROM ticket WHERE id = ?", ticket_id).scalar()
+    return _ticket.decode(data) if data is not None else None
+
+
+def find_answers(
+    conn: Connection, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, int, str]]:
+    """Return the stored answers to idempotency keys: (scope, key) -> (fingerprint, status, body)."""
+    wanted = set(keys)
+    if not wanted:
+        return {}
+    rows = _select(conn, _FIND_ANSWERS, values=sorted({key for _, key in wanted}))
+    return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows if (r[0], r[1]) in wanted}
+
+
+def save_batch(
+    conn: Connection,
+    *,
+    floor: Floor,
+    first_seq: int,
+    events: Sequence[ev.Event],
+    changes: Changes,
+    stats: Mapping[tuple[str, str, int], Sequence[float]],
+    answers: Sequence[tuple[str, str, str, int, str, float]],
+) -> list[bytes]:
+    """Append the batch's events and bring every changed row up to date; return the events' JSON.
+
+    The order follows the foreign keys: customers, agents, tickets, contacts, offers.
+    """
+    encoded = [ev.encode(event) for event in events]
+    received: dict[int, ev.ContactReceived] = {}
+    customers: list[ev.CustomerAdded] = []
+    for event in events:
+        if type(event) is ev.ContactReceived:
+            received[event.contact.id] = event
+        elif type(event) is ev.CustomerAdded:
+            customers.append(event)
+        elif type(event) is ev.PolicyPublished:
+            _many(conn, _INSERT_POLICY, [_policy_row(event)])
+    _save_customers(conn, customers)
+    _many(conn, _UPSERT_AGENT, [_agent_row(each) for each in changes.agents.values()])
+    _many(conn, _UPSERT_TICKET, [_ticket_row(each) for each in changes.tickets.values()])
+    new = [each for each in changes.contacts.values() if each.id in received]
+    _many(conn, _INSERT_CONTACT, [_contact_row(each, received[each.id]) for each in new])
+    old = [each for each in changes.contacts.values() if each.id not in received]
+    _many(conn, _UPDATE_CONTACT, [_contact_change(each) for each in old])
+    _many(conn, _UPSERT_OFFER, [_offer_row(each) for each in changes.offers.values()])
+    _many(conn, _INSERT_SEGMENT, [_segment_row(each) for each in changes.segments])
+    _many(conn, _ADD_STAT, [(*key, *values) for key, values in stats.items()])
+    _many(conn, _INSERT_ANSWER, list(answers))
+    _many(
+        conn,
+        _INSERT_EVENT,
+        [(first_seq + i, event.at, *_subject(event), encoded[i].decode()) for i, event in enumerate(events)],
+    )
+    _many(conn, "UPDATE floor SET seq = ?, next_id = ? WHERE id = 1", [(floor.seq, floor.next_id)])
+    return encoded
+
+
+def _save_customers(conn: Connection, customers: Sequence[ev.CustomerAdded]) -> None:
+    rows = [
+        (e.customer_id, e.identity.name, e.identity.language, e.identity.segment, e.at) for e in customers
+    ]
+    _many(conn, _INSERT_CUSTOMER, rows)
+    keys = [(kind, value, e.customer_id) for e in customers for kind, value in identity_keys(e.identity)]
+    _many(conn, _INSERT_KEY, keys)
+
+
+def identity_keys(identity: Any) -> list[tuple[str, str]]:
+    """Return by what a customer is looked up, most telling first: external id, phone, e-mail."""
+    pairs = (
+        ("external_id", identity.external_id),
+        ("phone", identity.phone),
+        ("email", identity.email),
+    )
+    return [(kind, value) for kind, value in pairs if value]
+
+
+def _subject(event: Any) -> tuple[str, str, int | None, int | None, str | None]:
+    kind = event.__struct_config__.tag
+    contact_id = getattr(event, "contact_id", None)
+    ticket_id = getattr(event, "ticket_id", None)
+    agent_id = getattr(event, "agent_id", None)
+    if contact_id is None and hasattr(event, "contact"):
+        contact_id, ticket_id = event.contact.id, event.contact.ticket_id
+    elif hasattr(event, "decision"):
+        contact_id, agent_id = event.decision.contact_id, event.decision.agent_id
+    if ticket_id is None and getattr(event, "ticket", None) is not None:
+        ticket_id = event.ticket.id
+    if agent_id is None and hasattr(event, "agent"):
+        agent_id = event.agent.id
+    return kind, event.actor, contact_id, ticket_id, agent_id
+
+
+def _policy_row(event: ev.PolicyPublished) -> tuple[Any, ...]:
+    return (event.policy.version, event.at, event.actor, event.reason, _encode(event.policy).decode())
+
+
+def _agent_row(agent: Agent) -> tuple[Any, ...]:
+    return (
+        agent.id,
+        agent.index,
+        agent.name,
+        agent.active,
+        agent.presence.value,
+        agent.state.value,
+        _encode(agent).decode(),
+    )
+
+
+def _ticket_row(ticket: Ticket) -> tuple[Any, ...]:
+    return (
+        ticket.id,
+        ticket.customer_id,
+        ticket.team_id,
+        ticket.owner_id,
+        ticket.state.value,
+        ticket.subject,
+        ticket.opened_at,
+        ticket.changed_at,
+        ticket.resolved_at,
+        ticket.closed_at,
+        _encode(ticket).decode(),
+    )
+
+
+def _contact_row(contact: Contact, event: ev.ContactReceived) -> tuple[Any, ...]:
+    return (
+        contact.id,
+        contact.customer_id,
+        contact.ticket_id,
+        contact.channel.value,
+        contact.state.value,
+        contact.team_id,
+        contact.agent_id,
+        contact.received_at,
+        contact.closed_at,
+        event.source,
+        event.source_id,
+        event.subject,
+        event.text,
+        event.dialled,
+        bytes(event.details).decode(),
+        _encode(event.classification).decode(),
+        _encode(contact).decode(),
+    )
+
+
+def _contact_change(contact: Contact) -> tuple[Any, ...]:
+    return (
+        contact.state.value,
+        contact.team_id,
+        contact.agent_id,
+        contact.closed_at,
+        _encode(contact).decode(),
+        contact.id,
+    )
+
+
+def _offer_row(offer: Offer) -> tuple[Any, ...]:
+    return (
+        offer.id,
+        offer.contact_id,
+        offer.agent_id,
+        offer.team_id,
+        offer.state.value,
+        offer.made_at,
+        offer.released_at,
+        _encode(offer).decode(),
+    )
+
+
+def _segment_row(segment: Segment) -> tuple[Any, ...]:
+    return (
+        segment.contact_id,
+        segment.number,
+        segment.team_id,
+        segment.channel.value,
+        segment.queued_at,
+        segment.answered_at,
+        segment.ended_at,
+        segment.outcome,
+        segment.reason,
+        segment.short,
+        segment.agent_id,
+    )
+
+
+def _many(conn: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    if rows:
+        conn.exec_driver_sql(_driver_text(conn, statement), rows)
+
+
+def _select(
+    conn: Connection, statement: str, *parameters: Any, values: list[str] | None = None
+) -> sa.CursorResult[Any]:
+    """Run a literal query; `values`, if any, fills the place `IN ?*` as one parameter, the last."""
+    if values is None:
+        return conn.exec_driver_sql(_driver_text(conn, statement), parameters)
+    if conn.dialect.name == "postgresql":
+        text = _driver_text(conn, statement.replace("IN ?*", "= ANY(?::text[])"))
+        return conn.exec_driver_sql(text, (*parameters, values))
+    text = statement.replace("IN ?*", "IN (SELECT value FROM json_each(?))")
+    return conn.exec_driver_sql(text, (*parameters, _encode(values).decode()))
+
+
+_numbered: dict[str, str] = {}
+
+
+def _driver_text(conn: Connection, statement: str) -> str:
+    """Return `statement` with the driver's own placeholders: `?` on SQLite, `$1` on PostgreSQL."""
+    if conn.dialect.name != "postgresql":
+        return statement
+    text = _numbered.get(statement)
+    if text is None:
+        parts = statement.split("?")
+        text = parts[0] + "".join(f"${i}{part}" for i, part in enumerate(parts[1:], 1))
+        _numbered[statement] = text
+    return text
+
+
+def _insert(table: str, columns: str, conflict: str = "") -> str:
+    names = columns.split()
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) {conflict}"  # noqa: S608
+
+
+def _upsert(table: str, columns: str, changing: str) -> str:
+    sets = ", ".join(f"{name} = excluded.{name}" for name in changing.split())
+    return _insert(table, columns, f"ON CONFLICT (id) DO UPDATE SET {sets}")
+
+
+_HEAD = "SELECT seq, next_id FROM floor WHERE id = 1"
+_LOCK_HEAD = f"{_HEAD} FOR UPDATE"
+_OPEN_CONTACTS = "SELECT data FROM contact WHERE closed_at IS NULL ORDER BY id"
+_LIVE_OFFERS = "SELECT data FROM offer WHERE released_at IS NULL ORDER BY id"
+_OPEN_TICKETS = (
+    "SELECT data FROM ticket WHERE id IN (SELECT ticket_id FROM contact WHERE closed_at IS NULL) ORDER BY id"
+)
+_EVENTS_AFTER = "SELECT seq, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_FIND_CUSTOMERS = (
+    "SELECT k.kind, k.value, s.id, t.data FROM customer_key k "
+    "JOIN customer c ON c.id = k.customer_id "
+    "JOIN customer s ON s.id = COALESCE(c.merged_into, c.id) "
+    "LEFT JOIN ticket t ON t.id IN (SELECT r.id FROM ticket r WHERE r.customer_id = s.id "
+    "AND (r.resolved_at IS NULL OR r.resolved_at >= ?) ORDER BY r.id DESC LIMIT 5) "
+    "WHERE k.value IN ?*"
+)
+_FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"
+_INSERT_POLICY = _insert("policy", "version published_at published_by note data")
+_UPSERT_AGENT = _upsert(
+    "agent", 'id "index" name active presence state data', "name active presence state data"
+)
+_INSERT_CUSTOMER = _insert("customer", "id name language segment created_at")
+_INSERT_KEY = _insert("customer_key", "kind value customer_id", "ON CONFLICT (kind, value) DO NOTHING")
+_UPSERT_TICKET = _upsert(
+    "ticket",
+    "id customer_id team_id owner_id state subject opened_at changed_at resolved_at closed_at data",
+    "customer_id team_id owner_id state changed_at resolved_at closed_at data",
+)
+_INSERT_CONTACT = _insert(
+    "contact",
+    "id customer_id ticket_id channel state team_id agent_id received_at closed_at source source_id subject "
+    "text dialled details classification data",
+)
+_UPDATE_CONTACT = (
+    "UPDATE contact SET state = ?, team_id = ?, agent_id = ?, closed_at = ?, data = ? WHERE id = ?"
+)
+_UPSERT_OFFER = _upsert(
+    "offer", "id contact_id agent_id team_id state made_at released_at data", "state released_at data"
+)
+_INSERT_SEGMENT = _insert(
+    "segment",
+    "contact_id number team_id channel queued_at answered_at ended_at outcome reason short agent_id",
+)
+STAT_COLUMNS = (
+    "offered answered answered_in_target abandoned abandoned_in_target short_abandoned flowed_out "
+    "wait_s excess_s abandon_wait_s handled handle_s"
+)
+_ADD_STAT = _insert(
+    "interval_stat",
+    f"team_id channel starts_at {STAT_COLUMNS}",
+    "ON CONFLICT (team_id, channel, starts_at) DO UPDATE SET "
+    + ", ".join(f"{name} = interval_stat.{name} + excluded.{name}" for name in STAT_COLUMNS.split()),
+)
+_INSERT_ANSWER = _insert("idempotency", "scope key fingerprint status body at")
+_INSERT_EVENT = _insert("event", "seq at kind actor contact_id ticket_id agent_id data")

@@ -1,0 +1,231 @@
+"""The tables, for SQLite and PostgreSQL alike.
+
+Instants are epoch seconds in double precision. `data` columns hold the core's values as JSON, exactly as
+routing needs them back; the columns beside them are for queries and constraints.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Instant = sa.Double
+# On SQLite an INTEGER primary key is the row's own address; a BIGINT one would be a second index.
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+floor = sa.Table(
+    "floor",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", Id, nullable=False),
+    sa.Column("next_id", Id, nullable=False),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("seq", Id, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("contact_id", Id),
+    sa.Column("ticket_id", Id),
+    sa.Column("agent_id", sa.Text),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_event_contact_id", "contact_id"),
+    sa.Index(
+        "ix_event_ticket_id",
+        "ticket_id",
+        sqlite_where=sa.text("ticket_id IS NOT NULL"),
+        postgresql_where=sa.text("ticket_id IS NOT NULL"),
+    ),
+)
+
+policy = sa.Table(
+    "policy",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("published_at", Instant, nullable=False),
+    sa.Column("published_by", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
+agent = sa.Table(
+    "agent",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("index", sa.Integer, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("presence", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
+customer = sa.Table(
+    "customer",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text),
+    sa.Column("language", sa.Text),
+    sa.Column("segment", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("merged_into", Id, sa.ForeignKey("customer.id")),
+)
+
+customer_key = sa.Table(
+    "customer_key",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, primary_key=True),
+    sa.Column("customer_id", Id, sa.ForeignKey("customer.id"), nullable=False),
+    sa.Index("ix_customer_key_customer_id", "customer_id"),
+)
+
+ticket = sa.Table(
+    "ticket",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("customer_id", Id, sa.ForeignKey("customer.id"), nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("resolved_at", Instant),
+    sa.Column("closed_at", Instant),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_ticket_customer_id_id", "customer_id", "id"),
+    sa.Index("ix_ticket_owner_id_state", "owner_id", "state"),
+    sa.Index("ix_ticket_state_changed_at", "state", "changed_at"),
+)
+
+_OPEN = sa.text("closed_at IS NULL")
+
+contact = sa.Table(
+    "contact",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("customer_id", Id, sa.ForeignKey("customer.id"), nullable=False),
+    sa.Column("ticket_id", Id, sa.ForeignKey("ticket.id"), nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id")),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Text),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("dialled", sa.Text, nullable=False),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("classification", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_contact_ticket_id", "ticket_id"),
+    sa.Index("ix_contact_customer_id", "customer_id"),
+    sa.Index("ix_contact_team_id_id", "team_id", "id"),
+    sa.Index("ix_contact_open", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+)
+
+_LIVE = sa.text("released_at IS NULL")
+
+offer = sa.Table(
+    "offer",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("contact_id", Id, sa.ForeignKey("contact.id"), nullable=False),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("released_at", Instant),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_offer_contact_id", "contact_id"),
+    sa.Index("ix_offer_agent_id_id", "agent_id", "id"),
+    sa.Index("ix_offer_live", "id", sqlite_where=_LIVE, postgresql_where=_LIVE),
+)
+
+segment = sa.Table(
+    "segment",
+    metadata,
+    sa.Column("contact_id", Id, sa.ForeignKey("contact.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("queued_at", Instant, nullable=False),
+    sa.Column("answered_at", Instant),
+    sa.Column("ended_at", Instant, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("short", sa.Boolean, nullable=False),
+    sa.Column("agent_id", sa.Text),
+    sa.Index("ix_segment_team_id_queued_at", "team_id", "queued_at"),
+)
+
+interval_stat = sa.Table(
+    "interval_stat",
+    metadata,
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
+    sa.Column("offered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("answered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("answered_in_target", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("abandoned", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("abandoned_in_target", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("short_abandoned", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("flowed_out", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("wait_s", sa.Double, nullable=False, server_default="0"),
+    sa.Column("excess_s", sa.Double, nullable=False, server_default="0"),
+    sa.Column("abandon_wait_s", sa.Double, nullable=False, server_default="0"),
+    sa.Column("handled", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("handle_s", sa.Double, nullable=False, server_default="0"),
+    sa.Index("ix_interval_stat_starts_at", "starts_at"),
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("ix_idempotency_at", "at"),
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("secret_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id")),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant),
+    sa.Column("revoked_at", Instant),
+)
+
+session = sa.Table(
+    "session",
+    metadata,
+    sa.Column("secret_hash", sa.Text, primary_key=True),
+    sa.Column("api_key_id", sa.Text, sa.ForeignKey("api_key.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)

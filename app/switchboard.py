@@ -1,0 +1,377 @@
+"""The one write path of the floor: commands gather, are decided and stored as one transaction.
+
+While a batch commits, the next one gathers; there is no artificial wait. No caller is told yes before the
+commit. A command that is refused fails alone; one that breaks something is set apart and the rest of its
+batch is carried out without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy.exc
+import structlog
+
+from app.clock import Clock
+from app.db import floor_rows
+from app.db.engine import Connection, Database
+from app.errors import (
+    AppError,
+    IdempotencyMismatchError,
+    OverloadedError,
+    StorageUnavailableError,
+)
+from app.projection import tally
+from app.refusals import error_of
+from routing import events as ev
+from routing.commands import Command, Identity, Tick
+from routing.decide import decide
+from routing.floor import Floor
+from routing.model import Ticket
+from routing.refused import Refused
+
+log = structlog.get_logger()
+
+_CATCH_UP: Final = 5000
+"""Beyond so many foreign events the floor is loaded anew instead."""
+
+
+class Answer(NamedTuple):
+    """What a caller is told: HTTP status and encoded JSON."""
+
+    status: int
+    body: bytes
+
+
+class Key(NamedTuple):
+    """An idempotency key: whose it is, the key, and a fingerprint of the request it came with."""
+
+    scope: str
+    key: str
+    fingerprint: str
+
+
+class Found:
+    """What a batch's queries found, kept up to date as its commands are decided."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+        self._customers: dict[tuple[str, str], int] = {}
+        self._tickets: dict[int, list[Ticket]] = {}
+        self.named: dict[int, Ticket] = {}
+        """Tickets that commands name by id, as stored; missing where there is none."""
+
+    def fill(self, known: dict[tuple[str, str], int], tickets: dict[int, list[Ticket]]) -> None:
+        """Take in the result of the batch's customer query."""
+        self._customers, self._tickets = known, tickets
+
+    def customer_id(self, identity: Identity) -> int | None:
+        """Return who the customer is, or None."""
+        keys = floor_rows.identity_keys(identity)
+        return next((self._customers[key] for key in keys if key in self._customers), None)
+
+    def tickets(self, customer_id: int | None) -> tuple[Ticket, ...]:
+        """Return the tickets that a contact of the customer could join, newest first."""
+        if customer_id is None:
+            return ()
+        found = {ticket.id: ticket for ticket in self._tickets.get(customer_id, ())}
+        for ticket in self._floor.changes.tickets.values():
+            if ticket.customer_id == customer_id:
+                found[ticket.id] = ticket
+        for ticket_id in self._floor.tickets_by_customer.get(customer_id, ()):
+            found[ticket_id] = self._floor.tickets[ticket_id]
+        return tuple(sorted(found.values(), key=lambda each: -each.id))
+
+    def ticket(self, ticket_id: int) -> Ticket | None:
+        """Return a ticket as it stands, on the floor, changed in this batch, or stored."""
+        live = self._floor.tickets.get(ticket_id) or self._floor.changes.tickets.get(ticket_id)
+        return live or self.named.get(ticket_id)
+
+    def saw(self, events: Iterable[ev.Event]) -> None:
+        """Learn the customers that a decided command added."""
+        for event in events:
+            if type(event) is ev.CustomerAdded:
+                for key in floor_rows.identity_keys(event.identity):
+                    self._customers.setdefault(key, event.customer_id)
+
+
+Make = Callable[[Found], Command]
+View = Callable[[Floor, Sequence[ev.Event]], Any]
+
+
+@dataclass(slots=True)
+class _Request:
+    view: View
+    future: asyncio.Future[Any]
+    make: Make | None = None
+    identity: Identity | None = None
+    ticket_id: int | None = None
+    key: Key | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    results: list[Any] = field(default_factory=list)
+    events: list[ev.Event] = field(default_factory=list)
+    encoded: list[bytes] = field(default_factory=list)
+    first_seq: int = 0
+
+
+class _BrokenError(Exception):
+    """A command raised where it must not; `request` is to be set apart."""
+
+    def __init__(self, request: _Request) -> None:
+        super().__init__("a command broke")
+        self.request = request
+
+
+class Switchboard:
+    """Owns the floor. `on_events(first_seq, encoded)` is called after each commit that appended events."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        batch_size: int = 256,
+        max_waiting: int = 2000,
+        on_events: Callable[[int, list[bytes]], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._batch_size = batch_size
+        self._max_waiting = max_waiting
+        self._on_events = on_events
+        self._floor: Floor | None = None
+        self._waiting: deque[_Request] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Load the floor and begin to take commands."""
+        self._task = asyncio.create_task(self._run(), name="switchboard")
+        await self.read(lambda floor: floor.seq)
+
+    async def stop(self) -> None:
+        """Carry out what was submitted, then take no more."""
+        task, self._task = self._task, None
+        if task is not None:
+            self._wake.set()
+            await task
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def submit(self, command: Command, view: View, *, key: Key | None = None) -> Any:
+        """Carry out `command` durably and return `view(floor, events)` as it was right after it.
+
+        With a `key`, `view` must return an Answer; the same key gives the same Answer again. Raises the
+        AppError that a refusal means, OverloadedError, StorageUnavailableError.
+        """
+        return await self._enqueue(_Request(view, self._future(), make=lambda _: command, key=key))
+
+    async def submit_for(
+        self,
+        make: Make,
+        view: View,
+        *,
+        identity: Identity | None = None,
+        ticket_id: int | None = None,
+        key: Key | None = None,
+    ) -> Any:
+        """Like `submit`, for a command that needs the stored customer or ticket: `make(found)` builds it."""
+        request = _Request(view, self._future(), make=make, identity=identity, ticket_id=ticket_id, key=key)
+        return await self._enqueue(request)
+
+    async def read(self, view: Callable[[Floor], Any]) -> Any:
+        """Return `view(floor)` on a floor that has caught up with every committed event."""
+        return await self._enqueue(_Request(lambda floor, _: view(floor), self._future()))
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for the next batch."""
+        return len(self._waiting)
+
+    def _future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    async def _enqueue(self, request: _Request) -> Any:
+        if self._task is None:
+            raise OverloadedError("The service is stopping.", headers={"Retry-After": "1"})
+        if len(self._waiting) >= self._max_waiting:
+            raise OverloadedError(
+                f"{len(self._waiting)} commands wait already; nothing was done.",
+                headers={"Retry-After": "1"},
+            )
+        self._waiting.append(request)
+        self._wake.set()
+        return await request.future
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self._work()
+            if self._task is None and not self._waiting:
+                return
+
+    async def _work(self) -> None:
+        first = True
+        while self._waiting or first:
+            first = False
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_size))]
+            await self._attempt([each for each in batch if not each.future.cancelled()])
+        self._set_timer()
+
+    async def _attempt(self, batch: list[_Request]) -> None:
+        """Carry a batch out; a command that breaks is set apart and the rest tried again."""
+        while True:
+            try:
+                done = await self._database.tx(self._carry_out, batch)
+            except _BrokenError as broken:
+                self._floor = None
+                log.error("command_failed", exc_info=broken.__cause__)
+                _resolve(broken.request, AppError())
+                batch = [each for each in batch if each is not broken.request]
+                continue
+            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+                self._floor = None
+                log.error("transaction_failed", error=type(error).__name__)
+                failure = StorageUnavailableError(headers={"Retry-After": "1"})
+                for request in batch:
+                    _resolve(request, failure)
+                await asyncio.sleep(0.1)
+                return
+            except Exception:
+                # The outermost frame of the loop: without it one fault would end every later command.
+                self._floor = None
+                log.exception("batch_failed")
+                for request in batch:
+                    _resolve(request, AppError())
+                return
+            for request, result in zip(batch, done.results, strict=True):
+                _resolve(request, result)
+            if done.encoded and self._on_events is not None:
+                self._on_events(done.first_seq, done.encoded)
+            return
+
+    def _carry_out(self, conn: Connection, batch: list[_Request]) -> _Batch:
+        floor = self._caught_up(conn)
+        # Hazard: not before the lock is held, or time could run backwards between replicas.
+        now = self._clock.now()
+        done = _Batch(first_seq=floor.seq + 1)
+        found = self._find(conn, floor, batch, now)
+        stored = floor_rows.find_answers(
+            conn, [(each.key.scope, each.key.key) for each in batch if each.key is not None]
+        )
+        answers: list[tuple[str, str, str, int, str, float]] = []
+        due = floor.next_due()
+        if due is not None and due <= now:
+            ticked = decide(floor, Tick(), now)
+            done.events += ticked if isinstance(ticked, list) else []
+        for request in batch:
+            result = self._one(floor, request, found, stored, done, now)
+            if request.key is not None and isinstance(result, Answer):
+                key = request.key
+                if (key.scope, key.key) not in stored:
+                    body = result.body.decode()
+                    stored[key.scope, key.key] = (key.fingerprint, result.status, body)
+                    answers.append((*key, result.status, body, now))
+            done.results.append(result)
+        changes = floor.drain()
+        if done.events or answers:
+            done.encoded = floor_rows.save_batch(
+                conn,
+                floor=floor,
+                first_seq=done.first_seq,
+                events=done.events,
+                changes=changes,
+                stats=tally(floor, done.events, changes),
+                answers=answers,
+            )
+        return done
+
+    def _caught_up(self, conn: Connection) -> Floor:
+        seq, next_id = floor_rows.lock_head(conn)
+        floor = self._floor
+        if floor is None or floor.seq > seq or seq - floor.seq > _CATCH_UP:
+            floor = self._floor = floor_rows.load_floor(conn)
+        elif floor.seq < seq:
+            for _, data in floor_rows.events_after(conn, floor.seq, _CATCH_UP):
+                floor.apply(ev.decode(data))
+            floor.drain()
+            floor.settle()
+            floor.next_id = next_id
+        return floor
+
+    def _find(self, conn: Connection, floor: Floor, batch: list[_Request], now: float) -> Found:
+        found = Found(floor)
+        keys = [
+            key
+            for each in batch
+            if each.identity is not None
+            for key in floor_rows.identity_keys(each.identity)
+        ]
+        if keys:
+            found.fill(*floor_rows.find_customers(conn, keys, since=now - floor.policy.reopen_s))
+        for each in batch:
+            if each.ticket_id is not None and each.ticket_id not in floor.tickets:
+                ticket = floor_rows.find_ticket(conn, each.ticket_id)
+                if ticket is not None:
+                    found.named[ticket.id] = ticket
+        return found
+
+    def _one(
+        self,
+        floor: Floor,
+        request: _Request,
+        found: Found,
+        stored: dict[tuple[str, str], tuple[str, int, str]],
+        done: _Batch,
+        now: float,
+    ) -> Any:
+        """Return the result of one request, or the AppError that is to be raised to its caller."""
+        try:
+            if request.key is not None:
+                known = stored.get((request.key.scope, request.key.key))
+                if known is not None:
+                    if known[0] != request.key.fingerprint:
+                        return IdempotencyMismatchError()
+                    return Answer(known[1], known[2].encode())
+            events: list[ev.Event] = []
+            if request.make is not None:
+                outcome = decide(floor, request.make(found), now)
+                if isinstance(outcome, Refused):
+                    return error_of(outcome)
+                events = outcome
+                done.events += events
+                found.saw(events)
+            return request.view(floor, events)
+        except AppError as error:
+            return error
+        except Exception as error:
+            raise _BrokenError(request) from error
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._floor.next_due() if self._floor is not None else None
+        if due is None:
+            return
+        # A timer far away is set again when it comes nearer: loops take no delays of centuries.
+        delay_s = min(self._clock.real_s(due - self._clock.now()), 3600.0)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake.set)
+
+
+def _resolve(request: _Request, result: Any) -> None:
+    if request.future.done():
+        return
+    if isinstance(result, AppError):
+        request.future.set_exception(result)
+    else:
+        request.future.set_result(result)
