@@ -5,12 +5,12 @@ from __future__ import annotations
 from routing import commands as cmd
 from routing.ending import end, end_wrap_up
 from routing.events import AgentNotResponding, AgentResponding, RetryCleared, StepReached
-from routing.floor import AGENT, CONTACT, OFFER
 from routing.lead import move_segment
 from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.offers import expire
 from routing.queueing import end_offer, queue
 from routing.steps import due_step, next_step_at
+from routing.timers import AGENT, CONTACT, OFFER
 from routing.turn import Turn
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import Final
 
 from routing.model import NEVER
 
+CONTACT: Final = 0
+OFFER: Final = 1
+AGENT: Final = 2
+
 Key = tuple[int, int | str]
+"""Which kind of entity, and its id."""
 
 
 class Timers:

@@ -1,0 +1,226 @@
+"""What an event about an offer, an agent or the policy changes on the floor."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from routing import events as ev
+from routing.model import NEVER, ContactState, OfferState, Presence
+from routing.staff_index import is_present
+from routing.timers import OFFER
+from routing.urgency import effective_at
+
+if TYPE_CHECKING:
+    from routing.floor import Floor
+
+
+def _offer_made(floor: Floor, e: ev.OfferMade) -> None:
+    offer = copy.copy(e.offer)
+    floor.saw_id(offer.id)
+    floor.saw_id(e.decision.id)
+    floor.offers[offer.id] = offer
+    floor.changes.offers[offer.id] = offer
+    floor.timers.push(OFFER, offer.id, offer.expires_at)
+    contact = floor.touch(offer.contact_id)
+    if contact.state is ContactState.QUEUED:
+        floor.leave(contact)
+    contact.state = ContactState.OFFERED
+    contact.offer_ids = (*contact.offer_ids, offer.id)
+    contact.due_at = NEVER
+    agent = floor.agents[offer.agent_id]
+    agent.pending += 1
+    agent.last_offer_at = e.at
+    agent.offer_ids = (*agent.offer_ids, offer.id)
+    floor.use(agent, offer, offer.cost, e.at)
+
+
+def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
+    offer = floor.offers.pop(e.offer_id)
+    offer.state = e.state
+    offer.ended_at = offer.released_at = e.at
+    offer.end_reason = e.reason
+    offer.customer_gone = e.customer_gone
+    floor.changes.offers[offer.id] = offer
+    contact = floor.touch(offer.contact_id)
+    contact.offer_ids = tuple(i for i in contact.offer_ids if i != offer.id)
+    if e.retry_at > e.at:
+        contact.tried = {**contact.tried, offer.agent_id: e.retry_at}
+    if not contact.offer_ids and contact.state is ContactState.OFFERED:
+        contact.state = ContactState.QUEUED
+        floor.look(contact)
+    agent = floor.agents[offer.agent_id]
+    agent.pending -= 1
+    agent.offer_ids = tuple(i for i in agent.offer_ids if i != offer.id)
+    floor.use(agent, offer, -offer.cost, e.at)
+
+
+def _contact_connected(floor: Floor, e: ev.ContactConnected) -> None:
+    offer = floor.offers[e.offer_id]
+    offer.state = OfferState.ACCEPTED
+    offer.accepted_at = e.at
+    floor.changes.offers[offer.id] = offer
+    contact = floor.touch(e.contact_id)
+    contact.state = ContactState.CONNECTED
+    contact.offer_ids = ()
+    contact.offer_id = offer.id
+    contact.agent_id = e.agent_id
+    contact.connected_at = e.at
+    contact.due_at = NEVER
+    floor.queues.waiting[contact.team_id].pop(contact.id, None)
+    agent = floor.agents[e.agent_id]
+    agent.pending -= 1
+    agent.talking += 1
+    agent.missed = 0
+    floor.restate(agent, e.at)
+
+
+def _transfer_started(floor: Floor, e: ev.TransferStarted) -> None:
+    floor.touch(e.contact_id)
+
+
+def _transfer_taken_back(floor: Floor, e: ev.TransferTakenBack) -> None:
+    contact = floor.touch(e.contact_id)
+    if contact.state is ContactState.QUEUED:
+        floor.leave(contact)
+    offer = floor.offers[e.offer_id]
+    floor.close_segment(contact, e, "flowed_out")
+    contact.state = ContactState.CONNECTED
+    contact.agent_id = offer.agent_id
+    contact.connected_at = e.at
+    contact.due_at = NEVER
+
+
+def _wrap_up_started(floor: Floor, e: ev.WrapUpStarted) -> None:
+    offer = floor.offers[e.offer_id]
+    offer.talk_ended_at = e.at
+    offer.wrap_up_until = e.until
+    floor.changes.offers[offer.id] = offer
+    floor.timers.push(OFFER, offer.id, e.until)
+    contact = floor.contacts.get(e.contact_id)
+    if contact is not None and e.last:
+        floor.changes.contacts[contact.id] = contact
+        floor.close_segment(contact, e, "answered")
+        contact.state = ContactState.WRAP_UP
+    agent = floor.agents[e.agent_id]
+    agent.talking -= 1
+    agent.wrapping += 1
+    floor.restate(agent, e.at)
+
+
+def _wrap_up_extended(floor: Floor, e: ev.WrapUpExtended) -> None:
+    offer = floor.offers[e.offer_id]
+    offer.wrap_up_until = e.until
+    floor.changes.offers[offer.id] = offer
+    floor.timers.push(OFFER, offer.id, e.until)
+
+
+def _offer_released(floor: Floor, e: ev.OfferReleased) -> None:
+    offer = floor.offers.pop(e.offer_id)
+    offer.released_at = e.at
+    floor.changes.offers[offer.id] = offer
+    agent = floor.agents[e.agent_id]
+    agent.wrapping -= 1
+    agent.handled += 1
+    agent.served_s += e.at - (offer.accepted_at or e.at)
+    agent.offer_ids = tuple(i for i in agent.offer_ids if i != offer.id)
+    floor.use(agent, offer, -offer.cost, e.at)
+
+
+def _agent_put(floor: Floor, e: ev.AgentPut) -> None:
+    old = floor.agents.get(e.agent.id)
+    if old is None:
+        agent = copy.deepcopy(e.agent)
+        agent.index = len(floor.staff.at)
+        agent.presence_since = agent.state_since = agent.idle_since = e.at
+        floor.add_agent(agent)
+    else:
+        old.name = e.agent.name
+        old.teams = e.agent.teams
+        old.skills = dict(e.agent.skills)
+        old.languages = e.agent.languages
+        old.capacity = e.agent.capacity
+        old.channel_caps = dict(e.agent.channel_caps)
+        old.active = e.agent.active
+        floor.staff.changed()
+        floor.staff.update(old)
+        floor.look_all()
+    floor.changes.agents[e.agent.id] = floor.agents[e.agent.id]
+
+
+def _presence_changed(floor: Floor, e: ev.PresenceChanged) -> None:
+    agent = floor.agents[e.agent_id]
+    was_present = is_present(agent)
+    if agent.presence != e.presence:
+        agent.presence_since = e.at
+        if e.presence is Presence.AVAILABLE:
+            agent.idle_since = e.at
+        if e.presence is Presence.OFFLINE:
+            agent.served_s = 0.0
+    agent.presence = e.presence
+    agent.presence_reason = e.reason
+    agent.next_presence = e.next_presence
+    agent.draining = e.draining
+    agent.seen_at = e.at
+    if not was_present and is_present(agent):
+        floor.open_agents[agent.id] = None
+    floor.restate(agent, e.at)
+    floor.push_agent(agent)
+
+
+def _agent_not_responding(floor: Floor, e: ev.AgentNotResponding) -> None:
+    agent = floor.agents[e.agent_id]
+    agent.not_responding = True
+    agent.not_responding_until = e.until
+    agent.missed += 1
+    floor.restate(agent, e.at)
+    floor.push_agent(agent)
+
+
+def _agent_responding(floor: Floor, e: ev.AgentResponding) -> None:
+    agent = floor.agents[e.agent_id]
+    agent.not_responding = False
+    agent.not_responding_until = NEVER
+    agent.idle_since = e.at
+    agent.seen_at = e.at
+    floor.open_agents[agent.id] = None
+    floor.restate(agent, e.at)
+    floor.push_agent(agent)
+
+
+def _agent_seen(floor: Floor, e: ev.AgentSeen) -> None:
+    agent = floor.agents[e.agent_id]
+    agent.seen_at = e.at
+    floor.changes.agents[agent.id] = agent
+    floor.push_agent(agent)
+
+
+def _policy_published(floor: Floor, e: ev.PolicyPublished) -> None:
+    floor.policy = e.policy
+    queued = [c for c in floor.contacts.values() if c.state is ContactState.QUEUED]
+    floor.queues.take_policy(e.policy)
+    floor.staff.take_policy(e.policy)
+    for contact in queued:
+        contact.effective_at = effective_at(floor.team(contact.team_id), contact)
+        contact.step = min(contact.step, len(floor.team(contact.team_id).steps))
+        floor.changes.contacts[contact.id] = contact
+        floor.look(contact)
+
+
+APPLY_AGENTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {
+    ev.OfferMade: _offer_made,
+    ev.OfferEnded: _offer_ended,
+    ev.ContactConnected: _contact_connected,
+    ev.TransferStarted: _transfer_started,
+    ev.TransferTakenBack: _transfer_taken_back,
+    ev.WrapUpStarted: _wrap_up_started,
+    ev.WrapUpExtended: _wrap_up_extended,
+    ev.OfferReleased: _offer_released,
+    ev.AgentPut: _agent_put,
+    ev.PresenceChanged: _presence_changed,
+    ev.AgentNotResponding: _agent_not_responding,
+    ev.AgentResponding: _agent_responding,
+    ev.AgentSeen: _agent_seen,
+    ev.PolicyPublished: _policy_published,
+}
