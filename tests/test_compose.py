@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.house import ROOT
-from tests.test_docs import rondo_commands
+from tests.test_docs import module, rondo_commands
 
 COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -111,6 +111,12 @@ def test_commands_of_the_containers_exist() -> None:
     used = {command[1] for command in commands if command[:1] == ["rondo"]}
     used |= set(re.findall(r'CMD \["rondo", "(\w+)"', FINAL_STAGE))
     assert used - set(rondo_commands()) == set()
+
+
+def test_settings_of_the_containers_exist() -> None:
+    given = {name for service in SERVICES.values() for name in service.get("environment", {})}
+    known = {f"RONDO_{name.upper()}" for name in module("app.settings").Settings.model_fields}
+    assert {name for name in given if name.startswith("RONDO_")} - known == set()
 
 
 def health_test(name: str) -> bool:
