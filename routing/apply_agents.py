@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from routing import events as ev
-from routing.model import NEVER, ContactState, OfferState, Presence
+from routing.model import NEVER, WAITING_STATES, Contact, ContactState, OfferState, Presence
 from routing.staff_index import is_present
+from routing.steps import open_step
 from routing.timers import OFFER
 from routing.urgency import effective_at
 
@@ -67,8 +68,9 @@ def _contact_connected(floor: Floor, e: ev.ContactConnected) -> None:
     contact.offer_id = offer.id
     contact.agent_id = e.agent_id
     contact.connected_at = e.at
+    contact.tried = {}
     contact.due_at = NEVER
-    floor.queues.waiting[contact.team_id].pop(contact.id, None)
+    floor.queues.end_wait(contact)
     agent = floor.agents[e.agent_id]
     agent.pending -= 1
     agent.talking += 1
@@ -87,8 +89,14 @@ def _transfer_taken_back(floor: Floor, e: ev.TransferTakenBack) -> None:
     offer = floor.offers[e.offer_id]
     floor.close_segment(contact, e, "flowed_out")
     contact.state = ContactState.CONNECTED
+    contact.segment += 1
+    contact.segment_at = e.at
+    contact.resumed = True
+    contact.team_id = offer.team_id
+    contact.effective_at = effective_at(floor.team(contact.team_id), contact)
     contact.agent_id = offer.agent_id
     contact.connected_at = e.at
+    contact.tried = {}
     contact.due_at = NEVER
 
 
@@ -145,13 +153,14 @@ def _agent_put(floor: Floor, e: ev.AgentPut) -> None:
         old.active = e.agent.active
         floor.staff.changed()
         floor.staff.update(old)
-        floor.look_all()
+        floor.open_agents[old.id] = None
     floor.changes.agents[e.agent.id] = floor.agents[e.agent.id]
 
 
 def _presence_changed(floor: Floor, e: ev.PresenceChanged) -> None:
     agent = floor.agents[e.agent_id]
     was_present = is_present(agent)
+    agent.missed = 0
     if agent.presence != e.presence:
         agent.presence_since = e.at
         if e.presence is Presence.AVAILABLE:
@@ -173,7 +182,8 @@ def _agent_not_responding(floor: Floor, e: ev.AgentNotResponding) -> None:
     agent = floor.agents[e.agent_id]
     agent.not_responding = True
     agent.not_responding_until = e.until
-    agent.missed += 1
+    agent.silent = e.silent
+    agent.missed += not e.silent
     floor.restate(agent, e.at)
     floor.push_agent(agent)
 
@@ -182,8 +192,8 @@ def _agent_responding(floor: Floor, e: ev.AgentResponding) -> None:
     agent = floor.agents[e.agent_id]
     agent.not_responding = False
     agent.not_responding_until = NEVER
+    agent.silent = False
     agent.idle_since = e.at
-    agent.seen_at = e.at
     floor.open_agents[agent.id] = None
     floor.restate(agent, e.at)
     floor.push_agent(agent)
@@ -197,15 +207,29 @@ def _agent_seen(floor: Floor, e: ev.AgentSeen) -> None:
 
 
 def _policy_published(floor: Floor, e: ev.PolicyPublished) -> None:
+    beats_begin = floor.policy.heartbeat_s is None and e.policy.heartbeat_s is not None
     floor.policy = e.policy
-    queued = [c for c in floor.contacts.values() if c.state is ContactState.QUEUED]
     floor.queues.take_policy(e.policy)
     floor.staff.take_policy(e.policy)
-    for contact in queued:
-        contact.effective_at = effective_at(floor.team(contact.team_id), contact)
-        contact.step = min(contact.step, len(floor.team(contact.team_id).steps))
-        floor.changes.contacts[contact.id] = contact
-        floor.look(contact)
+    for contact in floor.contacts.values():
+        if contact.state in WAITING_STATES:
+            _rank_anew(floor, contact, e.at)
+    for agent in floor.agents.values():
+        floor.open_agents[agent.id] = None
+        if beats_begin:
+            agent.seen_at = e.at
+        floor.push_agent(agent)
+
+
+def _rank_anew(floor: Floor, contact: Contact, now: float) -> None:
+    team = floor.team(contact.team_id)
+    contact.effective_at = effective_at(team, contact)
+    if contact.step >= 0:
+        contact.step = open_step(team, contact, now)
+    floor.changes.contacts[contact.id] = contact
+    if contact.state is ContactState.QUEUED:
+        floor.queues.enter(contact)
+        floor.set_contact_due(contact)
 
 
 APPLY_AGENTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {

@@ -30,6 +30,7 @@ def _contact_received(floor: Floor, e: ev.ContactReceived) -> None:
 
 def _contact_scheduled(floor: Floor, e: ev.ContactScheduled) -> None:
     contact = floor.touch(e.contact_id)
+    contact.attempts += e.missed
     contact.state = ContactState.SCHEDULED
     contact.scheduled_at = e.scheduled_at
     contact.agent_id = contact.offer_id = contact.connected_at = None
@@ -47,11 +48,17 @@ def _contact_queued(floor: Floor, e: ev.ContactQueued) -> None:
     contact.preferred_agent_id = e.preferred_agent_id
     contact.preferred_until = e.preferred_until
     contact.step = -1 if e.preferred_agent_id is not None else 0
-    contact.tried = {}
+    contact.tried = {k: v for k, v in contact.tried.items() if v > e.at and k != e.preferred_agent_id}
+    if e.avoid_agent_id is not None:
+        contact.tried[e.avoid_agent_id] = e.avoid_until
+    contact.resumed = False
     contact.connected_at = None
     contact.agent_id = None
+    holder = floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
+    if holder is None or holder.talk_ended_at is not None:
+        contact.offer_id = None
     contact.effective_at = effective_at(floor.team(e.team_id), contact)
-    floor.queues.waiting.setdefault(e.team_id, {})[contact.id] = contact.enqueued_at
+    floor.queues.begin_wait(contact)
     floor.look(contact)
 
 
@@ -59,8 +66,7 @@ def _segment_closed(floor: Floor, e: ev.SegmentClosed) -> None:
     contact = floor.touch(e.contact_id)
     if contact.state is ContactState.QUEUED:
         floor.leave(contact)
-    outcome = "answered" if contact.state is ContactState.CONNECTED else "flowed_out"
-    floor.close_segment(contact, e, outcome)
+    floor.close_segment(contact, e, "answered" if contact.state is ContactState.CONNECTED else "flowed_out")
 
 
 def _step_reached(floor: Floor, e: ev.StepReached) -> None:
@@ -135,8 +141,32 @@ def _ticket_changed(floor: Floor, e: ev.TicketChanged) -> None:
         ticket.reopened += 1
     ticket.state = e.state
     ticket.changed_at = e.at
-    ticket.resolved_at = e.at if e.state in _DONE else None
-    ticket.closed_at = e.at if e.state == "closed" else None
+    if e.state not in _DONE:
+        ticket.resolved_at = None
+    elif ticket.resolved_at is None or e.state is TicketState.RESOLVED:
+        ticket.resolved_at = e.at
+    ticket.closed_at = e.at if e.state is TicketState.CLOSED else None
+
+
+def _customers_merged(floor: Floor, e: ev.CustomersMerged) -> None:
+    for ticket_id in tuple(floor.tickets_by_customer.get(e.merged_id, ())):
+        _give(floor, ticket_id, e.kept_id)
+
+
+def _customers_split(floor: Floor, e: ev.CustomersSplit) -> None:
+    for ticket_id in e.ticket_ids:
+        if ticket_id in floor.tickets:
+            _give(floor, ticket_id, e.merged_id)
+
+
+def _give(floor: Floor, ticket_id: int, customer_id: int) -> None:
+    ticket = floor.tickets[ticket_id]
+    floor.drop_ticket(ticket)
+    ticket.customer_id = customer_id
+    floor.add_ticket(ticket)
+    floor.changes.tickets[ticket_id] = ticket
+    for contact_id in ticket.contact_ids:
+        floor.touch(contact_id).customer_id = customer_id
 
 
 APPLY_CONTACTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {
@@ -154,4 +184,6 @@ APPLY_CONTACTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {
     ev.TicketJoined: _ticket_put,
     ev.TicketOwned: _ticket_owned,
     ev.TicketChanged: _ticket_changed,
+    ev.CustomersMerged: _customers_merged,
+    ev.CustomersSplit: _customers_split,
 }

@@ -5,6 +5,8 @@ classifier where it is sure enough, then the fallback team.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from unicodedata import normalize
 
 from routing.commands import Receive
 from routing.events import Classification
@@ -33,11 +35,11 @@ def classify(policy: Policy, contact: Receive, *, now: float, ticket: Ticket | N
     before it that only set a priority or skills add to it. `ticket` is the concern it would join.
     """
     priority, skills, decided = 0, list(contact.skills), None
-    words: frozenset[str] | None = None
+    said: str | None = None
     for rule in policy.rules:
-        if rule.words and words is None:
-            words = frozenset(_WORD.findall(f"{contact.subject} {contact.text}".casefold()))
-        if _matches(rule, contact, words or frozenset(), now):
+        if rule.words and said is None:
+            said = _spoken(f"{contact.subject} {contact.text}")
+        if _matches(rule, contact, said or "", now):
             priority = rule.priority if rule.priority is not None else priority
             skills += [need for need in rule.skills if need.skill not in {each.skill for each in skills}]
             if rule.team is not None:
@@ -83,13 +85,21 @@ def _classification(
     return Classification(team_id=policy.fallback_team, by="fallback", reason="no rule matched")
 
 
-def _matches(rule: Rule, contact: Receive, words: frozenset[str], now: float) -> bool:
+def _spoken(text: str) -> str:
+    """Return the words of `text` with a blank on each side, so that whole words can be looked for."""
+    return f" {' '.join(_WORD.findall(normalize('NFKC', text).casefold()))} "
+
+
+_phrase = lru_cache(maxsize=4096)(_spoken)
+
+
+def _matches(rule: Rule, contact: Receive, said: str, now: float) -> bool:
     return (
         (not rule.dialled or contact.dialled in rule.dialled)
         and (not rule.menu or contact.menu[: len(rule.menu)] == rule.menu)
         and (not rule.channels or contact.channel in rule.channels)
         and (not rule.languages or contact.language in rule.languages)
         and (not rule.segments or contact.identity.segment in rule.segments)
-        and (not rule.words or any(word.casefold() in words for word in rule.words))
+        and (not rule.words or any(_phrase(words) in said for words in rule.words))
         and (rule.hours is None or is_open(rule.hours, now))
     )

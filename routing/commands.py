@@ -218,6 +218,28 @@ class ChangeTicket(Command, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class MergeCustomers(Command, frozen=True, kw_only=True):
+    """Two records are one customer: everything of `merged_id` belongs to `kept_id` from now on."""
+
+    kept_id: int
+    merged_id: int
+    reason: str = ""
+
+
+class SplitCustomers(Command, frozen=True, kw_only=True):
+    """A merge was wrong: the tickets that came from `merged_id`, and their contacts, go back to it.
+
+    The caller knows from the record of the merge when it was (`merged_at`) and which tickets came with
+    it; what was opened since stays with `kept_id`.
+    """
+
+    kept_id: int
+    merged_id: int
+    merged_at: float
+    ticket_ids: tuple[int, ...]
+    reason: str = ""
+
+
 class PublishPolicy(Command, frozen=True, kw_only=True):
     """A new policy version takes effect for everything that waits and comes."""
 
@@ -252,6 +274,8 @@ FloorCommand = (
     | Drain
     | PutAgent
     | ChangeTicket
+    | MergeCustomers
+    | SplitCustomers
     | PublishPolicy
     | Tick
 )

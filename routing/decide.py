@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from routing import commands as cmd
-from routing import due, ending, intake, lead, offers, staff, transfer
+from routing import customers, due, ending, intake, lead, offers, staff, transfer
 from routing.dispatch import dispatch
 from routing.events import Event
 from routing.floor import Floor
@@ -52,6 +52,8 @@ _HANDLERS: dict[type[cmd.Command], Callable[[Turn, Any], None]] = {
     cmd.Move: lead.move,
     cmd.Assign: lead.assign,
     cmd.ChangeTicket: lead.change_ticket,
+    cmd.MergeCustomers: customers.merge,
+    cmd.SplitCustomers: customers.split,
     cmd.SetPresence: staff.set_presence,
     cmd.Heartbeat: staff.heartbeat,
     cmd.Drain: staff.drain,

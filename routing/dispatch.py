@@ -24,12 +24,14 @@ def dispatch(turn: Turn) -> None:
         if floor.open_agents:
             agents = [floor.agents[agent_id] for agent_id in floor.open_agents]
             floor.open_agents.clear()
-            for agent in sorted(agents, key=lambda each: (each.idle_since, each.id)):
-                _fill(turn, agent)
+            # One offer each and round again, so that several chats do not all go to the first agent.
+            for agent in sorted(agents, key=lambda each: (each.used > 0, each.idle_since, each.id)):
+                if _fill(turn, agent):
+                    floor.open_agents[agent.id] = None
             continue
-        contacts = [floor.contacts[i] for i in floor.open_contacts if i in floor.contacts]
+        contacts = [floor.contacts[i] for i in floor.open_contacts]
         floor.open_contacts.clear()
-        for contact in sorted(contacts, key=lambda each: (each.effective_at, each.id)):
+        for contact in sorted(contacts, key=lambda each: _order(turn, each)) if contacts[1:] else contacts:
             if contact.state is ContactState.QUEUED:
                 _place(turn, contact)
 
@@ -103,17 +105,27 @@ def offer_to(turn: Turn, contact: Contact, agents: list[Agent], decision: Decisi
         turn.emit(OfferMade(at=turn.now, actor=turn.actor, reason=reason, offer=offer, decision=record))
 
 
-def _fill(turn: Turn, agent: Agent) -> None:
+def _order(turn: Turn, contact: Contact) -> tuple[float, float, int]:
+    team = turn.floor.team(contact.team_id)
+    value = urgency(team, age_s=turn.now - contact.effective_at)
+    return (-value, contact.effective_at, contact.id)
+
+
+def _fill(turn: Turn, agent: Agent) -> bool:
+    """Offer `agent` the most urgent contact there is; return whether there was one."""
     floor = turn.floor
-    while (found := best_contact(floor, agent, turn.now)) is not None:
-        contact, rivals = found
-        decision = _decision(turn, contact, trigger="agent", rivals=tuple(rivals))
-        others = floor.team(contact.team_id).broadcast - 1
-        chosen = [agent]
-        if others > 0:
-            mask = eligibility.candidates(floor, contact) & ~floor.staff.bit[agent.id]
-            chosen += selection.choose(floor, contact, mask, others)
-        offer_to(turn, contact, chosen, decision)
+    found = best_contact(floor, agent, turn.now)
+    if found is None:
+        return False
+    contact, rivals = found
+    decision = _decision(turn, contact, trigger="agent", rivals=tuple(rivals))
+    others = floor.team(contact.team_id).broadcast - 1
+    chosen = [agent]
+    if others > 0:
+        mask = eligibility.candidates(floor, contact) & ~floor.staff.bit[agent.id]
+        chosen += selection.choose(floor, contact, mask, others)
+    offer_to(turn, contact, chosen, decision)
+    return True
 
 
 def _place(turn: Turn, contact: Contact) -> None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from routing import commands as cmd
-from routing.ending import end, end_wrap_up
-from routing.events import AgentNotResponding, AgentResponding, RetryCleared, StepReached
+from routing.ending import end, end_wrap_up, talking_offer
+from routing.events import (
+    AgentNotResponding,
+    AgentResponding,
+    ContactScheduled,
+    RetryCleared,
+    StepReached,
+)
+from routing.hours import next_opening
 from routing.lead import move_segment
-from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState
+from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState, Presence
 from routing.offers import expire
-from routing.queueing import end_offer, queue
+from routing.queueing import queue, revoke_pending, stop_preferring
 from routing.steps import due_step, next_step_at
 from routing.timers import AGENT, CONTACT, OFFER
+from routing.transfer import resume
 from routing.turn import Turn
 
 
@@ -37,12 +45,15 @@ def _offer_due(turn: Turn, offer: Offer) -> None:
 def _contact_due(turn: Turn, contact: Contact) -> None:
     floor, now = turn.floor, turn.now
     if contact.state is ContactState.SCHEDULED:
-        at = contact.scheduled_at if contact.channel is not Channel.CALLBACK else contact.enqueued_at
-        queue(turn, contact, contact.team_id, enqueued_at=min(at or now, now), reason="its time has come")
+        _start(turn, contact)
         return
     team = floor.team(contact.team_id)
     if contact.expires_at <= now:
-        end(turn, contact, ContactState.EXPIRED, reason="max_wait")
+        holder = talking_offer(turn, contact)
+        if holder is not None:
+            resume(turn, contact, holder, reason="max_wait")
+        else:
+            end(turn, contact, ContactState.EXPIRED, reason="max_wait")
         return
     step = due_step(team, contact, now)
     if next_step_at(team, contact) <= now:
@@ -56,16 +67,39 @@ def _contact_due(turn: Turn, contact: Contact) -> None:
         turn.emit(RetryCleared(at=now, actor=turn.actor, contact_id=contact.id, agent_ids=again))
 
 
+def _start(turn: Turn, contact: Contact) -> None:
+    floor, now = turn.floor, turn.now
+    opening: float | None = now
+    if contact.channel is Channel.CALLBACK:
+        opening = next_opening(floor.team(contact.team_id).hours, now)
+    if opening is None:
+        end(turn, contact, ContactState.EXPIRED, reason="closed")
+    elif opening > now:
+        turn.emit(
+            ContactScheduled(
+                at=now, actor=turn.actor, reason="closed", contact_id=contact.id, scheduled_at=opening
+            )
+        )
+    else:
+        place_at = min(contact.enqueued_at, now)
+        queue(turn, contact, contact.team_id, enqueued_at=place_at, reason="its time has come")
+
+
 def _agent_due(turn: Turn, agent: Agent) -> None:
-    if agent.not_responding:
-        turn.emit(AgentResponding(at=turn.now, actor=turn.actor, reason="rest over", agent_id=agent.id))
+    now, beat_s = turn.now, turn.floor.policy.heartbeat_s
+    silent = beat_s is not None and agent.presence is not Presence.OFFLINE and agent.seen_at + beat_s <= now
+    if agent.not_responding and not silent:
+        turn.emit(AgentResponding(at=now, actor=turn.actor, reason="rest over", agent_id=agent.id))
         return
     turn.emit(
         AgentNotResponding(
-            at=turn.now, actor=turn.actor, reason="heartbeat_missed", agent_id=agent.id, until=NEVER
+            at=now,
+            actor=turn.actor,
+            reason="heartbeat_missed",
+            agent_id=agent.id,
+            until=NEVER,
+            silent=True,
         )
     )
-    for offer_id in agent.offer_ids:
-        offer = turn.floor.offers[offer_id]
-        if offer.state is OfferState.PENDING:
-            end_offer(turn, offer, OfferState.REVOKED, reason="agent_not_responding")
+    revoke_pending(turn, agent, reason="agent_not_responding")
+    stop_preferring(turn, agent, reason="agent_not_responding")

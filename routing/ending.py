@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from routing import commands as cmd
-from routing.events import ContactEnded, ContactScheduled, OfferEnded, TicketChanged, WrapUpExtended
+from routing.events import ContactEnded, ContactScheduled, TicketChanged, WrapUpExtended
+from routing.hours import next_opening
 from routing.lookup import get_contact, get_wrap_up
-from routing.model import Channel, Contact, ContactState, Offer, OfferState
-from routing.queueing import end_talk, release, revoke_offers
+from routing.model import Channel, Contact, ContactState, Offer
+from routing.queueing import close_segment, end_talk, release, revoke_offers
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
 
+EXTENSIONS = 3
+_ROUNDING_S = 1e-3
 _WAITS = (ContactState.SCHEDULED, ContactState.QUEUED, ContactState.OFFERED)
 
 
@@ -21,20 +24,7 @@ def abandon(turn: Turn, command: cmd.Abandon) -> None:
     if contact.state is ContactState.CONNECTED and holder is not None:
         finish_talk(turn, contact, holder, reason=command.reason)
         return
-    for offer_id in contact.offer_ids:
-        offer = floor.offers[offer_id]
-        turn.emit(
-            OfferEnded(
-                at=turn.now,
-                actor=turn.actor,
-                reason=command.reason,
-                offer_id=offer.id,
-                contact_id=contact.id,
-                agent_id=offer.agent_id,
-                state=OfferState.REVOKED,
-                customer_gone=True,
-            )
-        )
+    revoke_offers(turn, contact, reason=command.reason, customer_gone=True)
     if holder is not None:
         end_talk(turn, holder, last=False, reason=command.reason)
     waited_s = turn.now - contact.segment_at
@@ -74,12 +64,12 @@ def finish_wrap_up(turn: Turn, command: cmd.FinishWrapUp) -> None:
 
 
 def extend_wrap_up(turn: Turn, command: cmd.ExtendWrapUp) -> None:
-    """Give the running wrap-up the team's extension once more; at most three extensions in all."""
+    """Add the team's extension to the running wrap-up; at most `EXTENSIONS` times in all."""
     offer = get_wrap_up(turn.floor, command.offer_id)
     team = turn.floor.team(offer.team_id)
-    until = turn.now + team.wrap_up_extension_s
-    latest = (offer.talk_ended_at or turn.now) + team.wrap_up_s + 3 * team.wrap_up_extension_s
-    if until > latest:
+    until = (offer.wrap_up_until or turn.now) + team.wrap_up_extension_s
+    latest = (offer.talk_ended_at or turn.now) + team.wrap_up_s + EXTENSIONS * team.wrap_up_extension_s
+    if team.wrap_up_extension_s <= 0 or until > latest + _ROUNDING_S:
         raise RefusedError(Code.WRONG_STATE, "This wrap-up can't be extended any further.", "offer_id")
     turn.emit(
         WrapUpExtended(at=turn.now, actor=turn.actor, offer_id=offer.id, agent_id=offer.agent_id, until=until)
@@ -100,25 +90,37 @@ def cancel(turn: Turn, command: cmd.Cancel) -> None:
 
 
 def callback_missed(turn: Turn, command: cmd.CallbackMissed) -> None:
-    """The customer did not pick up: try again later, or give up after the policy's attempts."""
+    """The customer did not pick up: try again later, or give up after the policy's attempts.
+
+    The customer is dialled after an agent accepted, or while the offer rings (customer first): either way
+    an agent's capacity is held, so there are never more customers dialled than agents free to talk.
+    """
     floor = turn.floor
-    contact = get_contact(floor, command.contact_id, ContactState.CONNECTED)
+    contact = get_contact(floor, command.contact_id, ContactState.OFFERED, ContactState.CONNECTED)
     if contact.channel is not Channel.CALLBACK:
         raise RefusedError(Code.WRONG_STATE, "Only a callback can be missed by the customer.", "contact_id")
     holder = talking_offer(turn, contact)
+    if contact.state is ContactState.OFFERED and holder is not None:
+        raise RefusedError(Code.WRONG_STATE, "An agent is talking to the customer.", "contact_id")
+    revoke_offers(turn, contact, reason=command.reason, customer_gone=True)
     if contact.attempts + 1 >= floor.policy.callback_attempts:
         if holder is not None:
             finish_talk(turn, contact, holder, reason="unreachable", state=ContactState.EXPIRED)
+        else:
+            end(turn, contact, ContactState.EXPIRED, reason="unreachable")
         return
+    close_segment(turn, contact, reason=command.reason)
     if holder is not None:
         end_talk(turn, holder, last=False, reason=command.reason)
+    again_at = turn.now + floor.policy.callback_retry_s
     turn.emit(
         ContactScheduled(
             at=turn.now,
             actor=turn.actor,
             reason=command.reason,
             contact_id=contact.id,
-            scheduled_at=turn.now + floor.policy.callback_retry_s,
+            scheduled_at=next_opening(floor.team(contact.team_id).hours, again_at) or again_at,
+            missed=True,
         )
     )
 

@@ -121,10 +121,11 @@ class ContactReceived(Event, frozen=True, kw_only=True):
 
 
 class ContactScheduled(Event, frozen=True, kw_only=True):
-    """A contact waits for its time before it queues."""
+    """A contact waits for its time before it queues; `missed` after a callback nobody answered."""
 
     contact_id: int
     scheduled_at: float
+    missed: bool = False
 
 
 class ContactQueued(Event, frozen=True, kw_only=True):
@@ -137,6 +138,9 @@ class ContactQueued(Event, frozen=True, kw_only=True):
     expires_at: float
     preferred_agent_id: str | None = None
     preferred_until: float = 0.0
+    avoid_agent_id: str | None = None
+    """Who passed the contact on and is not offered it before `avoid_until`."""
+    avoid_until: float = 0.0
 
 
 class SegmentClosed(Event, frozen=True, kw_only=True):
@@ -208,7 +212,7 @@ class TransferStarted(Event, frozen=True, kw_only=True):
 
 
 class TransferTakenBack(Event, frozen=True, kw_only=True):
-    """The agent who was passing a contact on keeps it."""
+    """The agent who was passing a contact on keeps it: the conversation goes on in a segment of its own."""
 
     contact_id: int
     offer_id: int
@@ -267,10 +271,14 @@ class PresenceChanged(Event, frozen=True, kw_only=True):
 
 
 class AgentNotResponding(Event, frozen=True, kw_only=True):
-    """An agent missed an offer and gets no more until `until` or until answering for himself."""
+    """An agent missed an offer and gets no more until `until` or until answering for himself.
+
+    `silent` where it was the heartbeat that stayed away.
+    """
 
     agent_id: str
     until: float
+    silent: bool = False
 
 
 class AgentResponding(Event, frozen=True, kw_only=True):
@@ -283,6 +291,21 @@ class AgentSeen(Event, frozen=True, kw_only=True):
     """A heartbeat arrived."""
 
     agent_id: str
+
+
+class CustomersMerged(Event, frozen=True, kw_only=True):
+    """Every ticket and contact of `merged_id` belongs to `kept_id` now, on the floor and off it."""
+
+    kept_id: int
+    merged_id: int
+
+
+class CustomersSplit(Event, frozen=True, kw_only=True):
+    """A merge was undone: these tickets and their contacts belong to `merged_id` again."""
+
+    kept_id: int
+    merged_id: int
+    ticket_ids: tuple[int, ...]
 
 
 class PolicyPublished(Event, frozen=True, kw_only=True):
@@ -314,6 +337,8 @@ FloorEvent = (
     | WrapUpExtended
     | OfferReleased
     | ContactEnded
+    | CustomersMerged
+    | CustomersSplit
     | AgentPut
     | PresenceChanged
     | AgentNotResponding

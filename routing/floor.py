@@ -6,6 +6,7 @@ Hazard: values handed out (`floor.contacts[...]`) are the floor's own; callers r
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -68,7 +69,8 @@ class Floor:
 
         self.staff = StaffIndex(policy)
         self.queues = QueueIndex(policy)
-        self.tickets_by_customer: dict[int, dict[int, None]] = {}
+        self.tickets_by_customer: dict[int, list[int]] = {}
+        """Ids of each customer's tickets on the floor, oldest first."""
         self.timers = Timers(self._due, lambda: len(self.contacts) + len(self.offers) + len(self.agents))
 
     # --- reading
@@ -110,21 +112,28 @@ class Floor:
         offers: Iterable[Offer] = (),
         contacts: Iterable[Contact] = (),
     ) -> None:
-        """Put stored values on an empty floor, as they stood after the last event."""
+        """Put stored values on an empty floor, as they stood after the last event.
+
+        The caller also sets `seq` and raises `next_id` above every id that was ever given.
+        """
         for agent in sorted(agents, key=lambda each: each.index):
             self.add_agent(agent)
         for ticket in tickets:
             self.add_ticket(ticket)
         for offer in offers:
+            self.saw_id(offer.id)
             self.offers[offer.id] = offer
             self.timers.push(OFFER, offer.id, self._offer_due(offer))
         for contact in contacts:
+            self.saw_id(contact.id)
             self.contacts[contact.id] = contact
             if contact.state in WAITING_STATES:
-                self.queues.waiting.setdefault(contact.team_id, {})[contact.id] = contact.enqueued_at
+                self.queues.begin_wait(contact)
             if contact.state is ContactState.QUEUED:
                 self.queues.enter(contact)
             self.timers.push(CONTACT, contact.id, contact.due_at)
+        self.changes = Changes()
+        self.settle()
 
     def settle(self) -> None:
         """Forget what dispatch would still look at: after replaying events that were already decided."""
@@ -177,17 +186,14 @@ class Floor:
         """Take in a new agent."""
         self.agents[agent.id] = agent
         self.staff.add(agent)
-        self.look_all()
+        self.open_agents[agent.id] = None
         self.push_agent(agent)
-
-    def look_all(self) -> None:
-        """Anybody may now be eligible for anything that waits."""
-        queued = (c.id for c in self.contacts.values() if c.state is ContactState.QUEUED)
-        self.open_contacts.update(dict.fromkeys(queued))
 
     def close_segment(self, contact: Contact, e: ev.Event, outcome: str, *, short: bool = False) -> None:
         """Note how the contact's running segment ended."""
-        self.queues.waiting.get(contact.team_id, {}).pop(contact.id, None)
+        self.queues.end_wait(contact)
+        if outcome == "answered" and contact.resumed:
+            outcome = "resumed"
         self.changes.segments.append(
             Segment(
                 contact_id=contact.id,
@@ -201,7 +207,7 @@ class Floor:
                 reason=e.reason,
                 short=short,
                 agent_id=contact.agent_id,
-                answered_at=contact.connected_at if outcome == "answered" else None,
+                answered_at=contact.connected_at if outcome in ("answered", "resumed") else None,
             )
         )
 
@@ -219,13 +225,13 @@ class Floor:
         """Put a ticket on the floor."""
         self.saw_id(ticket.id)
         self.tickets[ticket.id] = ticket
-        self.tickets_by_customer.setdefault(ticket.customer_id, {})[ticket.id] = None
+        insort(self.tickets_by_customer.setdefault(ticket.customer_id, []), ticket.id)
 
     def drop_ticket(self, ticket: Ticket) -> None:
         """Take a ticket with no open contact off the floor."""
         del self.tickets[ticket.id]
         mine = self.tickets_by_customer[ticket.customer_id]
-        del mine[ticket.id]
+        del mine[bisect_left(mine, ticket.id)]
         if not mine:
             del self.tickets_by_customer[ticket.customer_id]
 

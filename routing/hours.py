@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+import re
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
 _HORIZON_DAYS = 370
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
@@ -49,14 +53,74 @@ def next_opening(hours: Hours | None, at: float) -> float | None:
     if hours is None or is_open(hours, at):
         return at
     zone = ZoneInfo(hours.time_zone)
-    local = datetime.fromtimestamp(at, zone)
+    first = datetime.fromtimestamp(at, zone).date()
     for offset in range(_HORIZON_DAYS):
-        day = local.date() + timedelta(days=offset)
-        for start, _ in _spans(hours, day):
-            opening = datetime.combine(day, time(start // 60, start % 60), zone).astimezone(UTC).timestamp()
-            if opening >= at:
-                return opening
+        openings = _openings(hours, first + timedelta(days=offset), zone)
+        opening = min((each for each in openings if each > at and is_open(hours, each)), default=None)
+        if opening is not None:
+            return opening
     return None
+
+
+def find_faults(hours: Hours) -> list[str]:
+    """Return what is wrong with `hours`: zone, number of weekdays, clock times, spans out of order."""
+    faults = [] if hours.time_zone in available_timezones() else [f"no time zone {hours.time_zone!r}"]
+    if len(hours.week) != len(_DAYS):
+        faults.append("week needs seven days, Monday first")
+    days = [*zip(_DAYS, hours.week, strict=False), *hours.special.items()]
+    faults += [f"{name}: {fault}" for name, spans in days if (fault := _fault_of(spans)) is not None]
+    for text in (*hours.special, *hours.holidays):
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            faults.append(f"{text!r} is not a date")
+    return faults
+
+
+def _fault_of(spans: tuple[Span, ...]) -> str | None:
+    last = 0
+    for span in spans:
+        if not _CLOCK.fullmatch(span.start) or not _CLOCK.fullmatch(span.end):
+            return f"{span.start}-{span.end} is not HH:MM-HH:MM"
+        start, end = _minute(span.start), _minute(span.end)
+        if start >= end:
+            return f"{span.start}-{span.end} ends before it starts; a night takes two spans"
+        if start < last:
+            return f"{span.start}-{span.end} begins before the span in front of it ends"
+        last = end
+    return None
+
+
+def _openings(hours: Hours, day: date, zone: ZoneInfo) -> Iterator[float]:
+    """Yield the instants of `day` at which it may open: starts of spans and a clock change."""
+    midnight = _instant(day, 0, zone)
+    for start, _ in _spans(hours, day):
+        for fold in (0, 1):
+            yield _instant(day, start, zone, fold=fold)
+    last = _instant(day + timedelta(days=1), 0, zone)
+    if _offset_s(midnight, zone) != _offset_s(last, zone):
+        yield _clock_change(midnight, last, zone)
+
+
+def _clock_change(before: float, after: float, zone: ZoneInfo) -> float:
+    """Return the instant between the two (whole seconds) from which the later one's UTC offset holds."""
+    old, low, high = _offset_s(before, zone), int(before), int(after)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_s(middle, zone) == old:
+            low = middle
+        else:
+            high = middle
+    return float(high)
+
+
+def _offset_s(at: float, zone: ZoneInfo) -> float:
+    offset = datetime.fromtimestamp(at, zone).utcoffset()
+    return offset.total_seconds() if offset is not None else 0.0
+
+
+def _instant(day: date, minute: int, zone: ZoneInfo, *, fold: int = 0) -> float:
+    return datetime.combine(day, time(minute // 60, minute % 60, fold=fold), zone).timestamp()
 
 
 def _spans(hours: Hours, day: date) -> tuple[tuple[int, int], ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from heapq import merge
+
 import msgspec
 
 from routing import commands as cmd
@@ -10,14 +13,20 @@ from routing.classify import SURE, Routing, classify
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.lookup import check_team, get_agent
-from routing.model import PRIORITY_MAX, Channel, Contact, ContactState, Presence, Ticket, TicketState
+from routing.model import (
+    LIVE_CHANNELS,
+    PRIORITY_MAX,
+    Channel,
+    Contact,
+    ContactState,
+    Presence,
+    Ticket,
+    TicketState,
+)
 from routing.policy import TeamPolicy
 from routing.queueing import queue
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
-
-_LIVE = frozenset({Channel.VOICE, Channel.CHAT})
-"""Channels on which the customer is there now, so that closed and full turn him away."""
 
 
 def receive(turn: Turn, command: cmd.Receive) -> None:
@@ -45,7 +54,13 @@ def _check(floor: Floor, command: cmd.Receive, now: float) -> None:
         raise RefusedError(Code.INVALID_VALUE, f"Priority goes from 0 to {PRIORITY_MAX}.", "priority")
     if command.enqueued_at is not None and command.enqueued_at > now:
         raise RefusedError(Code.INVALID_VALUE, "The contact can't have come in the future.", "received_at")
-    if command.ticket_id is not None and not any(t.id == command.ticket_id for t in command.tickets):
+    if command.scheduled_at is not None and command.channel in LIVE_CHANNELS:
+        raise RefusedError(
+            Code.INVALID_VALUE,
+            "A call or a chat is there now; a callback can be scheduled.",
+            "scheduled_at",
+        )
+    if command.ticket_id is not None and not any(t.id == command.ticket_id for t in _tickets(floor, command)):
         raise RefusedError(
             Code.UNKNOWN_TICKET,
             f"This customer has no ticket {command.ticket_id} that a contact could join.",
@@ -89,14 +104,25 @@ def _concern(turn: Turn, command: cmd.Receive, customer_id: int) -> tuple[Ticket
 
 def _joinable(floor: Floor, command: cmd.Receive, now: float) -> Ticket | None:
     if command.ticket_id is not None:
-        return next(t for t in command.tickets if t.id == command.ticket_id)
+        return next(t for t in _tickets(floor, command) if t.id == command.ticket_id)
     if floor.policy.join == "never":
         return None
-    for ticket in command.tickets:
+    for ticket in _tickets(floor, command):
         lately = ticket.resolved_at is not None and now - ticket.resolved_at <= floor.policy.reopen_s
         if ticket.state not in (TicketState.RESOLVED, TicketState.CLOSED) or lately:
             return ticket
     return None
+
+
+def _tickets(floor: Floor, command: cmd.Receive) -> Iterator[Ticket]:
+    """Yield the customer's tickets, newest first, as they stand now: what the caller read may be older."""
+    read = {ticket.id: ticket for ticket in command.tickets}
+    mine = floor.tickets_by_customer.get(command.customer_id or 0, ())
+    last = 0
+    for ticket_id in merge(sorted(read, reverse=True), reversed(mine), reverse=True):
+        if ticket_id != last:
+            last = ticket_id
+            yield floor.tickets.get(ticket_id) or floor.changes.tickets.get(ticket_id) or read[ticket_id]
 
 
 def _same_concern(floor: Floor, ticket: Ticket, routed: Routing) -> bool:
@@ -106,6 +132,7 @@ def _same_concern(floor: Floor, ticket: Ticket, routed: Routing) -> bool:
 
 def _take_in(turn: Turn, command: cmd.Receive, ticket: Ticket, routed: Routing) -> Contact:
     came_at = command.enqueued_at if command.enqueued_at is not None else turn.now
+    later_at = command.scheduled_at if command.scheduled_at is not None else came_at
     contact = Contact(
         id=turn.floor.take_id(),
         channel=command.channel,
@@ -116,7 +143,7 @@ def _take_in(turn: Turn, command: cmd.Receive, ticket: Ticket, routed: Routing) 
         priority=routed.priority,
         skills=routed.skills,
         language=command.language,
-        enqueued_at=came_at,
+        enqueued_at=max(came_at, later_at) if later_at > turn.now else came_at,
         segment_at=turn.now,
     )
     turn.emit(
@@ -178,11 +205,13 @@ def preferred_agent(floor: Floor, ticket: Ticket, contact: Contact, asked: str |
 
 
 def _rejection(floor: Floor, team: TeamPolicy, contact: Contact, now: float) -> str | None:
-    if contact.channel not in _LIVE:
+    if contact.channel is Channel.CALLBACK and next_opening(team.hours, now) is None:
+        return "closed"
+    if contact.channel not in LIVE_CHANNELS:
         return None
     if not is_open(team.hours, now):
         return "closed"
-    if team.max_waiting is not None and len(floor.queues.waiting.get(team.id, ())) >= team.max_waiting:
+    if team.max_waiting is not None and floor.queues.live.get(team.id, 0) >= team.max_waiting:
         return "full"
     if team.reject_without_agents and not floor.staff.members.get(team.id, 0) & floor.staff.present:
         return "no_agents"

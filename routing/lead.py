@@ -5,10 +5,11 @@ from __future__ import annotations
 from routing import commands as cmd
 from routing import eligibility
 from routing.dispatch import offer_to
-from routing.events import Decision, PriorityChanged, SegmentClosed, TicketChanged, TicketOwned
+from routing.ending import talking_offer
+from routing.events import Decision, PriorityChanged, TicketChanged, TicketOwned
 from routing.lookup import check_team, get_agent, get_contact
 from routing.model import PRIORITY_MAX, ContactState, Ticket
-from routing.queueing import queue, revoke_offers
+from routing.queueing import close_segment, queue, revoke_offers
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
 
@@ -29,6 +30,8 @@ def move(turn: Turn, command: cmd.Move) -> None:
     """Queue a waiting contact for another team, at its place."""
     check_team(turn.floor, command.team_id)
     contact = get_contact(turn.floor, command.contact_id, *_WAITING)
+    if contact.team_id == command.team_id:
+        raise RefusedError(Code.WRONG_STATE, f"Contact {contact.id} waits for that team already.", "team_id")
     revoke_offers(turn, contact, reason="moved")
     move_segment(turn, contact.id, command.team_id, reason=command.reason or "moved")
 
@@ -36,24 +39,24 @@ def move(turn: Turn, command: cmd.Move) -> None:
 def move_segment(turn: Turn, contact_id: int, team_id: str, *, reason: str) -> None:
     """Close the running queue segment as flowed out and begin one for `team_id` at the same place."""
     contact = turn.floor.contacts[contact_id]
-    turn.emit(
-        SegmentClosed(
-            at=turn.now,
-            actor=turn.actor,
-            reason=reason,
-            contact_id=contact.id,
-            segment=contact.segment,
-            team_id=contact.team_id,
-        )
-    )
-    queue(turn, contact, team_id, enqueued_at=contact.enqueued_at, reason=reason)
+    close_segment(turn, contact, reason=reason)
+    holder = talking_offer(turn, contact)
+    queue(turn, contact, team_id, enqueued_at=contact.enqueued_at, avoid=holder, reason=reason)
 
 
 def assign(turn: Turn, command: cmd.Assign) -> None:
-    """Offer a waiting contact to one agent ahead of the order; the agent must be free for it."""
+    """Offer a waiting contact to one agent ahead of the order; the agent must be free for it.
+
+    Skills, language, team and earlier refusals do not count: the lead knows why.
+    """
     floor = turn.floor
     contact = get_contact(floor, command.contact_id, *_WAITING)
     agent = get_agent(floor, command.agent_id)
+    if any(floor.offers[i].agent_id == agent.id for i in contact.offer_ids):
+        raise RefusedError(Code.WRONG_STATE, f"{agent.name} has the offer already.", "agent_id")
+    holder = talking_offer(turn, contact)
+    if holder is not None and holder.agent_id == agent.id:
+        raise RefusedError(Code.NOT_ELIGIBLE, f"{agent.name} is passing this contact on.", "agent_id")
     bit = floor.staff.bit[agent.id]
     if not bit & floor.staff.present & floor.staff.responding & floor.staff.room[contact.channel]:
         why = eligibility.refusal(floor, agent, contact)
@@ -79,8 +82,9 @@ def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:
     """Change a ticket's state or owner, on the floor or not."""
     floor = turn.floor
     live = floor.tickets.get(command.ticket.id)
-    stored: Ticket | None = command.ticket if live is None else None
-    ticket = live or command.ticket
+    # What the caller read may be older than what this batch has done to the ticket.
+    ticket = live or floor.changes.tickets.get(command.ticket.id) or command.ticket
+    stored: Ticket | None = ticket if live is None else None
     if command.owner_id is not None:
         get_agent(floor, command.owner_id, field="owner_id")
     if command.owner_id is not None and command.owner_id != ticket.owner_id:

@@ -27,6 +27,10 @@ class Channel(StrEnum):
     WEB = "web"
 
 
+LIVE_CHANNELS: Final = frozenset({Channel.VOICE, Channel.CHAT})
+"""Channels on which the customer is there now, so that closed and full turn him away."""
+
+
 class ContactState(StrEnum):
     """Where a contact stands; the last six are final."""
 
@@ -139,8 +143,11 @@ class Contact(msgspec.Struct, kw_only=True):
     closed_at: float | None = None
     scheduled_at: float | None = None
     attempts: int = 0
+    """Callbacks that the customer did not answer."""
     end_reason: str = ""
     short: bool = False
+    resumed: bool = False
+    """The running segment began with an agent taking a warm transfer back: nobody waited in it."""
     due_at: float = NEVER
     """When the next timer of this contact runs out."""
     effective_at: float = 0.0
@@ -192,8 +199,10 @@ class Agent(msgspec.Struct, kw_only=True):
     draining: bool = False
     not_responding: bool = False
     not_responding_until: float = NEVER
+    silent: bool = False
+    """Not responding because no heartbeat came; the next one brings the agent back."""
     missed: int = 0
-    """Offers in a row that expired."""
+    """Offers in a row that ran out, since the agent last accepted one or set a presence."""
     state: AgentState = AgentState.IDLE
     state_since: float = 0.0
     idle_since: float = 0.0
@@ -224,7 +233,8 @@ class Segment(msgspec.Struct, kw_only=True):
     enqueued_at: float
     ended_at: float
     outcome: str
-    """`answered`, `abandoned`, `flowed_out`, `cancelled`, `expired` or `converted`."""
+    """`answered`, `abandoned`, `flowed_out`, `cancelled`, `expired`, `converted`, or `resumed` for the
+    rest of a conversation whose warm transfer was taken back (no queue: not an offered contact)."""
     reason: str = ""
     short: bool = False
     agent_id: str | None = None

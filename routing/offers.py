@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from routing import commands as cmd
-from routing.events import AgentNotResponding, ContactConnected, TicketOwned
+from routing.events import AgentNotResponding, ContactConnected, StepReached, TicketOwned
 from routing.lookup import get_pending_offer
-from routing.model import NEVER, Offer, OfferState
-from routing.queueing import end_offer, end_talk, follow_up_presence, revoke_offers
+from routing.model import NEVER, ContactState, Offer, OfferState
+from routing.queueing import (
+    end_offer,
+    end_talk,
+    follow_up_presence,
+    revoke_offers,
+    revoke_pending,
+    stop_preferring,
+)
+from routing.steps import open_step
 from routing.turn import Turn
 
 MISSES_BEFORE_OFFLINE = 3
@@ -40,7 +48,10 @@ def accept(turn: Turn, command: cmd.Accept) -> None:
 
 
 def decline(turn: Turn, command: cmd.Decline) -> None:
-    """Put the contact back at its place; this agent is not asked again for the team's retry time."""
+    """Put the contact back at its place; this agent is not asked again for the team's retry time.
+
+    What waited for this agent alone is open to everybody now.
+    """
     offer = get_pending_offer(turn.floor, command.offer_id, command.agent_id, turn.now)
     team = turn.floor.team(offer.team_id)
     end_offer(
@@ -50,6 +61,7 @@ def decline(turn: Turn, command: cmd.Decline) -> None:
         reason=command.reason or "declined",
         retry_at=turn.now + team.decline_retry_s,
     )
+    _stop_preferring(turn, offer, reason="declined")
     follow_up_presence(turn, offer.agent_id)
 
 
@@ -78,8 +90,13 @@ def expire(turn: Turn, offer: Offer, *, reason: str) -> None:
             until=NEVER if agent.missed + 1 >= MISSES_BEFORE_OFFLINE else turn.now + rest_s,
         )
     )
-    for offer_id in agent.offer_ids:
-        other = floor.offers[offer_id]
-        if other.state is OfferState.PENDING:
-            end_offer(turn, other, OfferState.REVOKED, reason="agent_not_responding")
+    revoke_pending(turn, agent, reason="agent_not_responding")
+    stop_preferring(turn, agent, reason="agent_not_responding")
     follow_up_presence(turn, agent.id)
+
+
+def _stop_preferring(turn: Turn, offer: Offer, *, reason: str) -> None:
+    contact = turn.floor.contacts[offer.contact_id]
+    if contact.step < 0 and contact.state is ContactState.QUEUED:
+        step = open_step(turn.floor.team(contact.team_id), contact, turn.now)
+        turn.emit(StepReached(at=turn.now, actor=turn.actor, reason=reason, contact_id=contact.id, step=step))

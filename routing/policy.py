@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from routing.hours import Hours
+from routing.hours import Hours, find_faults
 from routing.model import PRIORITY_MAX, SKILL_LEVEL_MAX, Channel, SkillNeed
 
 STRATEGIES = ("longest_idle", "best_skilled", "least_occupied", "round_robin")
@@ -65,7 +65,8 @@ class TeamPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """The first rule all of whose conditions hold decides; an empty condition always holds.
 
-    `words` are compared as whole words without case; `menu` is a prefix of the path through the menu.
+    `words` are words or phrases, compared as whole words without case; `menu` is a prefix of the path
+    through the menu.
     """
 
     id: str
@@ -118,6 +119,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     classifier_threshold: float = 0.7
 
 
+_DURATIONS = (
+    "priority_credit_s",
+    "wrap_up_s",
+    "wrap_up_extension_s",
+    "owner_preferred_s",
+    "short_abandon_s",
+    "decline_retry_s",
+    "not_responding_s",
+)
+_CONDITIONS = ("dialled", "menu", "channels", "languages", "segments", "words", "hours")
+
+
 class Finding(msgspec.Struct, frozen=True):
     """A fault that keeps a policy from being published: where it is, and what is wrong with it."""
 
@@ -131,6 +144,7 @@ def lint(policy: Policy, agent_ids: set[str]) -> list[Finding]:
         *_lint_top(policy),
         *(finding for team in policy.teams.values() for finding in _lint_team(policy, team, agent_ids)),
         *(finding for index, rule in enumerate(policy.rules) for finding in _lint_rule(policy, index, rule)),
+        *_lint_rule_order(policy),
     ]
 
 
@@ -146,6 +160,14 @@ def _lint_top(policy: Policy) -> Iterator[Finding]:
     for name, channel in policy.channels.items():
         if channel.cost < 1 or channel.cap < 1 or channel.offer_s <= 0 or channel.max_wait_s <= 0:
             yield Finding(f"channels.{name}", "cost, cap, offer_s and max_wait_s must be above 0")
+    if policy.reopen_s < 0 or policy.callback_retry_s <= 0 or policy.callback_attempts < 1:
+        yield Finding(
+            "callback_attempts", "must be at least 1, callback_retry_s above 0, reopen_s not below 0"
+        )
+    if policy.heartbeat_s is not None and policy.heartbeat_s <= 0:
+        yield Finding("heartbeat_s", "must be above 0; none at all switches it off")
+    if not 0 <= policy.classifier_threshold <= 1:
+        yield Finding("classifier_threshold", "must be between 0 and 1")
 
 
 def _lint_team(policy: Policy, team: TeamPolicy, agent_ids: set[str]) -> Iterator[Finding]:
@@ -160,6 +182,16 @@ def _lint_team(policy: Policy, team: TeamPolicy, agent_ids: set[str]) -> Iterato
         yield Finding(f"{path}.target_s", "target_s and weight must be above 0, target_share between 0 and 1")
     if team.broadcast < 1:
         yield Finding(f"{path}.broadcast", "must be at least 1")
+    if team.max_waiting is not None and team.max_waiting < 0:
+        yield Finding(f"{path}.max_waiting", "must not be below 0; none at all means no limit")
+    for name in _DURATIONS:
+        if getattr(team, name) < 0:
+            yield Finding(f"{path}.{name}", "must not be below 0")
+    for channel, longest_s in team.max_wait_s.items():
+        if channel not in set(Channel) or longest_s <= 0:
+            yield Finding(f"{path}.max_wait_s.{channel}", "needs a channel and a time above 0")
+    if team.hours is not None:
+        yield from (Finding(f"{path}.hours", fault) for fault in find_faults(team.hours))
     yield from _lint_steps(policy, team, path)
 
 
@@ -173,6 +205,10 @@ def _lint_steps(policy: Policy, team: TeamPolicy, path: str) -> Iterator[Finding
         for other in (*step.teams, *((step.overflow_to,) if step.overflow_to else ())):
             if other not in policy.teams:
                 yield Finding(at, f"no team {other!r}")
+        if step.skill_slack < 0:
+            yield Finding(f"{at}.skill_slack", "must not be below 0")
+        if not (step.teams or step.skill_slack or step.any_language or step.overflow_to):
+            yield Finding(at, "relaxes nothing")
         if step.overflow_to == team.id:
             yield Finding(f"{at}.overflow_to", "a team can't overflow to itself")
         if step.overflow_to and index + 1 < len(team.steps):
@@ -204,3 +240,22 @@ def _lint_rule(policy: Policy, index: int, rule: Rule) -> Iterator[Finding]:
         yield Finding(f"{path}.priority", f"must be between 0 and {PRIORITY_MAX}")
     if any(not 1 <= need.level <= SKILL_LEVEL_MAX for need in rule.skills):
         yield Finding(f"{path}.skills", f"levels go from 1 to {SKILL_LEVEL_MAX}")
+    if any(not any(each.isalnum() for each in words) for words in rule.words):
+        yield Finding(f"{path}.words", "each needs at least one word")
+    if rule.hours is not None:
+        yield from (Finding(f"{path}.hours", fault) for fault in find_faults(rule.hours))
+
+
+def _lint_rule_order(policy: Policy) -> Iterator[Finding]:
+    """Find rules of one name, and rules behind one that always decides."""
+    seen: set[str] = set()
+    closed_by: str | None = None
+    for index, rule in enumerate(policy.rules):
+        path = f"rules[{index}]"
+        if rule.id in seen:
+            yield Finding(f"{path}.id", f"there is another rule {rule.id!r}")
+        if closed_by is not None:
+            yield Finding(path, f"never reached: rule {closed_by!r} before it always decides")
+        seen.add(rule.id)
+        if rule.team is not None and not any(getattr(rule, name) for name in _CONDITIONS):
+            closed_by = rule.id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 
-from routing.model import Channel, Contact, SkillNeed
+from routing.model import LIVE_CHANNELS, Channel, Contact, SkillNeed
 from routing.policy import Policy, TeamPolicy
 from routing.staff_index import StaffIndex
 from routing.steps import Scope, scope
@@ -56,6 +56,8 @@ class QueueIndex:
         """Contacts only their preferred agent may take yet, by agent."""
         self.waiting: dict[str, dict[int, float]] = {}
         """Queued and offered contacts of each team with the instant they came."""
+        self.live: dict[str, int] = {}
+        """How many of them are on channels on which the customer is there now."""
 
     def enter(self, contact: Contact) -> None:
         """Put a queued contact in its line."""
@@ -87,6 +89,19 @@ class QueueIndex:
             del self.lines[key]
             for team_id in line.scope.teams:
                 del self.by_team[team_id][key]
+
+    def begin_wait(self, contact: Contact) -> None:
+        """Count a contact that queues for its team."""
+        mine = self.waiting.setdefault(contact.team_id, {})
+        if contact.id not in mine and contact.channel in LIVE_CHANNELS:
+            self.live[contact.team_id] = self.live.get(contact.team_id, 0) + 1
+        mine[contact.id] = contact.enqueued_at
+
+    def end_wait(self, contact: Contact) -> None:
+        """Count a contact no more that has been answered or has left its team's queue."""
+        mine = self.waiting.get(contact.team_id, {})
+        if mine.pop(contact.id, None) is not None and contact.channel in LIVE_CHANNELS:
+            self.live[contact.team_id] -= 1
 
     def take_policy(self, policy: Policy) -> None:
         """Begin anew under another policy; the caller enters what is queued again."""

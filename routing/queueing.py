@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from routing.events import ContactQueued, OfferEnded, OfferReleased, PresenceChanged, WrapUpStarted
-from routing.model import Contact, Offer, OfferState
+from routing.events import (
+    ContactQueued,
+    OfferEnded,
+    OfferReleased,
+    PresenceChanged,
+    SegmentClosed,
+    StepReached,
+    WrapUpStarted,
+)
+from routing.model import Agent, Contact, Offer, OfferState
+from routing.steps import open_step
 from routing.turn import Turn
 
 
@@ -15,13 +24,20 @@ def queue(
     enqueued_at: float,
     preferred_agent_id: str | None = None,
     preferred_s: float = 0.0,
+    avoid: Offer | None = None,
     reason: str = "",
 ) -> None:
-    """Begin a queue segment of `contact` for a team; only the preferred agent may take it at first."""
+    """Begin a queue segment of `contact` for a team; only the preferred agent may take it at first.
+
+    `avoid` is the assignment of an agent who passes the contact on: not offered it again while talking to
+    the customer, nor for the team's retry time after that.
+    """
     policy = turn.floor.policy
-    longest_s = policy.teams[team_id].max_wait_s.get(
-        str(contact.channel), policy.channels[contact.channel].max_wait_s
-    )
+    team = policy.teams[team_id]
+    longest_s = team.max_wait_s.get(str(contact.channel), policy.channels[contact.channel].max_wait_s)
+    avoid_s = 0.0
+    if avoid is not None:
+        avoid_s = longest_s if avoid.talk_ended_at is None else team.decline_retry_s
     turn.emit(
         ContactQueued(
             at=turn.now,
@@ -34,15 +50,51 @@ def queue(
             expires_at=turn.now + longest_s,
             preferred_agent_id=preferred_agent_id,
             preferred_until=turn.now + preferred_s if preferred_agent_id is not None else 0.0,
+            avoid_agent_id=avoid.agent_id if avoid is not None else None,
+            avoid_until=turn.now + avoid_s if avoid is not None else 0.0,
         )
     )
 
 
-def revoke_offers(turn: Turn, contact: Contact, *, reason: str, keep: int | None = None) -> None:
+def stop_preferring(turn: Turn, agent: Agent, *, reason: str) -> None:
+    """Open to everybody what waits for `agent` alone, who is not coming back for it in time."""
+    floor = turn.floor
+    for _, contact_id in tuple(floor.queues.reserved.get(agent.id, ())):
+        contact = floor.contacts[contact_id]
+        step = open_step(floor.team(contact.team_id), contact, turn.now)
+        turn.emit(StepReached(at=turn.now, actor=turn.actor, reason=reason, contact_id=contact_id, step=step))
+
+
+def revoke_pending(turn: Turn, agent: Agent, *, reason: str) -> None:
+    """Take back what is offered to `agent`; never counted against the agent."""
+    for offer_id in agent.offer_ids:
+        offer = turn.floor.offers[offer_id]
+        if offer.state is OfferState.PENDING:
+            end_offer(turn, offer, OfferState.REVOKED, reason=reason)
+
+
+def revoke_offers(
+    turn: Turn, contact: Contact, *, reason: str, keep: int | None = None, customer_gone: bool = False
+) -> None:
     """Take back the contact's pending offers (but `keep`); never counted against the agents."""
     for offer_id in contact.offer_ids:
         if offer_id != keep:
-            end_offer(turn, turn.floor.offers[offer_id], OfferState.REVOKED, reason=reason)
+            offer = turn.floor.offers[offer_id]
+            end_offer(turn, offer, OfferState.REVOKED, reason=reason, customer_gone=customer_gone)
+
+
+def close_segment(turn: Turn, contact: Contact, *, reason: str) -> None:
+    """End the contact's running segment without ending the contact."""
+    turn.emit(
+        SegmentClosed(
+            at=turn.now,
+            actor=turn.actor,
+            reason=reason,
+            contact_id=contact.id,
+            segment=contact.segment,
+            team_id=contact.team_id,
+        )
+    )
 
 
 def end_offer(

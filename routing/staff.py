@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from routing import commands as cmd
 from routing.events import AgentPut, AgentResponding, AgentSeen, PolicyPublished, PresenceChanged
+from routing.floor import Floor
 from routing.lookup import check_team, get_agent
 from routing.model import SKILL_LEVEL_MAX, Agent, ContactState, OfferState, Presence
 from routing.policy import lint
-from routing.queueing import end_offer
+from routing.queueing import revoke_pending, stop_preferring
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
 
@@ -35,14 +36,14 @@ def set_presence(turn: Turn, command: cmd.SetPresence) -> None:
         )
     )
     if leaves:
-        _revoke_pending(turn, agent, reason="agent_left")
+        _leave(turn, agent)
 
 
 def heartbeat(turn: Turn, command: cmd.Heartbeat) -> None:
     """Note that the agent's device is there; one that had gone silent is back."""
     agent = get_agent(turn.floor, command.agent_id)
     turn.emit(AgentSeen(at=turn.now, actor=turn.actor, agent_id=agent.id))
-    if agent.not_responding and agent.missed == 0:
+    if agent.silent:
         turn.emit(AgentResponding(at=turn.now, actor=turn.actor, reason="heartbeat", agent_id=agent.id))
 
 
@@ -61,7 +62,7 @@ def drain(turn: Turn, command: cmd.Drain) -> None:
             draining=busy,
         )
     )
-    _revoke_pending(turn, agent, reason="agent_left")
+    _leave(turn, agent)
 
 
 def put_agent(turn: Turn, command: cmd.PutAgent) -> None:
@@ -78,11 +79,15 @@ def put_agent(turn: Turn, command: cmd.PutAgent) -> None:
         raise RefusedError(
             Code.WRONG_STATE, f"{agent.name} leads {', '.join(leads)}; name another lead first.", "active"
         )
-    turn.emit(AgentPut(at=turn.now, actor=turn.actor, agent=agent))
+    known = floor.agents.get(agent.id)
+    if known is not None:
+        _check_running(floor, known, agent)
+    turn.emit(AgentPut(at=turn.now, actor=turn.actor, agent=_profile(agent)))
     known = floor.agents[agent.id]
     if not known.active:
-        _revoke_pending(turn, known, reason="agent_left")
-    floor.open_agents[agent.id] = None
+        _leave(turn, known)
+    elif known.used > known.capacity:
+        revoke_pending(turn, known, reason="capacity_lowered")
 
 
 def publish_policy(turn: Turn, command: cmd.PublishPolicy) -> None:
@@ -106,11 +111,34 @@ def publish_policy(turn: Turn, command: cmd.PublishPolicy) -> None:
             Code.INVALID_POLICY, f"Contacts are still open for {', '.join(gone)}; move them first.", "teams"
         )
     turn.emit(PolicyPublished(at=turn.now, actor=turn.actor, policy=policy))
-    floor.open_agents.update(dict.fromkeys(floor.agents))
 
 
-def _revoke_pending(turn: Turn, agent: Agent, *, reason: str) -> None:
-    for offer_id in agent.offer_ids:
-        offer = turn.floor.offers[offer_id]
-        if offer.state is OfferState.PENDING:
-            end_offer(turn, offer, OfferState.REVOKED, reason=reason)
+def _leave(turn: Turn, agent: Agent) -> None:
+    revoke_pending(turn, agent, reason="agent_left")
+    stop_preferring(turn, agent, reason="agent_left")
+
+
+def _profile(agent: Agent) -> Agent:
+    """Return only what PutAgent may set, with each team once."""
+    return Agent(
+        id=agent.id,
+        name=agent.name,
+        teams=tuple(dict.fromkeys(agent.teams)),
+        skills=agent.skills,
+        languages=agent.languages,
+        capacity=agent.capacity,
+        channel_caps=agent.channel_caps,
+        active=agent.active,
+    )
+
+
+def _check_running(floor: Floor, known: Agent, wanted: Agent) -> None:
+    running = sum(
+        floor.offers[i].cost for i in known.offer_ids if floor.offers[i].state is OfferState.ACCEPTED
+    )
+    if wanted.capacity < running:
+        raise RefusedError(
+            Code.WRONG_STATE,
+            f"{known.name} has work of {running} running; lower the capacity when it is done.",
+            "capacity",
+        )

@@ -36,19 +36,16 @@ class StaffIndex:
             raise ValueError(f"agent {agent.id} has index {agent.index}, expected {len(self.at)}")
         self.at.append(agent)
         self.bit[agent.id] = 1 << agent.index
-        self.changed()
+        self._forget_masks()
+        self._enrol(agent)
         self.update(agent)
 
     def changed(self) -> None:
         """Forget what was derived from teams, skills and languages."""
-        self.version += 1
-        self._skill_masks.clear()
-        self._language_masks.clear()
+        self._forget_masks()
         self.members = {}
         for agent in self.at:
-            if agent.active:
-                for team_id in agent.teams:
-                    self.members[team_id] = self.members.get(team_id, 0) | 1 << agent.index
+            self._enrol(agent)
 
     def update(self, agent: Agent) -> None:
         """Take in a change of presence, state or used capacity."""
@@ -96,6 +93,15 @@ class StaffIndex:
             mask = sum(1 << a.index for a in self.at if a.active and language in a.languages)
             self._language_masks[language] = mask
         return mask
+
+    def _forget_masks(self) -> None:
+        self.version += 1
+        self._skill_masks.clear()
+        self._language_masks.clear()
+
+    def _enrol(self, agent: Agent) -> None:
+        for team_id in agent.teams if agent.active else ():
+            self.members[team_id] = self.members.get(team_id, 0) | 1 << agent.index
 
     def _reorder(self, agent: Agent, *, listed: bool) -> None:
         for team_id, key in self._order_keys.pop(agent.id, ()):

@@ -29,9 +29,17 @@ def scope(team: TeamPolicy, step: int) -> Scope:
 
 
 def due_step(team: TeamPolicy, contact: Contact, now: float) -> int:
-    """Return the step that holds at `now` for a contact that is past its preferred agent."""
-    waited_s = now - contact.segment_at
-    return sum(1 for step in team.steps if step.after_s <= waited_s)
+    """Return the step that is due at `now` for a contact that is past its preferred agent."""
+    return sum(1 for step in team.steps if contact.segment_at + step.after_s <= now)
+
+
+def open_step(team: TeamPolicy, contact: Contact, now: float) -> int:
+    """Return the step that a waiting contact may be put at now: what is due, short of an overflow.
+
+    An overflow is more than a step (it ends the segment); its timer carries it out.
+    """
+    step = due_step(team, contact, now)
+    return step - 1 if step and team.steps[step - 1].overflow_to is not None else step
 
 
 def next_step_at(team: TeamPolicy, contact: Contact) -> float:

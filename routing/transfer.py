@@ -8,15 +8,14 @@ from routing.events import (
     Classification,
     ContactReceived,
     ContactScheduled,
-    SegmentClosed,
     TransferStarted,
     TransferTakenBack,
 )
 from routing.floor import Floor
-from routing.hours import is_open, next_opening
+from routing.hours import next_opening
 from routing.lookup import check_team, get_agent, get_contact
-from routing.model import Channel, Contact, ContactState
-from routing.queueing import end_talk, queue, revoke_offers
+from routing.model import Channel, Contact, ContactState, Offer
+from routing.queueing import close_segment, end_talk, queue, revoke_offers
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
 
@@ -25,19 +24,12 @@ def transfer(turn: Turn, command: cmd.Transfer) -> None:
     """Queue the contact for the target at the age it has, keeping the agent on it when warm."""
     floor = turn.floor
     contact = get_contact(floor, command.contact_id, ContactState.CONNECTED)
+    if command.agent_id is not None and command.agent_id == contact.agent_id:
+        raise RefusedError(Code.INVALID_VALUE, "An agent can't transfer to himself.", "agent_id")
     team_id = _target(floor, contact, command)
     holder = talking_offer(turn, contact)
     reason = command.reason or "transferred"
-    turn.emit(
-        SegmentClosed(
-            at=turn.now,
-            actor=turn.actor,
-            reason=reason,
-            contact_id=contact.id,
-            segment=contact.segment,
-            team_id=contact.team_id,
-        )
-    )
+    close_segment(turn, contact, reason=reason)
     if holder is not None and not command.warm:
         end_talk(turn, holder, last=False, reason=reason)
     elif holder is not None:
@@ -49,6 +41,7 @@ def transfer(turn: Turn, command: cmd.Transfer) -> None:
         enqueued_at=contact.enqueued_at,
         preferred_agent_id=command.agent_id,
         preferred_s=floor.team(team_id).owner_preferred_s,
+        avoid=holder,
         reason=reason,
     )
 
@@ -59,22 +52,37 @@ def take_back(turn: Turn, command: cmd.TakeBack) -> None:
     holder = talking_offer(turn, contact)
     if holder is None:
         raise RefusedError(Code.WRONG_STATE, f"Nobody is passing contact {contact.id} on.", "contact_id")
-    revoke_offers(turn, contact, reason="taken_back")
+    resume(turn, contact, holder, reason="taken_back")
+
+
+def resume(turn: Turn, contact: Contact, holder: Offer, *, reason: str) -> None:
+    """Give a contact that is being passed on warm back to the agent who is with the customer."""
+    revoke_offers(turn, contact, reason=reason)
     turn.emit(
         TransferTakenBack(
-            at=turn.now, actor=turn.actor, reason="taken_back", contact_id=contact.id, offer_id=holder.id
+            at=turn.now, actor=turn.actor, reason=reason, contact_id=contact.id, offer_id=holder.id
         )
     )
 
 
 def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
-    """End the waiting call and open a callback of the same ticket at the same place in the queue."""
+    """End the waiting call and open a callback of the same ticket.
+
+    It stands at the same place in the queue, or where the customer chose a time, at the place of somebody
+    who comes at that time.
+    """
     floor, now = turn.floor, turn.now
     contact = get_contact(floor, command.contact_id, ContactState.QUEUED, ContactState.OFFERED)
     if contact.channel is not Channel.VOICE:
         raise RefusedError(Code.WRONG_STATE, "Only a waiting call can become a callback.", "contact_id")
     if talking_offer(turn, contact) is not None:
         raise RefusedError(Code.WRONG_STATE, "An agent is on this call.", "contact_id")
+    chosen_at = command.scheduled_at
+    place_at = chosen_at if chosen_at is not None and chosen_at > now else contact.enqueued_at
+    start = max(chosen_at or now, now)
+    opening = next_opening(floor.team(contact.team_id).hours, start)
+    if opening is None:
+        raise RefusedError(Code.WRONG_STATE, "The team has no opening hours to call back in.", "contact_id")
     revoke_offers(turn, contact, reason="converted")
     callback = Contact(
         id=floor.take_id(),
@@ -86,16 +94,13 @@ def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
         priority=contact.priority,
         skills=contact.skills,
         language=contact.language,
-        enqueued_at=contact.enqueued_at,
+        enqueued_at=place_at,
         segment_at=now,
     )
     turn.emit(_received(turn, callback, contact))
     end(turn, contact, ContactState.CONVERTED, reason="callback")
-    start = command.scheduled_at if command.scheduled_at is not None else now
-    if not is_open(floor.team(callback.team_id).hours, max(start, now)):
-        start = next_opening(floor.team(callback.team_id).hours, max(start, now)) or start
-    if start > now:
-        turn.emit(ContactScheduled(at=now, actor=turn.actor, contact_id=callback.id, scheduled_at=start))
+    if opening > now:
+        turn.emit(ContactScheduled(at=now, actor=turn.actor, contact_id=callback.id, scheduled_at=opening))
     else:
         queue(turn, floor.contacts[callback.id], callback.team_id, enqueued_at=callback.enqueued_at)
 
@@ -122,6 +127,5 @@ def _target(floor: Floor, contact: Contact, command: cmd.Transfer) -> str:
     if command.agent_id is None:
         raise RefusedError(Code.INVALID_VALUE, "Name the team or the agent to transfer to.", "team_id")
     agent = get_agent(floor, command.agent_id)
-    if contact.team_id in agent.teams or not agent.teams:
-        return contact.team_id
-    return agent.teams[0]
+    known = [team_id for team_id in agent.teams if team_id in floor.policy.teams]
+    return contact.team_id if contact.team_id in known or not known else known[0]

@@ -2,8 +2,9 @@
 
 The marginal cost of keeping a contact waiting is its age relative to the team's target, growing with the
 square once the target has passed (generalised c-mu rule, Mandelbaum and Stolyar 2004). Priority is a
-credit of waiting time, so overtaking is bounded: within a team no contact is overtaken by one that came
-more than `overtaking_bound_s` after it.
+credit of waiting time, and so is being an agent's own customer, so overtaking is bounded: no agent is
+offered a contact while another of the same team, which the agent may take at its active step, came more
+than `overtaking_bound_s` before it. A lead who assigns by hand is not bound.
 """
 
 from __future__ import annotations
@@ -25,4 +26,4 @@ def effective_at(team: TeamPolicy, contact: Contact) -> float:
 
 def overtaking_bound_s(team: TeamPolicy) -> float:
     """Return by how much later a contact of the same team may have come and still go first."""
-    return team.priority_credit_s * PRIORITY_MAX
+    return team.priority_credit_s * PRIORITY_MAX + team.owner_preferred_s
