@@ -72,7 +72,7 @@ bench: .venv-bench/.ready ## run the benchmarks (BENCH=name for one)
 	done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
-LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+LOCK := $(BIN)/uv pip compile --quiet --system-certs --universal --generate-hashes --python-version 3.11 \
   --custom-compile-command "make lock" $(ARGS) pyproject.toml
 .PHONY: lock
 lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade takes newer versions)
