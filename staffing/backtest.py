@@ -33,7 +33,8 @@ class Score:
         last_day: Farthest distance, included.
         wape: Sum of absolute errors over sum of actual contacts.
         rmse: Root mean square error per interval.
-        mase: Mean absolute error over that of "same interval a week before" in the whole history; None without it.
+        mase: Mean absolute error over that of "same interval a week before" in the whole history; None
+            without it.
         days: Scored days, counted once for each origin.
     """
 
@@ -86,7 +87,7 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True)
 class _Rolled:
-    """Forecasts of all origins: distance in open days (m,), actual (m, slots), expected by model (m, slots)."""
+    """Forecasts of all origins: distance in open days (m,), actual and, by model, expected (m, slots)."""
 
     distance: Ints
     actual: Floats
@@ -98,8 +99,8 @@ def backtest(
 ) -> Backtest:
     """Return the errors of all models from rolling origins and the best one for each distance.
 
-    Each forecast sees only the days before its origin: outliers are looked for, models fitted and weights learnt
-    on those alone. Scored are the ordinary days of `training`, the same days for every model.
+    Each forecast sees only the days before its origin: outliers are looked for, models fitted and weights
+    learnt on those alone. Scored are the ordinary days of `training`, the same days for every model.
 
     Args:
         counts: Contacts per day and slot, shape (days, slots), nan where unknown or closed.
@@ -170,7 +171,7 @@ def _rolled(
 
 
 def open_distance(training: Training, ahead: Ints) -> Ints:
-    """Return how many usually open days lie from the end of the history to each day ahead, itself included."""
+    """Return how many usually open days lie from the end of the history to each day ahead, inclusive."""
     span = np.arange(training.end, int(ahead[-1]) + 1)
     opened = np.cumsum(training.open_weekdays[weekday_of(span)])
     return np.asarray(np.maximum(opened[ahead - training.end], 1))

@@ -2,12 +2,12 @@
 
 The level (or a factor's score) of a day is a Gaussian process over open days: a constant, an effect of each
 weekday, a smooth effect of the place in the month (billing and pay days), an AR(1) memory of the last days, a
-slow drift and noise. How much each of them counts is learnt by marginal likelihood under a mild prior (Rasmussen
-and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.25, 2.30, 5.9). Without month and drift it is
-the AR(1) around weekday means of the call-centre literature.
+slow drift and noise. How much each of them counts is learnt by marginal likelihood under a mild prior
+(Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.25, 2.30, 5.9). Without month
+and drift it is the AR(1) around weekday means of the call-centre literature.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy import linalg, optimize
 
 from staffing.training import Bools, Floats, Ints, weekday_of
 
-MEMORY_DAYS = 180
+MEMORY_DAYS = 130
 
 _CONSTANT = 10.0
 _MONTH_LENGTH = 0.25
@@ -104,13 +104,22 @@ def learnt_weights(levels: Floats, places: Places) -> Weights:
     return _unpacked(found.x)
 
 
-def predicted_levels(levels: Floats, places: Places, ahead: Places, weights: Weights) -> Floats:
-    """Return the expected levels of the days `ahead` (m,), given the levels (n,) at `places`."""
-    mean = levels.mean()
-    within = _mixed(_parts(places, places), weights)
-    within[np.diag_indices(len(levels))] += weights.noise
-    across = _mixed(_parts(ahead, places), weights)
-    return np.asarray(mean + across @ linalg.solve(within, levels - mean, assume_a="pos", check_finite=False))
+def predicted_levels(levels: Floats, places: Places, ahead: Places, weights: Sequence[Weights]) -> Floats:
+    """Return what several level processes are expected to be on the days `ahead`.
+
+    Args:
+        levels: Observed levels or scores, a column for each process, shape (n, k).
+        places: Places of the observed days, n of them.
+        ahead: Places of the days to forecast, m of them.
+        weights: One for each process, k of them.
+
+    Returns:
+        Expected levels, shape (m, k).
+    """
+    within, across = _parts(places, places), _parts(ahead, places)
+    return np.column_stack(
+        [_conditional(own, within, across, each) for own, each in zip(levels.T, weights, strict=True)]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,14 @@ def _parts(rows: Places, columns: Places) -> _Parts:
     )
 
 
+def _conditional(levels: Floats, within: _Parts, across: _Parts, weights: Weights) -> Floats:
+    mean = levels.mean()
+    covariance = _mixed(within, weights)
+    covariance[np.diag_indices(len(levels))] += weights.noise
+    solved = linalg.solve(covariance, levels - mean, assume_a="pos", check_finite=False)
+    return np.asarray(mean + _mixed(across, weights) @ solved)
+
+
 def _mixed(parts: _Parts, weights: Weights) -> Floats:
     memory = weights.memory * np.exp(np.log(weights.persistence) * parts.apart)
     steady = _CONSTANT + weights.weekday * parts.weekday + weights.month * parts.month
@@ -143,7 +160,7 @@ def _mixed(parts: _Parts, weights: Weights) -> Floats:
 
 
 def _cost(packed: Floats, values: Floats, parts: _Parts, start: Floats) -> tuple[float, Floats]:
-    """Return the negative log posterior of the packed weights and its gradient; the scale is optimised out."""
+    """Return the negative log posterior of packed weights and its gradient; the scale is optimised out."""
     weights, n = _unpacked(packed), len(values)
     within = _mixed(parts, weights)
     within[np.diag_indices(n)] += weights.noise
@@ -190,7 +207,7 @@ def _unpacked(packed: Floats) -> Weights:
 
 
 def _month_places(span: Ints, working: Bools) -> Floats:
-    """Return how far each day is through the working days of its month, 0..1; the months at both ends are cut."""
+    """Return how far each day is through the working days of its month, 0..1; months at the ends are cut."""
     months = span.astype("datetime64[D]").astype("datetime64[M]")
     _, month = np.unique(months, return_inverse=True)
     before: Ints = np.cumsum(working) - working

@@ -1,7 +1,8 @@
 """Decides how many contacts a team will meet in each interval, how long they take, and how sure that is.
 
 Start here: `forecast(history, first_on=..., days=...)` gives a `Forecast` over the intervals of those days;
-`quantiles(forecast, [0.1, 0.5, 0.9])` its bands, `forecast.rate_cv` the uncertainty that the requirement needs.
+`quantiles(forecast, [0.1, 0.5, 0.9])` its bands, `forecast.rate_cv` the uncertainty that the requirement
+needs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from staffing.backtest import Backtest, Choice, backtest, choice_for, open_distance
 from staffing.forecast_models import UNLEARNT, learn, predicted
@@ -83,13 +85,14 @@ def forecast(
     *,
     first_on: date,
     days: int,
-    public_holidays: dict[date, str] | None = None,
+    public_holidays: Mapping[date, str] | None = None,
     events: Iterable[Event] = (),
 ) -> Forecast:
     """Return the expected volume and handle time of a team for `days` local days from `first_on`.
 
-    The model of each day is the one that did best at its distance when forecasts were made as of earlier days.
-    Deterministic; takes about a second for a year of history.
+    The model of each day is the one that did best at its distance when forecasts were made as of earlier
+    days. Deterministic; takes about a second for a year of history. Runs BLAS on one thread meanwhile: its
+    matrices are small, and threads that wait for each other on busy cores made it ten times slower.
 
     Args:
         history: Recorded intervals up to a whole day; leave out a day that is not over (`history.up_to`).
@@ -101,19 +104,38 @@ def forecast(
     Raises:
         ValueError: When the history is empty, or the days are before its end or too many.
     """
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _forecast(history, first_on, days, public_holidays or {}, list(events))
+
+
+def quantiles(expected: Forecast, probabilities: Sequence[float]) -> Floats:
+    """Return quantiles of the contacts in each interval, shape (probabilities, n).
+
+    Each is of the interval alone. Busyness moves all intervals of a day together, so the day's total strays
+    by about `day_cv`, far more than if they were independent, and less than the sum of their quantiles says.
+    """
+    return np.array([count_quantile(expected.volume, expected.rate_cv, each) for each in probabilities])
+
+
+def _forecast(
+    history: History,
+    first_on: date,
+    days: int,
+    public_holidays: Mapping[date, str],
+    events: list[Event],
+) -> Forecast:
     table = day_table(history)
     first_day, end = day_of_date(first_on), day_of_date(table.first_on) + len(table.counts)
     if first_day < end:
         raise ValueError(f"the history already holds {first_on}; forecast from {date_of_day(end)}")
     if not 1 <= days <= MOST_DAYS:
         raise ValueError(f"1 to {MOST_DAYS} days can be forecast, not {days}")
-    known_events = list(events)
-    flagged = special_days(public_holidays or {}, known_events, history.team)
+    flagged = special_days(public_holidays, events, history.team)
     training, outliers = training_of(table.counts, table.first_on, flagged)
     ahead = np.arange(first_day, first_day + days)
     result = backtest(table.counts, table.first_on, flagged, training, days=int(ahead[-1]) + 1 - end)
     choices = [choice_for(result.choices, int(each)) for each in open_distance(training, ahead)]
-    effects = _effects(ahead, flagged.names, known_events, table, training)
+    effects = _effects(ahead, flagged.names, events, table, training)
     volume = _expected(training, ahead, choices) * _factors(ahead, effects)[:, None]
     return _as_intervals(
         history,
@@ -126,15 +148,6 @@ def forecast(
         outliers=outliers,
         notes=_notes(training, table),
     )
-
-
-def quantiles(expected: Forecast, probabilities: Sequence[float]) -> Floats:
-    """Return quantiles of the contacts in each interval, shape (probabilities, n).
-
-    Each is of the interval alone. Busyness moves all intervals of a day together, so the day's total strays by
-    about `day_cv`, far more than if they were independent, and less than the sum of their quantiles says.
-    """
-    return np.array([count_quantile(expected.volume, expected.rate_cv, each) for each in probabilities])
 
 
 def _expected(training: Training, ahead: Ints, choices: list[Choice]) -> Floats:

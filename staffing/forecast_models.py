@@ -77,23 +77,18 @@ def average(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
 
 
 def calendar_level(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
-    """Return the mean of `average` and of two forecasts whose levels also know the place in the month and holidays.
+    """Return the mean of `average` and of two forecasts that also know the place in the month and holidays.
 
-    One of the two scales the weekday's profile, drawn to that of weekdays about as busy; the other puts together
-    the scores of the low-rank factors; both are smoothed a little over neighbouring slots. The simpler forecasts
-    keep half the weight, because the month is learnt from few months.
+    One of the two scales the weekday's profile, drawn to that of weekdays about as busy; the other puts
+    together the scores of the low-rank factors; both are smoothed a little over neighbouring slots. The
+    simpler forecasts keep half the weight, because the month is learnt from few months.
     """
     recent = _last_rows(training, MEMORY_DAYS)
     places, future = _places(recent, ahead)
-    levels = predicted_levels(recent.roots.mean(axis=1), places, future, learnt.level)
     axes = _axes(recent, FACTORS)
-    scores = np.column_stack(
-        [
-            predicted_levels(score, places, future, weights)
-            for score, weights in zip((recent.roots @ axes.T).T, learnt.scores, strict=False)
-        ]
-    )
-    roots = (levels[:, None] * _shrunk_profiles(recent, ahead) + scores @ axes) / 2
+    levels = np.column_stack([recent.roots.mean(axis=1), recent.roots @ axes.T])
+    expected = predicted_levels(levels, places, future, (learnt.level, *learnt.scores[: len(axes)]))
+    roots = (expected[:, :1] * _shrunk_profiles(recent, ahead) + expected[:, 1:] @ axes) / 2
     known = counts_of(np.maximum(_smoothed(roots, recent.open_slots[weekday_of(ahead)]), 0.5))
     return (known + average(training, ahead, learnt)) / 2
 
@@ -178,13 +173,14 @@ def _weekday_means(levels: Floats, training: Training) -> Floats:
 
 def _axes(training: Training, most: int) -> Floats:
     """Return the leading right singular vectors of the days, (factors, slots): fewer for a short history."""
-    days = len(training.roots)
-    factors = min(most, 1 + days // (_FACTORED_DAYS // 2), *training.roots.shape)
-    return np.asarray(np.linalg.svd(training.roots, full_matrices=False)[2][:factors])
+    days, slots = training.roots.shape
+    factors = min(most, 1 + days // (_FACTORED_DAYS // 2), days, slots)
+    vectors = np.linalg.eigh(training.roots.T @ training.roots)[1]
+    return np.asarray(vectors[:, ::-1][:, :factors].T)
 
 
 def _shrunk_profiles(training: Training, ahead: Ints) -> Floats:
-    """Return each day's shape around its level: its weekday's, drawn to that of all weekdays about as busy."""
+    """Return each day's shape around its level: its weekday's, drawn to that of weekdays about as busy."""
     levels = training.roots.mean(axis=1)
     shapes = training.roots / levels[:, None]
     weights = 0.5 ** ((training.end - training.day) / _PROFILE_HALF_LIFE_DAYS)

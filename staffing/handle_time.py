@@ -12,11 +12,11 @@ _WEEKDAY_CONTACTS = 200.0
 
 
 def expected_handle_s(table: DayTable, ahead: Ints) -> Floats:
-    """Return the mean handle time of the days ahead in seconds, shape (days ahead, slots); nan when none is known.
+    """Return the mean handle time of the days ahead in seconds, (days ahead, slots); nan when none is known.
 
-    The mean over all contacts with weights that halve every four weeks, times an effect of the slot, times one of
-    the weekday; each effect is a ratio of means that is drawn to 1 as if 60 (200) average contacts stood beside it,
-    and slots borrow from their two neighbours.
+    The mean over all contacts with weights that halve every four weeks, times an effect of the slot, times
+    one of the weekday; each effect is a ratio of means that is drawn to 1 as if 60 (200) average contacts
+    stood beside it, and slots borrow from their two neighbours.
 
     Args:
         table: The history as days by slots.

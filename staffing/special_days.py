@@ -1,4 +1,4 @@
-"""Decides which days are not ordinary (holidays, days after them, planner's events) and what they do to volume."""
+"""Decides which days are not ordinary (holidays, planner's events) and what they do to the volume."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -92,9 +92,10 @@ def effects_of(
 ) -> dict[str, Effect]:
     """Return what each named kind of day does to the volume of a team.
 
-    A factor is the mean of actual over expected contacts on the recorded days of that name, shrunk towards 1; the
-    expectation is the mean of the same weekday within four weeks. A flagged day without a record on a weekday
-    that is usually open counts as closed: factor 0. A holiday that was never met takes what all holidays did.
+    A factor is the mean of actual over expected contacts on the recorded days of that name, shrunk towards 1;
+    the expectation is the mean of the same weekday within four weeks. A flagged day without a record on a
+    weekday that is usually open counts as closed: factor 0. A holiday that was never met takes what all
+    holidays did.
 
     Args:
         names: The kinds of day that are asked for.

@@ -1,0 +1,244 @@
+"""Decides what text from outside means as history: CSV of intervals, CSV of calls, Asterisk's queue_log.
+
+Every reader is all or nothing: it returns the whole content, or every line that is wrong and why.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from staffing.history import CallRecord, History
+from staffing.intervals import Grid, interval_starts, local_instant
+
+INTERVAL_COLUMNS = ("team", "start", "offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
+CALL_COLUMNS = ("type", "arrival", "vru_s", "queue_start", "wait_s", "outcome", "service_s")
+
+_MOST_PROBLEMS = 100
+_QUEUE_LOG_FIELDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line that can't be read: its number, from 1, and why."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Nothing was taken over because of these lines (the first hundred)."""
+
+    problems: tuple[Problem, ...]
+
+
+def read_interval_csv(lines: Iterable[str], grid: Grid) -> dict[str, History] | Rejected:
+    """Return a history per team from lines of comma-separated values, one interval each.
+
+    The first line names the columns, in any order: `team`, `start` and `offered`, and where known `answered`,
+    `abandoned`, `handled` (contacts with a known handle time; the answered when it is missing), `handle_s`
+    and `wait_s` (seconds in all). `start` is ISO 8601; without an offset it is the site's clock, and the
+    first of the two in an hour that a clock change repeats. Left-out intervals are unknown, so write zeros
+    for quiet ones.
+    """
+    reader = csv.DictReader(lines)
+    missing = {"team", "start", "offered"} - set(reader.fieldnames or ())
+    if missing:
+        return Rejected((Problem(1, f"columns missing: {', '.join(sorted(missing))}"),))
+    rows: dict[str, dict[int, list[float]]] = {}
+    problems = []
+    for row in reader:
+        try:
+            team, start, values = _interval_row(row, grid)
+            if start in rows.setdefault(team, {}):
+                raise ValueError(f"{team!r} already has the interval {row['start']}")
+            rows[team][start] = values
+        except ValueError as error:
+            problems.append(Problem(reader.line_num, str(error)))
+    if problems:
+        return Rejected(tuple(problems[:_MOST_PROBLEMS]))
+    return {team: _history(team, grid, intervals) for team, intervals in sorted(rows.items())}
+
+
+def read_call_csv(
+    lines: Iterable[str], grid: Grid, *, teams: Mapping[str, str] | None = None
+) -> list[CallRecord] | Rejected:
+    """Return the calls that asked for an agent, from a CSV laid out as the Anonymous Bank's call records.
+
+    Columns used: `type` (names the team, through `teams` where given), `arrival` and `queue_start` (site's
+    clock), `vru_s`, `wait_s`, `outcome` (AGENT, HANG, PHANTOM) and `service_s`. A caller who hung up without
+    a `queue_start` never asked for an agent and is left out, as are phantoms.
+    """
+    reader = csv.DictReader(lines)
+    missing = set(CALL_COLUMNS) - set(reader.fieldnames or ())
+    if missing:
+        return Rejected((Problem(1, f"columns missing: {', '.join(sorted(missing))}"),))
+    records, problems = [], []
+    for row in reader:
+        try:
+            record = _call_row(row, grid, teams or {})
+        except ValueError as error:
+            problems.append(Problem(reader.line_num, str(error)))
+            continue
+        if record is not None:
+            records.append(record)
+    return Rejected(tuple(problems[:_MOST_PROBLEMS])) if problems else records
+
+
+def read_queue_log(lines: Iterable[str]) -> list[CallRecord] | Rejected:
+    """Return the calls of an Asterisk queue_log, in order of their end; the queue is the team.
+
+    A line is `time|call|queue|agent|event|data...`, time in UTC epoch seconds. A call counts where it entered
+    a queue (ENTERQUEUE). CONNECT answers it; COMPLETEAGENT and COMPLETECALLER end it with its talk time;
+    transfers end it at their time; ABANDON is an abandonment; EXITEMPTY, EXITWITHKEY and EXITWITHTIMEOUT flow
+    it out. Calls that entered before the log begins are left out; those still waiting at its end count as
+    flowed out, those still talking as answered with an unknown handle time. Events of agents (PAUSE and so
+    on) are passed over.
+    """
+    waiting: dict[tuple[str, str], float] = {}
+    talking: dict[tuple[str, str], tuple[float, float, float]] = {}
+    records: list[CallRecord] = []
+    problems = []
+    last = 0.0
+    for number, line in enumerate(lines, start=1):
+        fields = line.strip().split("|")
+        if fields == [""]:
+            continue
+        try:
+            last = _queue_event(fields, waiting, talking, records)
+        except ValueError as error:
+            problems.append(Problem(number, str(error)))
+    if problems:
+        return Rejected(tuple(problems[:_MOST_PROBLEMS]))
+    for (_, queue), (entered, wait_s, _) in talking.items():
+        records.append(CallRecord(queue, entered, wait_s))
+    for (_, queue), entered in waiting.items():
+        records.append(CallRecord(queue, entered, max(last - entered, 0.0), None, False, False))
+    return records
+
+
+def _interval_row(row: Mapping[str, str | None], grid: Grid) -> tuple[str, int, list[float]]:
+    team = (row["team"] or "").strip()
+    if not team:
+        raise ValueError("team is empty")
+    at = _instant(row["start"] or "", grid)
+    if at != int(interval_starts(grid, at)):
+        raise ValueError(f"{row['start']} is not the start of an interval of {grid.minutes} minutes")
+    offered = _number(row, "offered")
+    answered = _number(row, "answered", offered)
+    abandoned = _number(row, "abandoned", 0.0)
+    if answered + abandoned > offered:
+        raise ValueError("more answered and abandoned than offered")
+    handle_s = _number(row, "handle_s", 0.0)
+    handled = _number(row, "handled", answered if row.get("handle_s") else 0.0)
+    if handle_s > 0 and handled == 0:
+        raise ValueError("handle seconds without a contact")
+    return team, int(at), [offered, answered, abandoned, handled, handle_s, _number(row, "wait_s", 0.0)]
+
+
+def _history(team: str, grid: Grid, intervals: Mapping[int, list[float]]) -> History:
+    starts = sorted(intervals)
+    columns = np.array([intervals[start] for start in starts]).T
+    return History(team, grid, np.array(starts, dtype=np.int64), *columns)
+
+
+def _call_row(row: Mapping[str, str | None], grid: Grid, teams: Mapping[str, str]) -> CallRecord | None:
+    outcome = row["outcome"]
+    if outcome not in ("AGENT", "HANG", "PHANTOM"):
+        raise ValueError(f"outcome is {outcome!r}, not AGENT, HANG or PHANTOM")
+    queued = row["queue_start"]
+    if outcome == "PHANTOM" or (outcome == "HANG" and not queued):
+        return None
+    kind = row["type"] or ""
+    menu_s = float(row["vru_s"] or 0)
+    at = _instant(queued, grid) if queued else _instant(row["arrival"] or "", grid) + max(menu_s, 0.0)
+    wait_s = _number(row, "wait_s")
+    answered = outcome == "AGENT"
+    handle_s = _number(row, "service_s") if answered else None
+    return CallRecord(teams.get(kind, kind), at, wait_s, handle_s, answered, not answered)
+
+
+def _queue_event(
+    fields: list[str],
+    waiting: dict[tuple[str, str], float],
+    talking: dict[tuple[str, str], tuple[float, float, float]],
+    records: list[CallRecord],
+) -> float:
+    """Apply one line to the open calls, add the call that it ends to `records`, and return its time."""
+    if len(fields) < _QUEUE_LOG_FIELDS:
+        raise ValueError(f"{len(fields)} fields; a line has time|call|queue|agent|event|data")
+    try:
+        at = float(fields[0])
+    except ValueError:
+        raise ValueError(f"the time {fields[0]!r} is no number of seconds") from None
+    call, queue, event, data = (fields[1], fields[2]), fields[2], fields[4], fields[5:]
+    if event == "ENTERQUEUE":
+        waiting[call] = at
+    elif event == "CONNECT" and call in waiting:
+        entered = waiting.pop(call)
+        talking[call] = (entered, _field(data, 0, event, default=at - entered), at)
+    elif event in _ENDS and call in talking:
+        entered, wait_s, connected = talking.pop(call)
+        records.append(CallRecord(queue, entered, wait_s, _ENDS[event](data, event, at - connected)))
+    elif event in _LEAVES and call in waiting:
+        entered = waiting.pop(call)
+        wait_s = _field(data, _LEAVES[event], event, default=at - entered)
+        records.append(CallRecord(queue, entered, wait_s, None, False, event == "ABANDON"))
+    return at
+
+
+def _talk_time(data: list[str], event: str, since_connect_s: float) -> float:
+    return _field(data, 1, event, default=since_connect_s)
+
+
+def _time_since_connect(data: list[str], event: str, since_connect_s: float) -> float:
+    return since_connect_s
+
+
+_ENDS: dict[str, Callable[[list[str], str, float], float]] = {
+    "COMPLETEAGENT": _talk_time,
+    "COMPLETECALLER": _talk_time,
+    "TRANSFER": _time_since_connect,
+    "BLINDTRANSFER": _time_since_connect,
+    "ATTENDEDTRANSFER": _time_since_connect,
+}
+_LEAVES = {"ABANDON": 2, "EXITEMPTY": 2, "EXITWITHTIMEOUT": 2, "EXITWITHKEY": 3}
+"""Events that end a wait, with the place of the wait among their data."""
+
+
+def _field(data: list[str], place: int, event: str, *, default: float) -> float:
+    if place >= len(data) or not data[place]:
+        return default
+    try:
+        seconds = float(data[place])
+    except ValueError:
+        raise ValueError(f"{event} has {data[place]!r} where seconds stand") from None
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{event} has {data[place]} seconds")
+    return seconds
+
+
+def _number(row: Mapping[str, str | None], name: str, default: float | None = None) -> float:
+    text = (row.get(name) or "").strip()
+    if not text and default is not None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, not a number") from None
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} is {text}, not a number from 0")
+    return value
+
+
+def _instant(text: str, grid: Grid) -> float:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is no ISO 8601 time") from None
+    if moment.tzinfo is not None:
+        return moment.astimezone(UTC).timestamp()
+    return float(local_instant(grid, moment.date(), moment.time()))
