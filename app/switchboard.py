@@ -32,6 +32,7 @@ from routing.commands import Command, Identity, Tick
 from routing.decide import decide
 from routing.floor import Floor
 from routing.model import Ticket
+from routing.policy import Policy
 from routing.refused import Refused
 
 log = structlog.get_logger()
@@ -147,6 +148,7 @@ class Switchboard:
         self._max_waiting = max_waiting
         self._on_events = on_events
         self._floor: Floor | None = None
+        self._policy = floor_rows.START
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -190,6 +192,11 @@ class Switchboard:
     async def read(self, view: Callable[[Floor], Any]) -> Any:
         """Return `view(floor)` on a floor that has caught up with every committed event."""
         return await self._enqueue(_Request(lambda floor, _: view(floor), self._future()))
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force when the last batch was carried out."""
+        return self._policy
 
     @property
     def waiting(self) -> int:
@@ -282,6 +289,7 @@ class Switchboard:
                     stored[key.scope, key.key] = (key.fingerprint, result.status, body)
                     answers.append((*key, result.status, body, now))
             done.results.append(result)
+        self._policy = floor.policy
         changes = floor.drain()
         if done.events or answers:
             done.encoded = floor_rows.save_batch(

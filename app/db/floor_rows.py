@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from app.db.engine import Connection
 from routing import events as ev
@@ -288,9 +287,7 @@ def _many(conn: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None
         conn.exec_driver_sql(_driver_text(conn, statement), rows)
 
 
-def _select(
-    conn: Connection, statement: str, *parameters: Any, values: list[str] | None = None
-) -> sa.CursorResult[Any]:
+def _select(conn: Connection, statement: str, *parameters: Any, values: list[str] | None = None) -> Any:
     """Run a literal query; `values`, if any, fills the place `IN ?*` as one parameter, the last."""
     if values is None:
         return conn.exec_driver_sql(_driver_text(conn, statement), parameters)

@@ -1,0 +1,159 @@
+"""What callers may send: one model per body; unknown fields and naive instants are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from routing.model import PRIORITY_MAX, SKILL_LEVEL_MAX, Channel, Presence, TicketState
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)]
+Short = Annotated[str, StringConstraints(max_length=200)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
+Level = Annotated[int, Field(ge=1, le=SKILL_LEVEL_MAX)]
+Priority = Annotated[int, Field(ge=0, le=PRIORITY_MAX)]
+
+
+class Body(BaseModel):
+    """Base of all bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class From(Body):
+    """Who makes contact: at least one of phone, email, external_id, or nothing for an unknown caller."""
+
+    phone: Annotated[str, StringConstraints(min_length=2, max_length=40)] | None = None
+    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    external_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    name: Short | None = None
+    segment: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class NewContact(Body):
+    """A contact as a telephony system, form or gateway posts it."""
+
+    channel: Channel
+    from_: Annotated[From, Field(alias="from")] = From()
+    to: Annotated[
+        str, StringConstraints(max_length=64), Field(description="The number or address that was dialled.")
+    ] = ""
+    menu: Annotated[
+        tuple[Annotated[str, StringConstraints(max_length=40)], ...],
+        Field(max_length=20, description="The choices made in the voice menu, in order."),
+    ] = ()
+    subject: Short = ""
+    text: Annotated[str, StringConstraints(max_length=32_000)] = ""
+    language: Language | None = None
+    team: Slug | None = None
+    skills: Annotated[dict[Slug, Level], Field(max_length=10)] = {}
+    priority: Priority | None = None
+    preferred_agent: Slug | None = None
+    ticket_id: int | None = None
+    call_id: Annotated[
+        str | None,
+        StringConstraints(min_length=1, max_length=128),
+        Field(description="The sender's own id of the contact; posting it again gives the same answer."),
+    ] = None
+    received_at: AwareDatetime | None = None
+    scheduled_at: AwareDatetime | None = None
+    details: Annotated[dict[str, Any], Field(max_length=50)] = {}
+
+
+class Reason(Body):
+    """Why, in a few words."""
+
+    reason: Short = ""
+
+
+class Completion(Body):
+    """How a conversation ended."""
+
+    outcome: Short = ""
+    ticket: TicketState = TicketState.RESOLVED
+
+
+class Acceptance(Body):
+    """Who accepts; needed only where the key does not stand for an agent and the caller wants it checked."""
+
+    agent: Slug | None = None
+
+
+class Refusal(Body):
+    """Who declines, and why."""
+
+    agent: Slug | None = None
+    reason: Short = ""
+
+
+class Target(Body):
+    """To whom a running contact is passed on: a team, an agent, or an agent of a team."""
+
+    team: Slug | None = None
+    agent: Slug | None = None
+    warm: bool = False
+    reason: Short = ""
+
+
+class CallbackWish(Body):
+    """When to call back; at the place in the queue if no time is named."""
+
+    scheduled_at: AwareDatetime | None = None
+
+
+class NewPriority(Body):
+    """How urgent a waiting contact is."""
+
+    priority: Priority
+
+
+class NewTeam(Body):
+    """To which team a waiting contact goes."""
+
+    team: Slug
+    reason: Short = ""
+
+
+class Assignee(Body):
+    """To whom a waiting contact is offered."""
+
+    agent: Slug
+
+
+class NewPresence(Body):
+    """What an agent is now, or will be once the running work is done."""
+
+    presence: Presence
+    reason: Short = ""
+    at_once: bool = False
+
+
+class AgentRecord(Body):
+    """An agent as the administrator describes it."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
+    teams: Annotated[tuple[Slug, ...], Field(max_length=50)] = ()
+    skills: Annotated[dict[Slug, Level], Field(max_length=100)] = {}
+    languages: Annotated[tuple[Language, ...], Field(max_length=20)] = ()
+    capacity: Annotated[int, Field(ge=1, le=10_000)] = 100
+    channel_caps: Annotated[dict[Channel, Annotated[int, Field(ge=0, le=100)]], Field(max_length=5)] = {}
+    active: bool = True
+
+
+class TicketChange(Body):
+    """A new state or owner of a ticket."""
+
+    state: TicketState | None = None
+    owner: Slug | None = None
+    reason: Short = ""
+
+
+class NewKey(Body):
+    """An API key: scopes, or the name of a role that stands for scopes."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    role: Literal["telephony", "agent", "lead", "planner", "admin"] | None = None
+    scopes: Annotated[tuple[str, ...], Field(max_length=30)] = ()
+    agent: Slug | None = None
+    expires_at: AwareDatetime | None = None

@@ -1,0 +1,300 @@
+"""Contacts: taken in, followed, ended. The front door of every telephony system, form and gateway."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from app.api import bodies
+from app.api.answers import contact_answer, contact_json, stored_contact_json
+from app.api.hot import hot, idempotency_key
+from app.api.ids import path_id
+from app.api.paging import Cursor, page
+from app.auth import Principal, requires
+from app.db import contacts as rows
+from app.errors import NotFoundError
+from app.house import House, house_of
+from app.identify import identity
+from app.switchboard import Answer, Found
+from routing import commands as cmd
+from routing.floor import Floor
+from routing.intake import details
+from routing.model import Channel, ContactState, SkillNeed
+
+router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
+
+
+@hot(
+    router,
+    "POST",
+    "",
+    scope="contacts:write",
+    body=bodies.NewContact,
+    status=201,
+    summary="Take a contact in: identify the customer, open or join a ticket, route, queue, offer.",
+)
+async def receive(house: House, who: Principal, request: Request, given: bodies.NewContact) -> Answer:
+    """Take a contact in."""
+    sender = given.from_
+    known = identity(
+        region=house.switchboard.policy.site.region,
+        phone=sender.phone,
+        email=sender.email,
+        external_id=sender.external_id,
+        name=sender.name,
+        language=given.language,
+        segment=sender.segment,
+    )
+
+    def make(found: Found) -> cmd.Receive:
+        customer_id = found.customer_id(known)
+        return cmd.Receive(
+            actor=who.actor,
+            channel=given.channel,
+            identity=known,
+            customer_id=customer_id,
+            tickets=found.tickets(customer_id),
+            ticket_id=given.ticket_id,
+            team_id=given.team,
+            priority=given.priority,
+            skills=tuple(SkillNeed(skill, level) for skill, level in given.skills.items()),
+            language=given.language,
+            preferred_agent_id=given.preferred_agent,
+            dialled=given.to,
+            menu=given.menu,
+            subject=given.subject,
+            text=given.text,
+            source=who.name,
+            source_id=given.call_id,
+            scheduled_at=given.scheduled_at.timestamp() if given.scheduled_at else None,
+            enqueued_at=given.received_at.timestamp() if given.received_at else None,
+            details=details(given.details),
+        )
+
+    answer: Answer = await house.switchboard.submit_for(
+        make,
+        contact_answer(201),
+        identity=known,
+        key=idempotency_key(request, who, call_id=given.call_id),
+    )
+    return answer
+
+
+async def _carry_out(
+    house: House, who: Principal, request: Request, command: cmd.Command, contact_id: int
+) -> Answer:
+    answer: Answer = await house.switchboard.submit(
+        command, contact_answer(200, contact_id), key=idempotency_key(request, who)
+    )
+    return answer
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/abandon",
+    scope="contacts:write",
+    body=bodies.Reason,
+    empty=True,
+    summary="The customer hung up or left.",
+)
+async def abandon(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+    """The customer hung up or left."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Abandon(actor=who.actor, contact_id=contact_id, reason=given.reason or "customer_left")
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/complete",
+    scope="offers:write",
+    body=bodies.Completion,
+    empty=True,
+    summary="The conversation is over; wrap-up follows.",
+)
+async def complete(house: House, who: Principal, request: Request, given: bodies.Completion) -> Answer:
+    """The conversation is over."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Complete(
+        actor=who.actor, contact_id=contact_id, ticket_state=given.ticket, outcome=given.outcome
+    )
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/cancel",
+    scope="contacts:write",
+    body=bodies.Reason,
+    empty=True,
+    summary="End a contact that nobody talks on.",
+)
+async def cancel(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+    """End a contact that nobody talks on."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Cancel(actor=who.actor, contact_id=contact_id, reason=given.reason or "cancelled")
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/transfer",
+    scope="offers:write",
+    body=bodies.Target,
+    summary="Pass a running contact on, cold or warm.",
+)
+async def transfer(house: House, who: Principal, request: Request, given: bodies.Target) -> Answer:
+    """Pass a running contact on."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Transfer(
+        actor=who.actor,
+        contact_id=contact_id,
+        team_id=given.team,
+        agent_id=given.agent,
+        warm=given.warm,
+        reason=given.reason,
+    )
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/take-back",
+    scope="offers:write",
+    body=None,
+    summary="End a warm transfer nobody has accepted; the agent talks on.",
+)
+async def take_back(house: House, who: Principal, request: Request, _: None) -> Answer:
+    """End a warm transfer nobody has accepted."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.TakeBack(actor=who.actor, contact_id=contact_id)
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/callback",
+    scope="contacts:write",
+    body=bodies.CallbackWish,
+    empty=True,
+    summary="Turn a waiting call into a callback that keeps its place.",
+)
+async def callback(house: House, who: Principal, request: Request, given: bodies.CallbackWish) -> Answer:
+    """Turn a waiting call into a callback; the answer is the callback."""
+    contact_id = path_id(request, "contact_id")
+    at = given.scheduled_at.timestamp() if given.scheduled_at is not None else None
+    command = cmd.ConvertToCallback(actor=who.actor, contact_id=contact_id, scheduled_at=at)
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/callback-missed",
+    scope="offers:write",
+    body=bodies.Reason,
+    empty=True,
+    summary="The customer did not answer the callback; it is tried again later.",
+)
+async def callback_missed(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+    """The customer did not answer the callback."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.CallbackMissed(actor=who.actor, contact_id=contact_id, reason=given.reason or "no_answer")
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/priority",
+    scope="floor:lead",
+    body=bodies.NewPriority,
+    summary="Change how urgent a waiting contact is; it acts at once.",
+)
+async def reprioritise(house: House, who: Principal, request: Request, given: bodies.NewPriority) -> Answer:
+    """Change how urgent a waiting contact is."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Reprioritise(actor=who.actor, contact_id=contact_id, priority=given.priority)
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/move",
+    scope="floor:lead",
+    body=bodies.NewTeam,
+    summary="Move a waiting contact to another team, at its place.",
+)
+async def move(house: House, who: Principal, request: Request, given: bodies.NewTeam) -> Answer:
+    """Move a waiting contact to another team."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Move(actor=who.actor, contact_id=contact_id, team_id=given.team, reason=given.reason)
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@hot(
+    router,
+    "POST",
+    "/{contact_id}/assign",
+    scope="floor:lead",
+    body=bodies.Assignee,
+    summary="Offer a waiting contact to one agent, ahead of the order.",
+)
+async def assign(house: House, who: Principal, request: Request, given: bodies.Assignee) -> Answer:
+    """Offer a waiting contact to one agent."""
+    contact_id = path_id(request, "contact_id")
+    command = cmd.Assign(actor=who.actor, contact_id=contact_id, agent_id=given.agent)
+    return await _carry_out(house, who, request, command, contact_id)
+
+
+@router.get("", summary="List contacts, newest first.")
+async def list_contacts(
+    request: Request,
+    cursor: Cursor,
+    _: Annotated[Principal, Depends(requires("contacts:read"))],
+    state: Annotated[list[ContactState] | None, Query()] = None,
+    team: str | None = None,
+    channel: Channel | None = None,
+    customer_id: int | None = None,
+    ticket_id: int | None = None,
+) -> dict[str, Any]:
+    """List contacts."""
+    found = await house_of(request).database.read(
+        rows.list_contacts,
+        before=cursor.before,
+        limit=cursor.limit + 1,
+        states=[each.value for each in state or ()],
+        team_id=team,
+        channel=channel.value if channel is not None else None,
+        customer_id=customer_id,
+        ticket_id=ticket_id,
+    )
+    return page(found, cursor, lambda contact: contact.id, stored_contact_json)
+
+
+@router.get("/{contact_id}", summary="One contact, as it stands now.")
+async def get_contact(
+    request: Request,
+    contact_id: int,
+    _: Annotated[Principal, Depends(requires("contacts:read"))],
+) -> dict[str, Any]:
+    """Return one contact."""
+    house = house_of(request)
+
+    def view(floor: Floor) -> dict[str, Any] | None:
+        contact = floor.contacts.get(contact_id)
+        return contact_json(floor, contact) if contact is not None else None
+
+    live: dict[str, Any] | None = await house.switchboard.read(view)
+    stored = await house.database.read(rows.find_contact, contact_id)
+    if stored is None:
+        raise NotFoundError(f"There is no contact {contact_id}.")
+    return (live or stored_contact_json(stored.contact)) | stored.extras

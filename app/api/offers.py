@@ -1,0 +1,148 @@
+"""Offers: accepted, declined, missed; wrap-ups of accepted ones finished or extended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from app.api import bodies
+from app.api.answers import agent_json, contact_json, encode, offer_json
+from app.api.hot import hot, idempotency_key
+from app.api.ids import path_id
+from app.auth import Principal, requires
+from app.house import House, house_of
+from app.switchboard import Answer
+from routing import commands as cmd
+from routing import events as ev
+from routing.floor import Floor
+
+router = APIRouter(prefix="/v1/offers", tags=["offers"])
+
+
+async def _carry_out(house: House, who: Principal, request: Request, command: Any) -> Answer:
+    def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
+        offer = floor.offers.get(command.offer_id) or floor.changes.offers[command.offer_id]
+        contact = floor.contacts.get(offer.contact_id) or floor.changes.contacts[offer.contact_id]
+        body = {"offer": offer_json(floor, offer), "contact": contact_json(floor, contact)}
+        body["agent"] = agent_json(floor.agents[offer.agent_id])
+        return Answer(200, encode(body))
+
+    answer: Answer = await house.switchboard.submit(command, view, key=idempotency_key(request, who))
+    return answer
+
+
+@hot(
+    router,
+    "POST",
+    "/{offer_id}/accept",
+    scope="offers:write",
+    body=bodies.Acceptance,
+    empty=True,
+    summary="Take an offer; the agent and the customer are connected.",
+)
+async def accept(house: House, who: Principal, request: Request, given: bodies.Acceptance) -> Answer:
+    """Take an offer."""
+    return await _carry_out(
+        house,
+        who,
+        request,
+        cmd.Accept(
+            actor=who.actor, offer_id=path_id(request, "offer_id"), agent_id=who.agent_id or given.agent
+        ),
+    )
+
+
+@hot(
+    router,
+    "POST",
+    "/{offer_id}/decline",
+    scope="offers:write",
+    body=bodies.Refusal,
+    empty=True,
+    summary="Turn an offer down; the contact keeps its place.",
+)
+async def decline(house: House, who: Principal, request: Request, given: bodies.Refusal) -> Answer:
+    """Turn an offer down."""
+    return await _carry_out(
+        house,
+        who,
+        request,
+        cmd.Decline(
+            actor=who.actor,
+            offer_id=path_id(request, "offer_id"),
+            agent_id=who.agent_id or given.agent,
+            reason=given.reason,
+        ),
+    )
+
+
+@hot(
+    router,
+    "POST",
+    "/{offer_id}/no-answer",
+    scope="contacts:write",
+    body=bodies.Reason,
+    empty=True,
+    summary="The agent's phone was not answered or could not be reached.",
+)
+async def no_answer(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+    """The agent's phone was not answered."""
+    return await _carry_out(
+        house,
+        who,
+        request,
+        cmd.MissOffer(
+            actor=who.actor, offer_id=path_id(request, "offer_id"), reason=given.reason or "no_answer"
+        ),
+    )
+
+
+@hot(
+    router,
+    "POST",
+    "/{offer_id}/finish-wrap-up",
+    scope="offers:write",
+    body=None,
+    summary="The wrap-up is done before its time.",
+)
+async def finish_wrap_up(house: House, who: Principal, request: Request, _: None) -> Answer:
+    """The wrap-up is done before its time."""
+    return await _carry_out(
+        house, who, request, cmd.FinishWrapUp(actor=who.actor, offer_id=path_id(request, "offer_id"))
+    )
+
+
+@hot(
+    router,
+    "POST",
+    "/{offer_id}/extend-wrap-up",
+    scope="offers:write",
+    body=None,
+    summary="The wrap-up needs longer; at most three times.",
+)
+async def extend_wrap_up(house: House, who: Principal, request: Request, _: None) -> Answer:
+    """The wrap-up needs longer."""
+    return await _carry_out(
+        house, who, request, cmd.ExtendWrapUp(actor=who.actor, offer_id=path_id(request, "offer_id"))
+    )
+
+
+@router.get("", summary="Offers that take capacity now: pending, in conversation, in wrap-up.")
+async def list_offers(
+    request: Request,
+    who: Annotated[Principal, Depends(requires("queues:read"))],
+    agent: str | None = None,
+) -> dict[str, Any]:
+    """List the live offers, oldest first; a key bound to an agent sees that agent's."""
+    wanted = who.agent_id or agent
+
+    def view(floor: Floor) -> list[dict[str, Any]]:
+        return [
+            offer_json(floor, offer)
+            for offer in floor.offers.values()
+            if wanted is None or offer.agent_id == wanted
+        ]
+
+    return {"items": await house_of(request).switchboard.read(view), "next": None}

@@ -1,0 +1,68 @@
+"""Policies: what the organisation decided, in versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from app.api.answers import encode
+from app.auth import Principal, requires
+from app.db import policies as rows
+from app.errors import MalformedRequestError, NotFoundError
+from app.house import house_of
+from app.switchboard import Answer
+from routing import commands as cmd
+from routing import events as ev
+from routing.floor import Floor
+from routing.policy import Policy
+
+router = APIRouter(prefix="/v1/policies", tags=["policies"])
+
+
+@router.get("/current", summary="The policy in force.")
+async def current(request: Request, _: Annotated[Principal, Depends(requires("policies:read"))]) -> Response:
+    """Return the policy in force."""
+    policy = await house_of(request).switchboard.read(lambda floor: floor.policy)
+    return Response(encode(policy), media_type="application/json")
+
+
+@router.get("/{version}", summary="One version.")
+async def get_policy(
+    request: Request, version: int, _: Annotated[Principal, Depends(requires("policies:read"))]
+) -> Response:
+    """Return one version of the policy."""
+    data = await house_of(request).database.read(rows.find_policy, version)
+    if data is None:
+        raise NotFoundError(f"There is no policy version {version}.")
+    return Response(data, media_type="application/json")
+
+
+@router.get("", summary="List versions, newest first.")
+async def list_policies(
+    request: Request, _: Annotated[Principal, Depends(requires("policies:read"))]
+) -> dict[str, Any]:
+    """List the versions."""
+    return {"items": await house_of(request).database.read(rows.list_policies), "next": None}
+
+
+@router.post("", status_code=201, summary="Publish a policy; it is checked first and acts at once.")
+async def publish(
+    request: Request, who: Annotated[Principal, Depends(requires("policies:write"))]
+) -> Response:
+    """Publish the policy in the body; the answer is the policy as it is in force."""
+    try:
+        policy = msgspec.json.decode(await request.body(), type=Policy)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedRequestError(str(error)) from None
+
+    def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
+        return Answer(201, encode(floor.policy))
+
+    answer: Answer = await house_of(request).switchboard.submit(
+        cmd.PublishPolicy(actor=who.actor, policy=policy), view
+    )
+    return Response(answer.body, answer.status, media_type="application/json")

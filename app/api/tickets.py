@@ -1,0 +1,106 @@
+"""Tickets, each with its one accountable owner, and the customers they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from app.api import bodies
+from app.api.answers import encode, ticket_json
+from app.api.paging import Cursor, page
+from app.auth import Principal, requires
+from app.clock import isoformat
+from app.db import floor_rows
+from app.db import tickets as rows
+from app.errors import NotFoundError
+from app.house import house_of
+from app.switchboard import Answer, Found
+from routing import commands as cmd
+from routing import events as ev
+from routing.floor import Floor
+from routing.model import TicketState
+
+router = APIRouter(prefix="/v1", tags=["tickets"])
+
+
+@router.get("/tickets", summary="List tickets, newest first.")
+async def list_tickets(
+    request: Request,
+    cursor: Cursor,
+    _: Annotated[Principal, Depends(requires("tickets:read"))],
+    state: Annotated[list[TicketState] | None, Query()] = None,
+    team: str | None = None,
+    owner: str | None = None,
+    customer_id: int | None = None,
+) -> dict[str, Any]:
+    """List tickets."""
+    found = await house_of(request).database.read(
+        rows.list_tickets,
+        before=cursor.before,
+        limit=cursor.limit + 1,
+        states=[each.value for each in state or ()],
+        team_id=team,
+        owner_id=owner,
+        customer_id=customer_id,
+    )
+    return page(found, cursor, lambda ticket: ticket.id, ticket_json)
+
+
+@router.get("/tickets/{ticket_id}", summary="One ticket.")
+async def get_ticket(
+    request: Request, ticket_id: int, _: Annotated[Principal, Depends(requires("tickets:read"))]
+) -> dict[str, Any]:
+    """Return one ticket."""
+    found = await house_of(request).database.read(floor_rows.find_ticket, ticket_id)
+    if found is None:
+        raise NotFoundError(f"There is no ticket {ticket_id}.")
+    return ticket_json(found)
+
+
+@router.patch("/tickets/{ticket_id}", summary="Change a ticket's state or owner.")
+async def change_ticket(
+    request: Request,
+    ticket_id: int,
+    given: bodies.TicketChange,
+    who: Annotated[Principal, Depends(requires("tickets:write"))],
+) -> Response:
+    """Change a ticket's state or owner; the answer is the ticket as it now stands."""
+
+    def make(found: Found) -> cmd.ChangeTicket:
+        ticket = found.ticket(ticket_id)
+        if ticket is None:
+            raise NotFoundError(f"There is no ticket {ticket_id}.")
+        return cmd.ChangeTicket(
+            actor=who.actor,
+            ticket=ticket,
+            state=given.state,
+            owner_id=given.owner,
+            reason=given.reason,
+        )
+
+    def view(floor: Floor, events: Sequence[ev.Event]) -> Answer | None:
+        ticket = floor.tickets.get(ticket_id) or floor.changes.tickets.get(ticket_id)
+        return Answer(200, encode(ticket_json(ticket))) if ticket is not None else None
+
+    house = house_of(request)
+    answer: Answer | None = await house.switchboard.submit_for(make, view, ticket_id=ticket_id)
+    if answer is None:
+        stored = await house.database.read(floor_rows.find_ticket, ticket_id)
+        if stored is None:
+            raise NotFoundError(f"There is no ticket {ticket_id}.")
+        answer = Answer(200, encode(ticket_json(stored)))
+    return Response(answer.body, answer.status, media_type="application/json")
+
+
+@router.get("/customers/{customer_id}", summary="One customer and what he or she is known by.")
+async def get_customer(
+    request: Request, customer_id: int, _: Annotated[Principal, Depends(requires("customers:read"))]
+) -> dict[str, Any]:
+    """Return one customer."""
+    found = await house_of(request).database.read(rows.find_customer, customer_id)
+    if found is None:
+        raise NotFoundError(f"There is no customer {customer_id}.")
+    return found | {"created_at": isoformat(found["created_at"])}

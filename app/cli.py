@@ -1,0 +1,78 @@
+"""The command line `rondo`: run the service, migrate, set up, manage keys; other subjects join below."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.db.migrate import migrate as run_migrations
+from app.settings import Settings
+
+app = typer.Typer(help="Rondo: call-centre ticket routing and staffing.", no_args_is_help=True)
+console = Console()
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Migrate the database and run the service until Ctrl-C."""
+    chosen = _settings(host=host, port=port)
+    run_migrations(chosen.database_url)
+    serve_forever(chosen)
+
+
+@app.command()
+def migrate(
+    revision: Annotated[str, typer.Argument(help="`head`, `base` or a revision.")] = "head",
+) -> None:
+    """Bring the database's schema to a revision."""
+    run_migrations(Settings().database_url, revision)
+    console.print(f"schema is at {revision}")
+
+
+@app.command()
+def init() -> None:
+    """Set up the ready organisation (four teams, forty agents) and print one API key for each role."""
+    from app.setting_up import set_up  # noqa: PLC0415
+
+    settings = Settings()
+    run_migrations(settings.database_url)
+    for role, secret in asyncio.run(set_up(settings)).items():
+        console.print(f"{role:10} {secret}")
+
+
+def serve_forever(settings: Settings) -> None:
+    """Run one server process; blocks until it is told to stop."""
+    import uvicorn  # noqa: PLC0415
+
+    from app.main import create_app  # noqa: PLC0415
+
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _settings(*, host: str | None, port: int | None) -> Settings:
+    given = {"host": host, "port": port}
+    return Settings().model_copy(update={k: v for k, v in given.items() if v is not None})
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="rondo")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The running parts of one process, built once at start and found on `app.state.house`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from app.auth import Keyring
+from app.clock import Clock
+from app.db.engine import Database
+from app.feed import Feed
+from app.settings import Settings
+from app.switchboard import Switchboard
+
+
+@dataclass(slots=True)
+class House:
+    """Settings, clock, database, and what runs on them."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    switchboard: Switchboard
+    keyring: Keyring
+    feed: Feed
+
+
+def house_of(request: Request) -> House:
+    """Return the running parts behind a request."""
+    house: House = request.app.state.house
+    return house

@@ -1,0 +1,74 @@
+"""Figures of queues as product defines them: computed from exact sums, no data is None and never 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Sums:
+    """Exact counts and sums of some intervals; they add up."""
+
+    offered: float = 0
+    answered: float = 0
+    answered_in_target: float = 0
+    abandoned: float = 0
+    abandoned_in_target: float = 0
+    short_abandoned: float = 0
+    flowed_out: float = 0
+    wait_s: float = 0
+    excess_s: float = 0
+    abandon_wait_s: float = 0
+    handled: float = 0
+    handle_s: float = 0
+    waiting: int = 0
+    """Still waiting now; known for the present only."""
+    waiting_young: int = 0
+    """Of those, how many have not waited as long as the target."""
+
+    def add(self, other: Sums) -> None:
+        """Add `other` to these sums."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+
+def figures(sums: Sums) -> dict[str, Any]:
+    """Return every figure of `sums` with the variants of service level by name."""
+    return {
+        "offered": int(sums.offered),
+        "answered": int(sums.answered),
+        "answered_in_target": int(sums.answered_in_target),
+        "abandoned": int(sums.abandoned),
+        "short_abandoned": int(sums.short_abandoned),
+        "flowed_out": int(sums.flowed_out),
+        "waiting": sums.waiting,
+        "service_level": service_level(sums),
+        "service_level_asterisk": share(sums.answered_in_target, sums.answered),
+        "service_level_amazon": share(sums.answered_in_target + sums.abandoned_in_target, sums.offered),
+        "service_level_genesys": share(sums.answered_in_target, sums.answered + sums.abandoned),
+        "asa_s": share(sums.wait_s, sums.answered),
+        "mean_excess_s": share(sums.excess_s, sums.answered),
+        "abandonment": share(sums.abandoned, sums.offered),
+        "abandonment_without_short": share(
+            sums.abandoned - sums.short_abandoned, sums.offered - sums.short_abandoned
+        ),
+        "mean_abandon_wait_s": share(sums.abandon_wait_s, sums.abandoned),
+        "aht_s": share(sums.handle_s, sums.handled),
+        "version": VERSION,
+    }
+
+
+def service_level(sums: Sums) -> float | None:
+    """Return answered within the target / (offered - short abandons - flowed out - waiting younger)."""
+    return share(
+        sums.answered_in_target,
+        sums.offered - sums.short_abandoned - sums.flowed_out - sums.waiting_young,
+    )
+
+
+def share(part: float, whole: float) -> float | None:
+    """Return part / whole, or None where there is nothing to speak of."""
+    return part / whole if whole > 0 else None

@@ -1,0 +1,147 @@
+"""Build the application: parts, routes, error documents. `create_app(settings)` is all a server needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from app import logs
+from app.api import admin, agents, contacts, events, health, offers, policies, queues, tickets
+from app.api.hot import malformed
+from app.auth import Keyring
+from app.clock import Clock
+from app.db.engine import open_database
+from app.edge import Edge
+from app.errors import AppError, MethodNotAllowedError, NotFoundError
+from app.feed import Feed
+from app.house import House
+from app.settings import Settings
+from app.switchboard import Switchboard
+
+ROUTERS = (
+    contacts.router,
+    offers.router,
+    agents.router,
+    queues.router,
+    tickets.router,
+    events.router,
+    policies.router,
+    admin.router,
+    health.router,
+)
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """Return the service as an ASGI application; it opens the database when it starts."""
+    chosen = settings or Settings()
+    logs.set_up(chosen.log_level)
+    return Edge(create_api(chosen), max_body=chosen.max_body_bytes)
+
+
+def create_api(settings: Settings) -> FastAPI:
+    """Return the FastAPI application with every route."""
+
+    @asynccontextmanager
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        async with open_house(settings) as house:
+            api.state.house = house
+            yield
+
+    api = FastAPI(title="Rondo", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)
+    for router in ROUTERS:
+        api.include_router(router)
+    api.add_exception_handler(AppError, _app_error)
+    api.add_exception_handler(RequestValidationError, _validation_error)
+    api.add_exception_handler(HTTPException, _http_error)
+    _describe(api)
+    return api
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Start the running parts, in order, and stop them in the opposite one."""
+    clock = Clock(speed=settings.clock_speed)
+    database = open_database(settings)
+    feed = Feed(database)
+    switchboard = Switchboard(
+        database,
+        clock,
+        batch_size=settings.batch_size,
+        max_waiting=settings.max_waiting_commands,
+        on_events=feed.publish,
+    )
+    keyring = Keyring(database, clock, session_s=settings.session_hours * 3600.0)
+    try:
+        await feed.start()
+        await switchboard.start()
+        yield House(settings, clock, database, switchboard, keyring, feed)
+    finally:
+        feed.stop()
+        await switchboard.stop()
+        await database.close()
+
+
+def problem(error: AppError) -> Response:
+    """Return the response that tells a caller about `error`."""
+    return Response(error.document(), error.status, error.headers, media_type="application/problem+json")
+
+
+async def _app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)  # noqa: S101
+    return problem(error)
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    faults = [fault | {"loc": _place(fault["loc"])} for fault in error.errors()]
+    return problem(malformed(faults))
+
+
+def _place(loc: tuple[Any, ...]) -> tuple[Any, ...]:
+    return loc[1:] if loc and loc[0] in ("body", "query", "path", "header") else loc
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 404:
+        return problem(NotFoundError(f"There is nothing at {request.url.path[:200]}."))
+    if error.status_code == 405:
+        return problem(MethodNotAllowedError(headers=dict(error.headers or {})))
+    failure = AppError(str(error.detail))
+    response = problem(failure)
+    response.status_code = error.status_code
+    return response
+
+
+def _describe(api: FastAPI) -> None:
+    """Add to OpenAPI the bodies of the hot routes, which FastAPI does not see."""
+
+    def openapi() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            document = get_openapi(title=api.title, version=api.version, routes=api.routes)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for path in document["paths"].values():
+                for operation in path.values():
+                    schema = operation.pop("x-schema", None)
+                    if schema is not None:
+                        for name, part in schema.pop("$defs", {}).items():
+                            schemas[f"{schema['title']}-{name}"] = part
+                        schemas[schema["title"]] = schema
+            document["components"].setdefault("securitySchemes", {}).update(
+                {
+                    "HTTPBearer": {"type": "http", "scheme": "bearer"},
+                    "APIKeyCookie": {"type": "apiKey", "in": "cookie", "name": "rondo_session"},
+                }
+            )
+            api.openapi_schema = document
+        return api.openapi_schema
+
+    api.openapi = openapi  # type: ignore[method-assign]
