@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,9 @@ DURABLE = COMMON | {"fsync": "on", "synchronous_commit": "on", "full_page_writes
 
 START_LIMIT_S = 60.0
 STOP_LIMIT_S = 20.0
+
+MEMORY = Path("/dev/shm")  # noqa: S108  a directory of our own is made in it
+MEMORY_BYTES = 2**30
 
 
 class Server:
@@ -154,7 +158,7 @@ class Cluster:
     def create(self, template: str = EMPTY) -> str:
         """Return the name of a new database that starts as a copy of `template`."""
         name = f"test_{self.worker}_{next(self._serial)}"
-        execute(self.port, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        execute(self.port, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         return name
 
     def drop(self, name: str) -> None:
@@ -218,9 +222,9 @@ def supervise(run: Path, name: str) -> None:
     """Run a server and write its port to the standard output; stop when the run lets go of `alive`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with _locked(run / "servers", shared=True), (run / "alive").open() as alive:
-        directory = run / name
-        directory.mkdir()
-        server = Server(directory, durable=name == "durable")
+        durable = name == "durable"
+        place = run if durable or not _memory_is_free() else MEMORY
+        server = Server(Path(tempfile.mkdtemp(prefix="rondo-test-pg-", dir=place)), durable=durable)
         try:
             server.start()
             os.write(1, str(server.port).encode())
@@ -290,6 +294,11 @@ def _reachable_binaries(directory: Path, *, as_other_user: bool) -> Path:
             shutil.copytree(part, directory / part.name, symlinks=True)
         package = directory / package.name
     return package / "pginstall" / "bin"
+
+
+def _memory_is_free() -> bool:
+    """Return whether files can lie in memory: copying a database is ten times as fast as on a disk."""
+    return os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
 
 
 def _free_port() -> int:
