@@ -8,50 +8,10 @@ from routing.hours import Hours, Span
 from routing.model import Agent, Channel, SkillNeed
 from routing.policy import Policy, Rule, Site, Step, TeamPolicy
 
-_FIRST: Final = tuple(
-    [
-        "Ada",
-        "Amir",
-        "Anna",
-        "Ben",
-        "Carla",
-        "Chen",
-        "Dana",
-        "Dev",
-        "Elif",
-        "Emil",
-        "Eva",
-        "Femi",
-        "Fritz",
-        "Gina",
-        "Hana",
-        "Hugo",
-        "Ida",
-        "Ines",
-        "Ivan",
-        "Jana",
-        "Jorge",
-        "Kai",
-        "Lara",
-        "Leo",
-        "Lena",
-        "Mali",
-        "Mara",
-        "Max",
-        "Mina",
-        "Nils",
-        "Noor",
-        "Olga",
-        "Omar",
-        "Paul",
-        "Petra",
-        "Quinn",
-        "Rosa",
-        "Sam",
-        "Tara",
-        "Uma",
-    ]
-)
+_FIRST: Final = """
+    Ada Amir Anna Ben Carla Chen Dana Dev Elif Emil Eva Femi Fritz Gina Hana Hugo Ida Ines Ivan Jana
+    Jorge Kai Lara Leo Lena Mali Mara Max Mina Nils Noor Olga Omar Paul Petra Quinn Rosa Sam Tara Uma
+"""
 _LAST: Final = ("Abel", "Brandt", "Costa", "Diaz", "Evans", "Fischer", "Gruber", "Haddad", "Ito", "Jansen")
 _TEAMS: Final = (
     ("complaints", "Complaints", "Vera Lind", 8),
@@ -82,7 +42,7 @@ def preset_policy(version: int = 1) -> Policy:
 def preset_agents() -> list[Agent]:
     """Return the leads (who answer for their team, without taking contacts) and the agents."""
     agents = [Agent(id=agent_id(lead), name=lead) for _, _, lead, _ in _TEAMS]
-    names = iter(f"{first} {_LAST[i % len(_LAST)]}" for i, first in enumerate(_FIRST))
+    names = iter(f"{first} {_LAST[i % len(_LAST)]}" for i, first in enumerate(_FIRST.split()))
     for team_id, _, _, size in _TEAMS:
         for i in range(size):
             name = next(names)

@@ -35,6 +35,16 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> dict[Ke
             contact = changes.contacts.get(event.contact_id) or floor.contacts.get(event.contact_id)
             if contact is not None:
                 _row(book, event.team_id, contact.channel.value, event.at)[_OFFERED] += 1
+        elif type(event) is ev.ContactConnected:
+            # Counted when it is answered, not at the end of the talk: the wall board must not lag.
+            taken = floor.offers.get(event.offer_id) or changes.offers[event.offer_id]
+            row = _row(book, taken.team_id, taken.channel.value, taken.segment_at)
+            wait_s = event.at - taken.segment_at
+            target_s = _target_s(floor, taken.team_id)
+            row[_ANSWERED] += 1
+            row[_IN_TARGET] += wait_s <= target_s
+            row[_WAIT] += wait_s
+            row[_EXCESS] += max(wait_s - target_s, 0.0)
         elif type(event) is ev.OfferReleased:
             offer = changes.offers[event.offer_id]
             if offer.state is OfferState.ACCEPTED and offer.accepted_at is not None:
@@ -48,19 +58,13 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> dict[Ke
 
 def _close(book: dict[Key, list[float]], segment: Segment, target_s: float) -> None:
     row = _row(book, segment.team_id, segment.channel.value, segment.queued_at)
-    ended_at = segment.answered_at if segment.answered_at is not None else segment.ended_at
-    wait_s = ended_at - segment.queued_at
-    if segment.outcome == "answered":
-        row[_ANSWERED] += 1
-        row[_IN_TARGET] += wait_s <= target_s
-        row[_WAIT] += wait_s
-        row[_EXCESS] += max(wait_s - target_s, 0.0)
-    elif segment.outcome == "abandoned":
+    wait_s = segment.ended_at - segment.queued_at
+    if segment.outcome == "abandoned":
         row[_ABANDONED] += 1
         row[_ABANDONED_IN] += wait_s <= target_s
         row[_SHORT] += segment.short
         row[_ABANDON_WAIT] += wait_s
-    else:
+    elif segment.outcome != "answered":
         row[_FLOWED] += 1
 
 
