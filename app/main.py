@@ -18,7 +18,8 @@ from app.api import admin, agents, contacts, events, health, offers, policies, q
 from app.api.hot import malformed
 from app.auth import Keyring
 from app.clock import Clock
-from app.db.engine import open_database
+from app.db import floor_rows
+from app.db.engine import Database, open_database
 from app.edge import Edge
 from app.errors import AppError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
@@ -68,8 +69,8 @@ def create_api(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
     """Start the running parts, in order, and stop them in the opposite one."""
-    clock = Clock(speed=settings.clock_speed)
     database = open_database(settings)
+    clock = Clock(speed=settings.clock_speed, start_at=await _start_at(settings, database))
     feed = Feed(database)
     switchboard = Switchboard(
         database,
@@ -87,6 +88,14 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         feed.stop()
         await switchboard.stop()
         await database.close()
+
+
+async def _start_at(settings: Settings, database: Database) -> float | None:
+    """Return where the clock begins if it was told to; what has happened already stays in the past."""
+    if settings.clock_start_at is None:
+        return None
+    newest_at = await database.read(floor_rows.read_newest_at)
+    return max(settings.clock_start_at.timestamp(), newest_at or 0.0)
 
 
 def problem(error: AppError) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.auth import ROLES
+from app.house import House
 from app.main import open_house
 from app.preset import preset_agents, preset_policy
 from app.settings import Settings
@@ -15,12 +16,18 @@ async def set_up(settings: Settings) -> dict[str, str]:
     Keys are made anew at each call: only their hashes are stored.
     """
     async with open_house(settings) as house:
-        board = house.switchboard
-        if board.policy.version == 0:
-            leads, agents = preset_agents()[:4], preset_agents()[4:]
-            for lead in leads:
-                await board.submit(PutAgent(actor="set-up", agent=lead), lambda *_: None)
-            await board.submit(PublishPolicy(actor="set-up", policy=preset_policy()), lambda *_: None)
-            for agent in agents:
-                await board.submit(PutAgent(actor="set-up", agent=agent), lambda *_: None)
+        await put_organisation(house)
         return {role: (await house.keyring.create_key(role, scopes))[1] for role, scopes in ROLES.items()}
+
+
+async def put_organisation(house: House) -> None:
+    """Create the ready organisation's agents and policy, unless a policy is in force."""
+    board = house.switchboard
+    if board.policy.version > 0:
+        return
+    leads, agents = preset_agents()[:4], preset_agents()[4:]
+    for lead in leads:
+        await board.submit(PutAgent(actor="set-up", agent=lead), lambda *_: None)
+    await board.submit(PublishPolicy(actor="set-up", policy=preset_policy()), lambda *_: None)
+    for agent in agents:
+        await board.submit(PutAgent(actor="set-up", agent=agent), lambda *_: None)

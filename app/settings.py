@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     batch_size: int = Field(default=256, ge=1, le=4096, description="Most commands in one transaction.")
     clock_speed: float = Field(
         default=1.0, gt=0, le=100_000, description="How many times faster than the wall clock time runs."
+    )
+    clock_start_at: AwareDatetime | None = Field(
+        default=None,
+        description="Where the clock of a demonstration or a replay begins, or at the newest event if that "
+        "is later; without it the clock begins at the present.",
     )
     idempotency_hours: int = Field(
         default=24, ge=1, description="How long the answer to an Idempotency-Key is kept."

@@ -42,6 +42,12 @@ def read_head(conn: Connection) -> int:
     return int(conn.exec_driver_sql("SELECT seq FROM floor WHERE id = 1").scalar_one())
 
 
+def read_newest_at(conn: Connection) -> float | None:
+    """Return when the newest event happened, or None before the first."""
+    at: float | None = conn.exec_driver_sql("SELECT at FROM event ORDER BY seq DESC LIMIT 1").scalar()
+    return at
+
+
 def load_floor(conn: Connection) -> Floor:
     """Return the floor as it stands in the rows; reads open work only, never history."""
     seq, next_id = lock_head(conn)
