@@ -1,6 +1,6 @@
 """Decides which model forecasts a team at which distance, from forecasts made as of earlier days."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -87,9 +87,10 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True)
 class _Rolled:
-    """Forecasts of all origins: distance in open days (m,), actual and, by model, expected (m, slots)."""
+    """Forecasts of all origins: distance in open days, days learnt from (m,), actual, expected (m, slots)."""
 
     distance: Ints
+    learnt_days: Ints
     actual: Floats
     expected: dict[str, Floats]
 
@@ -147,6 +148,7 @@ def _rolled(
     first_day = day_of_date(first_on)
     distances: list[Ints] = []
     targets: list[Ints] = []
+    learnt_days: list[Ints] = []
     expected: dict[str, list[Floats]] = {name: [] for name in MODELS}
     learnt: Learnt | None = None
     for number, origin in enumerate(origins):
@@ -158,15 +160,20 @@ def _rolled(
         ahead = training.day[(training.day >= origin) & (training.day < origin + days)]
         distances.append(open_distance(before, ahead))
         targets.append(ahead)
+        learnt_days.append(np.full(len(ahead), len(before.day)))
         for name in MODELS:
             expected[name].append(predicted(name, before, ahead, learnt))
     if not targets:
         nothing = np.empty((0, counts.shape[1]))
-        return _Rolled(np.empty(0, dtype=np.int64), nothing, dict.fromkeys(MODELS, nothing))
+        nobody = np.empty(0, dtype=np.int64)
+        return _Rolled(nobody, nobody, nothing, dict.fromkeys(MODELS, nothing))
     day = np.concatenate(targets)
     actual = np.where(training.open_slots[weekday_of(day)], counts[day - first_day], np.nan)
     return _Rolled(
-        np.concatenate(distances), actual, {name: np.concatenate(rows) for name, rows in expected.items()}
+        np.concatenate(distances),
+        np.concatenate(learnt_days),
+        actual,
+        {name: np.concatenate(rows) for name, rows in expected.items()},
     )
 
 
@@ -181,6 +188,7 @@ def _within(rolled: _Rolled, bucket: tuple[int, int]) -> _Rolled:
     rows = (rolled.distance >= bucket[0]) & (rolled.distance <= bucket[1])
     return _Rolled(
         rolled.distance[rows],
+        rolled.learnt_days[rows],
         rolled.actual[rows],
         {name: values[rows] for name, values in rolled.expected.items()},
     )
@@ -227,7 +235,10 @@ def _measured_choice(rolled: _Rolled, scores: list[Score], nearer: Spread) -> Ch
     expected = rolled.expected[best.model]
     known = ~np.isnan(rolled.actual)
     floor = float(np.sqrt(2 / np.pi * expected[known]).sum() / rolled.actual[known].sum())
-    spread = spread_of(expected, rolled.actual)
+    # Errors made from much less history than there is now say little about today's.
+    alike = 2 * rolled.learnt_days >= rolled.learnt_days.max()
+    alike = alike if alike.sum() >= _TRUSTED_DAYS else np.ones_like(alike)
+    spread = spread_of(expected[alike], rolled.actual[alike])
     if len(rolled.distance) < _TRUSTED_DAYS and spread.rate_cv < nearer.rate_cv:
         spread = nearer
     reason = (
@@ -238,7 +249,7 @@ def _measured_choice(rolled: _Rolled, scores: list[Score], nearer: Spread) -> Ch
 
 
 def _unmeasured(nearer: Spread) -> Spread:
-    return Spread(nearer.day_cv * _UNMEASURED_GROWTH, nearer.slot_cv, nearer.slot_memory, None)
+    return replace(nearer, day_cv=nearer.day_cv * _UNMEASURED_GROWTH, coverage=None)
 
 
 def _weekly_change(counts: Floats) -> float | None:

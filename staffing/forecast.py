@@ -208,7 +208,7 @@ def _as_intervals(
         volume[row, slot],
         handle_s[row, slot],
         np.array([choice.spread.day_cv for choice in choices])[row],
-        np.array([choice.spread.slot_cv for choice in choices])[row],
+        np.array([choice.spread.slot_cvs(grid.slots_per_day) for choice in choices])[row, slot],
         np.array([choice.spread.slot_memory for choice in choices])[row],
         tuple(choices[each].model for each in row),
         result,

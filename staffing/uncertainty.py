@@ -20,6 +20,10 @@ _CALIBRATED_DAYS = 15
 _COVER = 0.8
 _BISECTIONS = 12
 _CALIBRATION_COUNTS = 3000
+_LEAST_CV = 1e-4
+_MANY = 30.0
+_LEAST_VARIANCE = 1e-6
+_SHAPE_BOUNDS = (0.4, 2.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,27 @@ class Spread:
 
     Args:
         day_cv: Coefficient of variation of the busyness that all intervals of a day share.
-        slot_cv: That of an interval's own noise, beyond the Poisson noise of the counts.
+        slot_cv: That of an interval's own noise, beyond the Poisson noise of the counts; the mean over the
+            day.
         slot_memory: Correlation of that noise from one interval to the next, 0..1.
+        slot_shape: Noise of each slot over the mean, one for each slot of a day; empty means 1 for all.
         coverage: Share of the backtested intervals inside their 80 % interval, or None without a backtest.
     """
 
     day_cv: float = PRIOR_DAY_CV
     slot_cv: float = PRIOR_SLOT_CV
     slot_memory: float = 0.0
+    slot_shape: tuple[float, ...] = ()
     coverage: float | None = None
 
     @property
     def rate_cv(self) -> float:
-        """Coefficient of variation of the rate of one interval."""
+        """Coefficient of variation of the rate of a usual interval."""
         return float(np.hypot(self.day_cv, self.slot_cv))
+
+    def slot_cvs(self, slots: int) -> Floats:
+        """Return the own noise of each of a day's slots, shape (slots,)."""
+        return self.slot_cv * np.array(self.slot_shape or (1.0,) * slots)
 
 
 def spread_of(expected: Floats, actual: Floats) -> Spread:
@@ -59,28 +70,20 @@ def spread_of(expected: Floats, actual: Floats) -> Spread:
     mean, seen = np.where(known, expected, 0.0)[rows], np.where(known, actual, 0.0)[rows]
     if not len(mean):
         return Spread()
-    gap = seen - mean
-    single = float((np.square(gap) - mean).sum() / np.square(mean).sum())
-    totals = mean.sum(axis=1)
-    daily = float((np.square(gap.sum(axis=1)) - totals).sum() / np.square(totals).sum())
-    inside = float(np.square(mean).sum() / np.square(totals).sum())
-    slot = max(single - daily, 0.0) / (1 - inside) if inside < 1 else 0.0
-    day = max(daily - inside * slot, 0.0)
+    day, slot = _variances(mean, seen)
     drawn = _PRIOR_DAYS / (_PRIOR_DAYS + len(mean))
-    day_cv = np.sqrt((1 - drawn) * day + drawn * PRIOR_DAY_CV**2)
-    slot_cv = np.sqrt((1 - drawn) * slot + drawn * PRIOR_SLOT_CV**2)
+    day_cv = float(np.sqrt((1 - drawn) * day + drawn * PRIOR_DAY_CV**2))
+    slot_cv = float(np.sqrt((1 - drawn) * slot + drawn * PRIOR_SLOT_CV**2))
+    shape = _slot_shape(mean, seen, day)
+    rates = np.broadcast_to(np.hypot(day_cv, slot_cv * shape), mean.shape)[known[rows]]
     chosen, observed = mean[known[rows]], seen[known[rows]]
-    scale = (
-        _calibration(chosen, observed, float(np.hypot(day_cv, slot_cv)))
-        if len(mean) >= _CALIBRATED_DAYS
-        else 1.0
-    )
-    rate_cv = scale * float(np.hypot(day_cv, slot_cv))
+    scale = _calibration(chosen, observed, rates) if len(mean) >= _CALIBRATED_DAYS else 1.0
     return Spread(
-        float(scale * day_cv),
-        float(scale * slot_cv),
+        scale * day_cv,
+        scale * slot_cv,
         _slot_memory(mean, seen),
-        _covered(chosen, observed, rate_cv),
+        tuple(shape.tolist()),
+        _covered(chosen, observed, scale * rates),
     )
 
 
@@ -93,14 +96,37 @@ def count_quantile(expected: Floats, rate_cv: Floats | float, probability: float
         probability: Between 0 and 1.
     """
     mean, cv = np.broadcast_arrays(np.asarray(expected, dtype=float), np.asarray(rate_cv, dtype=float))
-    shape = 1 / np.square(np.maximum(cv, 1e-4))
+    shape = 1 / np.square(np.maximum(cv, _LEAST_CV))
     counts = stats.nbinom.ppf(probability, shape, shape / (shape + np.maximum(mean, 1e-9)))
     return np.where(mean > 0, counts, 0.0)
 
 
-def _calibration(mean: Floats, actual: Floats, rate_cv: float) -> float:
+def _variances(mean: Floats, actual: Floats) -> tuple[float, float]:
+    """Return the relative variances, beyond Poisson, of the day's busyness and of an interval's own noise."""
+    gap, totals = actual - mean, mean.sum(axis=1)
+    single = float((np.square(gap) - mean).sum() / np.square(mean).sum())
+    daily = float((np.square(gap.sum(axis=1)) - totals).sum() / np.square(totals).sum())
+    inside = float(np.square(mean).sum() / np.square(totals).sum())
+    slot = max(single - daily, 0.0) / (1 - inside) if inside < 1 else 0.0
+    return max(daily - inside * slot, 0.0), slot
+
+
+def _slot_shape(mean: Floats, actual: Floats, day: float) -> Floats:
+    """Return each slot's own noise over the mean of all, (slots,), smoothed over an hour to either side."""
+    around = max(1, mean.shape[1] // 24)
+    beyond = np.square(actual - mean) - mean - day * np.square(mean)
+    kernel = np.ones(2 * around + 1)
+    variances = np.convolve(beyond.sum(axis=0), kernel, mode="same")
+    squares = np.convolve(np.square(mean).sum(axis=0), kernel, mode="same")
+    usual = max(float(beyond.sum()) / float(np.square(mean).sum()), _LEAST_VARIANCE)
+    own = np.divide(variances, squares, out=np.full(len(squares), usual), where=squares > 0)
+    return np.asarray(np.clip(np.sqrt(np.maximum(own, 0.0) / usual), *_SHAPE_BOUNDS))
+
+
+def _calibration(mean: Floats, actual: Floats, rate_cv: Floats) -> float:
+    """Return the factor on the rates' spread under which 80 % intervals cover 80 % of the counts."""
     every = max(1, len(mean) // _CALIBRATION_COUNTS)
-    mean, actual = mean[::every], actual[::every]
+    mean, actual, rate_cv = mean[::every], actual[::every], rate_cv[::every]
     low, high = 0.4, 2.5
     for _ in range(_BISECTIONS):
         scale = (low + high) / 2
@@ -111,13 +137,17 @@ def _calibration(mean: Floats, actual: Floats, rate_cv: float) -> float:
     return (low + high) / 2
 
 
-def _covered(mean: Floats, actual: Floats, rate_cv: float) -> float:
-    """Return the share of counts in their 80 % interval; a count on its edge counts by half (mid-P)."""
-    shape = 1 / max(rate_cv, 1e-4) ** 2
+def _covered(mean: Floats, actual: Floats, rate_cv: Floats) -> float:
+    """Return the share of counts in their 80 % interval, edges included.
+
+    Where counts are few their edges hold so much that no interval covers 80 %; there they count by half (mid-P).
+    """
+    shape = 1 / np.square(np.maximum(rate_cv, _LEAST_CV))
     success = shape / (shape + mean)
     below = stats.nbinom.cdf(actual - 1, shape, success)
-    middle = below + 0.5 * stats.nbinom.pmf(actual, shape, success)
-    return float(np.mean((middle >= (1 - _COVER) / 2) & (middle <= (1 + _COVER) / 2)))
+    own = stats.nbinom.pmf(actual, shape, success)
+    low, high = np.where(mean >= _MANY, 1.0, 0.5) * own, np.where(mean >= _MANY, 0.0, 0.5) * own
+    return float(np.mean((below + low >= (1 - _COVER) / 2) & (below + high <= (1 + _COVER) / 2)))
 
 
 def _slot_memory(mean: Floats, actual: Floats) -> float:
