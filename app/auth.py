@@ -99,7 +99,7 @@ class Keyring:
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             raise NotSignedInError(headers=_CHALLENGE)
-        _check_origin(request)
+        check_origin(request)
         return await self._check(cookie, keys.find_session)
 
     async def create_key(
@@ -193,7 +193,7 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _check_origin(request: Request) -> None:
+def check_origin(request: Request) -> None:
     """Refuse a state-changing request that another site made the browser send."""
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
