@@ -229,3 +229,232 @@ session = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("expires_at", Instant, nullable=False),
 )
+
+run = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("job", sa.Text),
+    sa.Column("slot", Instant),
+    sa.Column("params", sa.Text, nullable=False),
+    sa.Column("progress", sa.Double, nullable=False, server_default="0"),
+    sa.Column("message", sa.Text, nullable=False, server_default=""),
+    sa.Column("result", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("took_s", sa.Double),
+    sa.Column("cancel_asked", sa.Boolean, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("heartbeat_at", Instant),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.UniqueConstraint("job", "slot"),
+    sa.Index("ix_run_state_id", "state", "id"),
+)
+
+run_input = sa.Table(
+    "run_input",
+    metadata,
+    sa.Column("run_id", Id, sa.ForeignKey("run.id"), primary_key=True, autoincrement=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+history_interval = sa.Table(
+    "history_interval",
+    metadata,
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("interval_s", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
+    sa.Column("offered", sa.Double, nullable=False),
+    sa.Column("answered", sa.Double, nullable=False),
+    sa.Column("abandoned", sa.Double, nullable=False),
+    sa.Column("handled", sa.Double, nullable=False),
+    sa.Column("handle_s", sa.Double, nullable=False),
+    sa.Column("wait_s", sa.Double, nullable=False),
+)
+
+history_wait = sa.Table(
+    "history_wait",
+    metadata,
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("on", sa.Text, primary_key=True),
+    sa.Column("data", sa.Text, nullable=False),
+)
+
+planning_setting = sa.Table(
+    "planning_setting",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("changed_by", sa.Text, nullable=False),
+)
+
+agent_contract = sa.Table(
+    "agent_contract",
+    metadata,
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), primary_key=True),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("changed_by", sa.Text, nullable=False),
+)
+
+time_off = sa.Table(
+    "time_off",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("first_on", sa.Text, nullable=False),
+    sa.Column("last_on", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("decided_at", Instant),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_time_off_last_on", "last_on"),
+    sa.Index("ix_time_off_agent_id", "agent_id"),
+)
+
+wish = sa.Table(
+    "wish",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("on", sa.Text, nullable=False),
+    sa.Column("works", sa.Boolean, nullable=False),
+    sa.Column("shift", sa.Text),
+    sa.Column("weight", sa.Integer, nullable=False),
+    sa.Index("ix_wish_on", "on"),
+    sa.Index("ix_wish_agent_id", "agent_id"),
+)
+
+special_day = sa.Table(
+    "special_day",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("first_on", sa.Text, nullable=False),
+    sa.Column("last_on", sa.Text, nullable=False),
+    sa.Column("effect", sa.Double),
+    sa.Column("team_id", sa.Text),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
+)
+
+forecast = sa.Table(
+    "forecast",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("run_id", Id, sa.ForeignKey("run.id")),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("first_on", sa.Text, nullable=False),
+    sa.Column("last_on", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_forecast_team_id_id", "team_id", "id"),
+    sa.Index("ix_forecast_run_id", "run_id"),
+)
+
+forecast_override = sa.Table(
+    "forecast_override",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("since_at", Instant, nullable=False),
+    sa.Column("until_at", Instant, nullable=False),
+    sa.Column("factor", sa.Double),
+    sa.Column("value", sa.Double),
+    sa.Column("handle_s", sa.Double),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Index("ix_forecast_override_team_id_until_at", "team_id", "until_at"),
+)
+
+requirement = sa.Table(
+    "requirement",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("week_on", sa.Text, nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("run_id", Id, sa.ForeignKey("run.id")),
+    sa.Column("forecast_id", Id, sa.ForeignKey("forecast.id")),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_requirement_week_on_team_id_id", "week_on", "team_id", "id"),
+    sa.Index("ix_requirement_run_id", "run_id"),
+    sa.Index("ix_requirement_forecast_id", "forecast_id"),
+)
+
+plan = sa.Table(
+    "plan",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("week_on", sa.Text, nullable=False),
+    sa.Column("days", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("run_id", Id, sa.ForeignKey("run.id")),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("published_at", Instant),
+    sa.Column("published_by", sa.Text),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.UniqueConstraint("week_on", "version"),
+    sa.Index("ix_plan_run_id", "run_id"),
+)
+
+plan_assignment = sa.Table(
+    "plan_assignment",
+    metadata,
+    sa.Column("plan_id", Id, sa.ForeignKey("plan.id"), primary_key=True, autoincrement=False),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), primary_key=True),
+    sa.Column("on", sa.Text, primary_key=True),
+    sa.Column("shift", sa.Text, nullable=False),
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("locked", sa.Boolean, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_plan_assignment_agent_id_starts_at", "agent_id", "starts_at"),
+)
+
+swap = sa.Table(
+    "swap",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("plan_id", Id, sa.ForeignKey("plan.id"), nullable=False),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("on", sa.Text, nullable=False),
+    sa.Column("other_agent_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("other_on", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("asked_by", sa.Text, nullable=False),
+    sa.Column("decided_at", Instant),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Index("ix_swap_plan_id", "plan_id"),
+    sa.Index("ix_swap_agent_id", "agent_id"),
+    sa.Index("ix_swap_other_agent_id", "other_agent_id"),
+)
+
+intraday_update = sa.Table(
+    "intraday_update",
+    metadata,
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("on", sa.Text, primary_key=True),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("forecast_id", Id, sa.ForeignKey("forecast.id"), nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_intraday_update_forecast_id", "forecast_id"),
+)
