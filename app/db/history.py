@@ -1,0 +1,173 @@
+"""Queries about the past as planning sees it: imported intervals beside the live ones, and waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from app.db.engine import Connection
+from app.db.schema import history_interval, history_wait, interval_stat, segment
+from app.db.upsert import upsert
+
+COLUMNS: Final = ("offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
+LIVE_INTERVAL_S: Final = 900
+
+_LIVE_CHANNELS: Final = ("voice", "callback", "chat")
+"""Channels whose contacts wait for an agent; letters are worked off when it is quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalRow:
+    """What a team met in one interval; the sums in the order of COLUMNS."""
+
+    team: str
+    channel: str
+    interval_s: int
+    starts_at: int
+    sums: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DayWaits:
+    """The waits of a team's contacts of one local day: how many waited how many whole seconds."""
+
+    team: str
+    on: str
+    answered: dict[int, int]
+    abandoned: dict[int, int]
+
+
+def put_intervals(conn: Connection, rows: Sequence[IntervalRow]) -> None:
+    """Store imported intervals; those that were imported before are replaced."""
+    upsert(
+        conn,
+        history_interval,
+        [
+            {
+                "team_id": row.team,
+                "channel": row.channel,
+                "interval_s": row.interval_s,
+                "starts_at": row.starts_at,
+                **dict(zip(COLUMNS, row.sums, strict=True)),
+            }
+            for row in rows
+        ],
+    )
+
+
+def put_waits(conn: Connection, days: Sequence[DayWaits]) -> None:
+    """Store the waits of imported contacts; a day that was imported before is replaced."""
+    rows = [
+        {
+            "team_id": day.team,
+            "on": day.on,
+            "data": msgspec.json.encode([day.answered, day.abandoned]).decode(),
+        }
+        for day in days
+    ]
+    upsert(conn, history_wait, rows)
+
+
+def imported_intervals(
+    conn: Connection, team: str, *, start: float = 0, end: float | None = None
+) -> list[IntervalRow]:
+    """Return a team's imported intervals that begin in [start, end), all channels, oldest first."""
+    t = history_interval.c
+    sums = (sa.func.sum(t[name]) for name in COLUMNS)
+    query = (
+        sa.select(t.interval_s, t.starts_at, *sums)
+        .where(t.team_id == team, t.starts_at >= start)
+        .group_by(t.interval_s, t.starts_at)
+        .order_by(t.starts_at)
+    )
+    if end is not None:
+        query = query.where(t.starts_at < end)
+    return [
+        IntervalRow(team, "", int(row[0]), int(row[1]), tuple(map(float, row[2:])))
+        for row in conn.execute(query)
+    ]
+
+
+def live_intervals(
+    conn: Connection, team: str, *, start: float = 0, end: float | None = None
+) -> list[IntervalRow]:
+    """Return the quarters of an hour that the service itself met, oldest first; none where nothing came."""
+    t = interval_stat.c
+    wait = sa.func.sum(t.wait_s + t.abandon_wait_s)
+    sums = [sa.func.sum(t[name]) for name in COLUMNS if name != "wait_s"]
+    query = (
+        sa.select(t.starts_at, *sums, wait)
+        .where(t.team_id == team, t.channel.in_(_LIVE_CHANNELS), t.starts_at >= start)
+        .group_by(t.starts_at)
+        .order_by(t.starts_at)
+    )
+    if end is not None:
+        query = query.where(t.starts_at < end)
+    return [
+        IntervalRow(team, "", LIVE_INTERVAL_S, int(row[0]), tuple(map(float, row[1:])))
+        for row in conn.execute(query)
+    ]
+
+
+def observed_live(conn: Connection) -> list[int]:
+    """Return the starts of the quarters in which any team met anything, oldest first."""
+    query = sa.select(interval_stat.c.starts_at).distinct().order_by(interval_stat.c.starts_at)
+    return [int(at) for at in conn.scalars(query)]
+
+
+def list_waits(conn: Connection, team: str, *, first_on: str) -> list[DayWaits]:
+    """Return the waits of a team's imported contacts from a local date on, oldest first."""
+    t = history_wait.c
+    query = sa.select(t.on, t.data).where(t.team_id == team, t.on >= first_on).order_by(t.on)
+    found = []
+    for on, data in conn.execute(query):
+        answered, abandoned = msgspec.json.decode(data, type=list[dict[int, int]])
+        found.append(DayWaits(team, on, answered, abandoned))
+    return found
+
+
+def live_waits(conn: Connection, team: str, start: float) -> list[tuple[float, bool]]:
+    """Return (seconds waited, hung up) of a team's ended waits since `start` on channels that wait."""
+    s = segment.c
+    query = sa.select(
+        sa.func.coalesce(s.answered_at, s.ended_at) - s.queued_at, s.outcome == "abandoned"
+    ).where(
+        s.team_id == team,
+        s.queued_at >= start,
+        s.channel.in_(_LIVE_CHANNELS),
+        s.outcome.in_(("answered", "abandoned")),
+    )
+    return [(max(float(wait_s), 0.0), bool(gone)) for wait_s, gone in conn.execute(query)]
+
+
+def coverage_of_history(conn: Connection) -> list[dict[str, Any]]:
+    """Return per team what is recorded: imported and live intervals, contacts, first and last instant."""
+    found = []
+    for source, t in (("imported", history_interval.c), ("live", interval_stat.c)):
+        query = (
+            sa.select(
+                t.team_id,
+                sa.func.count(),
+                sa.func.sum(t.offered),
+                sa.func.min(t.starts_at),
+                sa.func.max(t.starts_at),
+            )
+            .group_by(t.team_id)
+            .order_by(t.team_id)
+        )
+        for team, intervals, offered, first, last in conn.execute(query):
+            found.append(
+                {
+                    "team": team,
+                    "source": source,
+                    "intervals": int(intervals),
+                    "offered": int(offered or 0),
+                    "first_at": int(first),
+                    "last_at": int(last),
+                }
+            )
+    return found
