@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from staffing import erlang_a
 from staffing.gamma_ratio import log_inverse_blocking
-from staffing.performance import TOLERANCE, Performance, Targets
+from staffing.performance import TOLERANCE, Performance, Targets, select
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -112,11 +112,11 @@ def required_agents(
     agents = np.zeros(load.shape, dtype=np.int64)
     patient = np.isinf(patient_s) & (load > 0)
     if patient.any():
-        chosen = _select(targets, load.shape, patient)
+        chosen = select(targets, load.shape, patient)
         agents[patient] = _required_c(load[patient], chosen, handle_s[patient])
     hasty = np.isfinite(patient_s) & (load > 0)
     if hasty.any():
-        chosen = _select(targets, load.shape, hasty)
+        chosen = select(targets, load.shape, hasty)
         agents[hasty] = erlang_a.required(load[hasty], chosen, handle_s[hasty], patient_s[hasty])
     needed: Integers = np.maximum(agents, np.ceil(least).astype(np.int64))
     return needed
@@ -189,26 +189,6 @@ def _step_until_met(
             shares[0] += 1
             shares[2] = 1 + shares[0] / shares[1] * shares[2]
     return found
-
-
-def _select(targets: Targets, shape: tuple[int, ...], where: NDArray[np.bool_]) -> Targets:
-    def part(value: float | Floats | None) -> float | Floats | None:
-        if value is None or np.ndim(value) == 0:
-            return value
-        return np.asarray(np.broadcast_to(value, shape)[where], dtype=np.float64)
-
-    def present(value: float | Floats) -> float | Floats:
-        chosen = part(value)
-        return 0.0 if chosen is None else chosen
-
-    return Targets(
-        service_level=part(targets.service_level),
-        answer_within_s=present(targets.answer_within_s),
-        short_abandon_s=present(targets.short_abandon_s),
-        asa_s=part(targets.asa_s),
-        abandonment=part(targets.abandonment),
-        max_occupancy=part(targets.max_occupancy),
-    )
 
 
 def _broadcast(*values: ArrayLike) -> list[Floats]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from staffing.gamma_ratio import log_inverse_blocking, log_state_sum, peak
 from staffing.performance import TOLERANCE, Targets
+from staffing.search import fewest_agents
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -80,18 +81,9 @@ def lost_after(state: SteadyState, wait_s: Floats) -> Floats:
     return np.asarray(np.maximum(now + still * _weight_after(state, patiences), 0.0))
 
 
-def abandonment(state: SteadyState) -> Floats:
-    """Return the share of contacts that hang up, to full relative precision however small it is."""
-    lost, _ = _means(state)
-    return np.where(state.load > 0, np.minimum(lost, 1.0), 0.0)
-
-
 def answer_wait_s(state: SteadyState) -> Floats:
     """Return the mean queue wait of answered contacts (ASA); infinite when there are no agents to answer."""
-    lost, waited_s = _means(state)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean_s = np.where(state.agents > 0, waited_s / (1 - lost), np.inf)
-    return np.where(state.load > 0, mean_s, 0.0)
+    return _answer_wait_s(state, _means(state))
 
 
 def service_level(state: SteadyState, *, answer_within_s: Floats, short_abandon_s: Floats) -> Floats:
@@ -108,10 +100,10 @@ def service_level(state: SteadyState, *, answer_within_s: Floats, short_abandon_
 
 def performance_rows(state: SteadyState, *, answer_within_s: Floats, short_abandon_s: Floats) -> Floats:
     """Return wait probability, service level, ASA in s, abandonment, occupancy and queue length, stacked."""
-    busy = state.load > 0
-    lost = abandonment(state)
+    busy, means = state.load > 0, _means(state)
+    lost = _abandonment(state, means)
     level = service_level(state, answer_within_s=answer_within_s, short_abandon_s=short_abandon_s)
-    waits, asa_s = wait_probability(state), answer_wait_s(state)
+    waits, asa_s = wait_probability(state), _answer_wait_s(state, means)
     rows = [waits, level, asa_s, lost, _occupancy(state, lost), state.mean * lost]
     idle = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]
     return np.stack([np.where(busy, row, value) for row, value in zip(rows, idle, strict=True)])
@@ -120,25 +112,16 @@ def performance_rows(state: SteadyState, *, answer_within_s: Floats, short_aband
 def required(load: Floats, targets: Targets, handle_s: Floats, patience_s: Floats) -> NDArray[np.int64]:
     """Return the fewest agents that keep the targets (but `min_agents`); loads are above 0.
 
-    Every target is easier with more agents, so the answer is bracketed by steps that double from a guess
-    near the load, and then halved; it is often below the load.
+    The answer is often below the load, as those who hang up need no agent.
     """
-    fails = np.full(load.shape, -1.0)
-    keeps = np.full(load.shape, np.inf)
-    step = np.ceil(0.5 * np.sqrt(load))
-    trial = np.round(load + 0.25 * np.sqrt(load))
-    left = np.arange(len(load))
     limits = _broadcast_targets(targets, load.shape)
-    while len(left):
-        chosen = {name: limit[left] for name, limit in limits.items()}
-        state = steady_state(load[left], trial[left], handle_s[left], patience_s[left])
-        met = _meets(state, chosen)
-        keeps[left[met]] = trial[left[met]]
-        fails[left[~met]] = trial[left[~met]]
-        left = left[keeps[left] - fails[left] > 1]
-        trial[left] = _next_trial(fails[left], keeps[left], step[left])
-        step[left] *= 2
-    return keeps.astype(np.int64)
+
+    def meets(where: NDArray[np.int64], agents: Floats) -> Bools:
+        state = steady_state(load[where], agents, handle_s[where], patience_s[where])
+        return _meets(state, {name: limit[where] for name, limit in limits.items()})
+
+    spread = np.sqrt(load)
+    return fewest_agents(meets, np.round(load + 0.25 * spread), np.ceil(0.5 * spread))
 
 
 def _drop(state: SteadyState, patiences: Floats) -> Floats:
@@ -173,6 +156,17 @@ def _means(state: SteadyState) -> tuple[Floats, Floats]:
             lost -= (h * np.expm1(-u) - 1) * mass
             waited += u * mass
     return lost, waited * state.order * state.patience_s
+
+
+def _abandonment(state: SteadyState, means: tuple[Floats, Floats]) -> Floats:
+    return np.where(state.load > 0, np.minimum(means[0], 1.0), 0.0)
+
+
+def _answer_wait_s(state: SteadyState, means: tuple[Floats, Floats]) -> Floats:
+    lost, waited_s = means
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_s = np.where(state.agents > 0, waited_s / (1 - lost), np.inf)
+    return np.where(state.load > 0, mean_s, 0.0)
 
 
 def _broadcast_targets(targets: Targets, shape: tuple[int, ...]) -> dict[str, Floats]:
@@ -210,10 +204,3 @@ def _meets(state: SteadyState, limits: dict[str, Floats]) -> Bools:
 def _occupancy(state: SteadyState, lost: Floats) -> Floats:
     busy = state.load * (1 - lost) / np.maximum(state.agents, 1e-300)
     return np.where(state.agents > 0, np.minimum(busy, 1.0), 1.0)
-
-
-def _next_trial(fails: Floats, keeps: Floats, step: Floats) -> Floats:
-    upwards = fails + step
-    downwards = np.maximum(keeps - step, 0.0)
-    between = np.floor((fails + keeps) / 2)
-    return np.where(np.isinf(keeps), upwards, np.where(fails < 0, downwards, between))

@@ -94,6 +94,29 @@ def unmet(performance: Performance, targets: Targets) -> dict[str, Bools]:
     return breaks
 
 
+def select(targets: Targets, shape: tuple[int, ...], where: Bools | NDArray[np.int64]) -> Targets:
+    """Return the targets of the intervals `where` (a mask or positions); `shape` is that of all intervals."""
+
+    def part(value: Number) -> Number:
+        if np.ndim(value) == 0:
+            return value
+        return np.asarray(np.broadcast_to(value, shape)[where], dtype=np.float64)
+
+    def part_if_set(value: Number | None) -> Number | None:
+        return None if value is None else part(value)
+
+    least = targets.min_agents
+    return Targets(
+        service_level=part_if_set(targets.service_level),
+        answer_within_s=part(targets.answer_within_s),
+        short_abandon_s=part(targets.short_abandon_s),
+        asa_s=part_if_set(targets.asa_s),
+        abandonment=part_if_set(targets.abandonment),
+        max_occupancy=part_if_set(targets.max_occupancy),
+        min_agents=least if isinstance(least, int) else np.broadcast_to(least, shape)[where],
+    )
+
+
 def _check(
     value: Number | NDArray[np.int64] | None,
     name: str,
