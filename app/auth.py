@@ -102,6 +102,11 @@ class Keyring:
         check_origin(request)
         return await self._check(cookie, keys.find_session)
 
+    def known(self, authorization: str) -> Principal | None:
+        """Return who sent this Authorization header if that was checked within the last seconds."""
+        found = self._cache.get(_digest(authorization[7:])) if authorization[:7] == "Bearer " else None
+        return found[1] if found is not None and found[0] > self._clock.now() else None
+
     async def create_key(
         self, name: str, scopes: str, *, agent_id: str | None = None, expires_at: float | None = None
     ) -> tuple[keys.KeyRow, str]:

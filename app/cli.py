@@ -60,6 +60,8 @@ def serve_forever(settings: Settings) -> None:
         http="httptools",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=5,
     )
 

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 
 from app import logs
 from app.api import admin, agents, contacts, events, health, offers, policies, queues, tickets
-from app.api.hot import malformed
-from app.auth import Keyring
+from app.api.hot import ROUTES, HotRoutes, describe, malformed
+from app.auth import COOKIE, Keyring
 from app.clock import Clock
 from app.db import floor_rows
 from app.db.engine import Database, open_database
@@ -44,7 +44,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """Return the service as an ASGI application; it opens the database when it starts."""
     chosen = settings or Settings()
     logs.set_up(chosen.log_level)
-    return Edge(create_api(chosen), max_body=chosen.max_body_bytes)
+    return wrap(create_api(chosen), chosen)
+
+
+def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
+    """Return the application as a server gets it: hot routes first, then the edge, then FastAPI."""
+    edge = Edge(api, max_body=settings.max_body_bytes)
+    return HotRoutes(edge, lambda: api.state.house, max_body=settings.max_body_bytes, routes=ROUTES)
 
 
 def create_api(settings: Settings) -> FastAPI:
@@ -136,18 +142,11 @@ def _describe(api: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
             document = get_openapi(title=api.title, version=api.version, routes=api.routes)
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for path in document["paths"].values():
-                for operation in path.values():
-                    schema = operation.pop("x-schema", None)
-                    if schema is not None:
-                        for name, part in schema.pop("$defs", {}).items():
-                            schemas[f"{schema['title']}-{name}"] = part
-                        schemas[schema["title"]] = schema
+            describe(document)
             document["components"].setdefault("securitySchemes", {}).update(
                 {
                     "HTTPBearer": {"type": "http", "scheme": "bearer"},
-                    "APIKeyCookie": {"type": "apiKey", "in": "cookie", "name": "rondo_session"},
+                    "APIKeyCookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
                 }
             )
             api.openapi_schema = document

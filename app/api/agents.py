@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from app.api import bodies
 from app.api.answers import agent_json, encode
-from app.api.hot import hot, idempotency_key
+from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
 from app.errors import NotFoundError
 from app.house import House, house_of
@@ -33,16 +33,15 @@ def _answer(agent_id: str, status: int = 200) -> Any:
 
 
 @hot(
-    router,
     "PUT",
-    "/{agent_id}/presence",
+    "/v1/agents/{agent_id}/presence",
     scope="presence:write",
     body=bodies.NewPresence,
     summary="Change presence; while busy it follows the running work unless `at_once`.",
 )
-async def set_presence(house: House, who: Principal, request: Request, given: bodies.NewPresence) -> Answer:
+async def set_presence(house: House, who: Principal, call: Call, given: bodies.NewPresence) -> Answer:
     """Change presence."""
-    agent_id = str(request.path_params["agent_id"])
+    agent_id = call.parameter
     who.require_agent(agent_id)
     command = cmd.SetPresence(
         actor=who.actor,
@@ -52,22 +51,21 @@ async def set_presence(house: House, who: Principal, request: Request, given: bo
         at_once=given.at_once,
     )
     answer: Answer = await house.switchboard.submit(
-        command, _answer(agent_id), key=idempotency_key(request, who)
+        command, _answer(agent_id), key=idempotency_key(call, who)
     )
     return answer
 
 
 @hot(
-    router,
     "POST",
-    "/{agent_id}/heartbeat",
+    "/v1/agents/{agent_id}/heartbeat",
     scope="presence:write",
     body=None,
     summary="The agent's desktop or phone is still there.",
 )
-async def heartbeat(house: House, who: Principal, request: Request, _: None) -> Answer:
+async def heartbeat(house: House, who: Principal, call: Call, _: None) -> Answer:
     """The agent's device is still there."""
-    agent_id = str(request.path_params["agent_id"])
+    agent_id = call.parameter
     who.require_agent(agent_id)
     answer: Answer = await house.switchboard.submit(
         cmd.Heartbeat(actor=who.actor, agent_id=agent_id), _answer(agent_id)
@@ -76,16 +74,15 @@ async def heartbeat(house: House, who: Principal, request: Request, _: None) -> 
 
 
 @hot(
-    router,
     "POST",
-    "/{agent_id}/drain",
+    "/v1/agents/{agent_id}/drain",
     scope="presence:write",
     body=None,
     summary="Finish what runs, get no new offers, then go offline.",
 )
-async def drain(house: House, who: Principal, request: Request, _: None) -> Answer:
+async def drain(house: House, who: Principal, call: Call, _: None) -> Answer:
     """Finish what runs, then go offline."""
-    agent_id = str(request.path_params["agent_id"])
+    agent_id = call.parameter
     who.require_agent(agent_id)
     answer: Answer = await house.switchboard.submit(
         cmd.Drain(actor=who.actor, agent_id=agent_id), _answer(agent_id)

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from app.api import bodies
 from app.api.answers import contact_answer, contact_json, stored_contact_json
-from app.api.hot import hot, idempotency_key
-from app.api.ids import path_id
+from app.api.hot import Call, hot, idempotency_key
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
 from app.db import contacts as rows
@@ -26,15 +25,14 @@ router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
 
 
 @hot(
-    router,
     "POST",
-    "",
+    "/v1/contacts",
     scope="contacts:write",
     body=bodies.NewContact,
     status=201,
     summary="Take a contact in: identify the customer, open or join a ticket, route, queue, offer.",
 )
-async def receive(house: House, who: Principal, request: Request, given: bodies.NewContact) -> Answer:
+async def receive(house: House, who: Principal, call: Call, given: bodies.NewContact) -> Answer:
     """Take a contact in."""
     sender = given.from_
     known = identity(
@@ -76,81 +74,77 @@ async def receive(house: House, who: Principal, request: Request, given: bodies.
         make,
         contact_answer(201),
         identity=known,
-        key=idempotency_key(request, who, call_id=given.call_id),
+        key=idempotency_key(call, who, call_id=given.call_id),
     )
     return answer
 
 
 async def _carry_out(
-    house: House, who: Principal, request: Request, command: cmd.Command, contact_id: int
+    house: House, who: Principal, call: Call, command: cmd.Command, contact_id: int
 ) -> Answer:
     answer: Answer = await house.switchboard.submit(
-        command, contact_answer(200, contact_id), key=idempotency_key(request, who)
+        command, contact_answer(200, contact_id), key=idempotency_key(call, who)
     )
     return answer
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/abandon",
+    "/v1/contacts/{contact_id}/abandon",
     scope="contacts:write",
     body=bodies.Reason,
     empty=True,
     summary="The customer hung up or left.",
 )
-async def abandon(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+async def abandon(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
     """The customer hung up or left."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Abandon(actor=who.actor, contact_id=contact_id, reason=given.reason or "customer_left")
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/complete",
+    "/v1/contacts/{contact_id}/complete",
     scope="offers:write",
     body=bodies.Completion,
     empty=True,
     summary="The conversation is over; wrap-up follows.",
 )
-async def complete(house: House, who: Principal, request: Request, given: bodies.Completion) -> Answer:
+async def complete(house: House, who: Principal, call: Call, given: bodies.Completion) -> Answer:
     """The conversation is over."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Complete(
         actor=who.actor, contact_id=contact_id, ticket_state=given.ticket, outcome=given.outcome
     )
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/cancel",
+    "/v1/contacts/{contact_id}/cancel",
     scope="contacts:write",
     body=bodies.Reason,
     empty=True,
     summary="End a contact that nobody talks on.",
 )
-async def cancel(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+async def cancel(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
     """End a contact that nobody talks on."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Cancel(actor=who.actor, contact_id=contact_id, reason=given.reason or "cancelled")
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/transfer",
+    "/v1/contacts/{contact_id}/transfer",
     scope="offers:write",
     body=bodies.Target,
     summary="Pass a running contact on, cold or warm.",
 )
-async def transfer(house: House, who: Principal, request: Request, given: bodies.Target) -> Answer:
+async def transfer(house: House, who: Principal, call: Call, given: bodies.Target) -> Answer:
     """Pass a running contact on."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Transfer(
         actor=who.actor,
         contact_id=contact_id,
@@ -159,100 +153,94 @@ async def transfer(house: House, who: Principal, request: Request, given: bodies
         warm=given.warm,
         reason=given.reason,
     )
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/take-back",
+    "/v1/contacts/{contact_id}/take-back",
     scope="offers:write",
     body=None,
     summary="End a warm transfer nobody has accepted; the agent talks on.",
 )
-async def take_back(house: House, who: Principal, request: Request, _: None) -> Answer:
+async def take_back(house: House, who: Principal, call: Call, _: None) -> Answer:
     """End a warm transfer nobody has accepted."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.TakeBack(actor=who.actor, contact_id=contact_id)
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/callback",
+    "/v1/contacts/{contact_id}/callback",
     scope="contacts:write",
     body=bodies.CallbackWish,
     empty=True,
     summary="Turn a waiting call into a callback that keeps its place.",
 )
-async def callback(house: House, who: Principal, request: Request, given: bodies.CallbackWish) -> Answer:
+async def callback(house: House, who: Principal, call: Call, given: bodies.CallbackWish) -> Answer:
     """Turn a waiting call into a callback; the answer is the callback."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     at = given.scheduled_at.timestamp() if given.scheduled_at is not None else None
     command = cmd.ConvertToCallback(actor=who.actor, contact_id=contact_id, scheduled_at=at)
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/callback-missed",
+    "/v1/contacts/{contact_id}/callback-missed",
     scope="offers:write",
     body=bodies.Reason,
     empty=True,
     summary="The customer did not answer the callback; it is tried again later.",
 )
-async def callback_missed(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+async def callback_missed(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
     """The customer did not answer the callback."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.CallbackMissed(actor=who.actor, contact_id=contact_id, reason=given.reason or "no_answer")
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/priority",
+    "/v1/contacts/{contact_id}/priority",
     scope="floor:lead",
     body=bodies.NewPriority,
     summary="Change how urgent a waiting contact is; it acts at once.",
 )
-async def reprioritise(house: House, who: Principal, request: Request, given: bodies.NewPriority) -> Answer:
+async def reprioritise(house: House, who: Principal, call: Call, given: bodies.NewPriority) -> Answer:
     """Change how urgent a waiting contact is."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Reprioritise(actor=who.actor, contact_id=contact_id, priority=given.priority)
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/move",
+    "/v1/contacts/{contact_id}/move",
     scope="floor:lead",
     body=bodies.NewTeam,
     summary="Move a waiting contact to another team, at its place.",
 )
-async def move(house: House, who: Principal, request: Request, given: bodies.NewTeam) -> Answer:
+async def move(house: House, who: Principal, call: Call, given: bodies.NewTeam) -> Answer:
     """Move a waiting contact to another team."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Move(actor=who.actor, contact_id=contact_id, team_id=given.team, reason=given.reason)
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @hot(
-    router,
     "POST",
-    "/{contact_id}/assign",
+    "/v1/contacts/{contact_id}/assign",
     scope="floor:lead",
     body=bodies.Assignee,
     summary="Offer a waiting contact to one agent, ahead of the order.",
 )
-async def assign(house: House, who: Principal, request: Request, given: bodies.Assignee) -> Answer:
+async def assign(house: House, who: Principal, call: Call, given: bodies.Assignee) -> Answer:
     """Offer a waiting contact to one agent."""
-    contact_id = path_id(request, "contact_id")
+    contact_id = call.id("contact")
     command = cmd.Assign(actor=who.actor, contact_id=contact_id, agent_id=given.agent)
-    return await _carry_out(house, who, request, command, contact_id)
+    return await _carry_out(house, who, call, command, contact_id)
 
 
 @router.get("", summary="List contacts, newest first.")

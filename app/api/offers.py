@@ -9,8 +9,7 @@ from fastapi import APIRouter, Depends, Request
 
 from app.api import bodies
 from app.api.answers import agent_json, contact_json, encode, offer_json
-from app.api.hot import hot, idempotency_key
-from app.api.ids import path_id
+from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
 from app.house import House, house_of
 from app.switchboard import Answer
@@ -21,7 +20,7 @@ from routing.floor import Floor
 router = APIRouter(prefix="/v1/offers", tags=["offers"])
 
 
-async def _carry_out(house: House, who: Principal, request: Request, command: Any) -> Answer:
+async def _carry_out(house: House, who: Principal, call: Call, command: Any) -> Answer:
     def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
         offer = floor.offers.get(command.offer_id) or floor.changes.offers[command.offer_id]
         contact = floor.contacts.get(offer.contact_id) or floor.changes.contacts[offer.contact_id]
@@ -29,49 +28,45 @@ async def _carry_out(house: House, who: Principal, request: Request, command: An
         body["agent"] = agent_json(floor.agents[offer.agent_id])
         return Answer(200, encode(body))
 
-    answer: Answer = await house.switchboard.submit(command, view, key=idempotency_key(request, who))
+    answer: Answer = await house.switchboard.submit(command, view, key=idempotency_key(call, who))
     return answer
 
 
 @hot(
-    router,
     "POST",
-    "/{offer_id}/accept",
+    "/v1/offers/{offer_id}/accept",
     scope="offers:write",
     body=bodies.Acceptance,
     empty=True,
     summary="Take an offer; the agent and the customer are connected.",
 )
-async def accept(house: House, who: Principal, request: Request, given: bodies.Acceptance) -> Answer:
+async def accept(house: House, who: Principal, call: Call, given: bodies.Acceptance) -> Answer:
     """Take an offer."""
     return await _carry_out(
         house,
         who,
-        request,
-        cmd.Accept(
-            actor=who.actor, offer_id=path_id(request, "offer_id"), agent_id=who.agent_id or given.agent
-        ),
+        call,
+        cmd.Accept(actor=who.actor, offer_id=call.id("offer"), agent_id=who.agent_id or given.agent),
     )
 
 
 @hot(
-    router,
     "POST",
-    "/{offer_id}/decline",
+    "/v1/offers/{offer_id}/decline",
     scope="offers:write",
     body=bodies.Refusal,
     empty=True,
     summary="Turn an offer down; the contact keeps its place.",
 )
-async def decline(house: House, who: Principal, request: Request, given: bodies.Refusal) -> Answer:
+async def decline(house: House, who: Principal, call: Call, given: bodies.Refusal) -> Answer:
     """Turn an offer down."""
     return await _carry_out(
         house,
         who,
-        request,
+        call,
         cmd.Decline(
             actor=who.actor,
-            offer_id=path_id(request, "offer_id"),
+            offer_id=call.id("offer"),
             agent_id=who.agent_id or given.agent,
             reason=given.reason,
         ),
@@ -79,54 +74,45 @@ async def decline(house: House, who: Principal, request: Request, given: bodies.
 
 
 @hot(
-    router,
     "POST",
-    "/{offer_id}/no-answer",
+    "/v1/offers/{offer_id}/no-answer",
     scope="contacts:write",
     body=bodies.Reason,
     empty=True,
     summary="The agent's phone was not answered or could not be reached.",
 )
-async def no_answer(house: House, who: Principal, request: Request, given: bodies.Reason) -> Answer:
+async def no_answer(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
     """The agent's phone was not answered."""
     return await _carry_out(
         house,
         who,
-        request,
-        cmd.MissOffer(
-            actor=who.actor, offer_id=path_id(request, "offer_id"), reason=given.reason or "no_answer"
-        ),
+        call,
+        cmd.MissOffer(actor=who.actor, offer_id=call.id("offer"), reason=given.reason or "no_answer"),
     )
 
 
 @hot(
-    router,
     "POST",
-    "/{offer_id}/finish-wrap-up",
+    "/v1/offers/{offer_id}/finish-wrap-up",
     scope="offers:write",
     body=None,
     summary="The wrap-up is done before its time.",
 )
-async def finish_wrap_up(house: House, who: Principal, request: Request, _: None) -> Answer:
+async def finish_wrap_up(house: House, who: Principal, call: Call, _: None) -> Answer:
     """The wrap-up is done before its time."""
-    return await _carry_out(
-        house, who, request, cmd.FinishWrapUp(actor=who.actor, offer_id=path_id(request, "offer_id"))
-    )
+    return await _carry_out(house, who, call, cmd.FinishWrapUp(actor=who.actor, offer_id=call.id("offer")))
 
 
 @hot(
-    router,
     "POST",
-    "/{offer_id}/extend-wrap-up",
+    "/v1/offers/{offer_id}/extend-wrap-up",
     scope="offers:write",
     body=None,
     summary="The wrap-up needs longer; at most three times.",
 )
-async def extend_wrap_up(house: House, who: Principal, request: Request, _: None) -> Answer:
+async def extend_wrap_up(house: House, who: Principal, call: Call, _: None) -> Answer:
     """The wrap-up needs longer."""
-    return await _carry_out(
-        house, who, request, cmd.ExtendWrapUp(actor=who.actor, offer_id=path_id(request, "offer_id"))
-    )
+    return await _carry_out(house, who, call, cmd.ExtendWrapUp(actor=who.actor, offer_id=call.id("offer")))
 
 
 @router.get("", summary="Offers that take capacity now: pending, in conversation, in wrap-up.")

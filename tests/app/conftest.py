@@ -15,9 +15,8 @@ from fastapi import FastAPI
 
 from app.auth import ROLES
 from app.db.migrate import migrate
-from app.edge import Edge
 from app.house import House
-from app.main import create_api
+from app.main import create_api, wrap
 from app.settings import Settings
 from routing.commands import PublishPolicy, PutAgent
 from tests.builders import make_agent, make_policy, make_team
@@ -68,7 +67,7 @@ class Service:
     def client(self, role: str = "admin") -> httpx.AsyncClient:
         """Return a client that carries the role's key."""
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(Edge(self.api, max_body=self.house.settings.max_body_bytes)),
+            transport=httpx.ASGITransport(wrap(self.api, self.house.settings)),
             base_url="http://rondo",
             headers={"Authorization": f"Bearer {self.keys[role]}"} if role else {},
         )

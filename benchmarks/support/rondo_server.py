@@ -1,0 +1,52 @@
+"""`python -m benchmarks.support.rondo_server PORT URL KEYFILE [AGENTS]`: Rondo with agents who are there."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from app.auth import ROLES
+from app.cli import serve_forever
+from app.db.migrate import migrate
+from app.main import open_house
+from app.settings import Settings
+from routing.commands import PublishPolicy, PutAgent, SetPresence
+from routing.model import Agent, Presence
+from routing.policy import Policy, TeamPolicy
+
+
+async def furnish(settings: Settings, *, agents: int, teams: int) -> str:
+    """Create teams and agents once, and a key; return its secret."""
+    async with open_house(settings) as house:
+        board = house.switchboard
+        if board.policy.version == 0:
+            names = [f"team{i}" for i in range(teams)]
+            policy = Policy(
+                version=1,
+                teams={name: TeamPolicy(id=name, name=name, lead_id="lead", wrap_up_s=0.0) for name in names},
+                fallback_team=names[0],
+            )
+            await board.submit(PutAgent(actor="bench", agent=Agent(id="lead", name="Lead")), _nothing)
+            await board.submit(PublishPolicy(actor="bench", policy=policy), _nothing)
+            for i in range(agents):
+                agent = Agent(id=f"agent{i}", name=f"Agent {i}", teams=(names[i % teams],))
+                await board.submit(PutAgent(actor="bench", agent=agent), _nothing)
+                there = SetPresence(actor="bench", agent_id=agent.id, presence=Presence.AVAILABLE)
+                await board.submit(there, _nothing)
+        _, secret = await house.keyring.create_key("bench", ROLES["admin"])
+        return secret
+
+
+def _nothing(*_: object) -> None:
+    return None
+
+
+if __name__ == "__main__":
+    port, url, keyfile = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    agents = int(sys.argv[4]) if len(sys.argv) > 4 else 100
+    teams = int(sys.argv[5]) if len(sys.argv) > 5 else 4
+    chosen = Settings(database_url=url, port=port, worker="off", scheduler=False, log_level="error")
+    migrate(url)
+    keyfile.write_text(asyncio.run(furnish(chosen, agents=agents, teams=teams)))
+    serve_forever(chosen)
