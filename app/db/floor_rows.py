@@ -1,7 +1,4 @@
-"""The floor in rows: load it, read what a batch needs, append what a batch did.
-
-Statements are literal text, so that nothing is compiled per batch; each is one executemany.
-"""
+"""The floor in rows: load it, read what a batch needs, append what a batch did."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.db.batch_writes import write_rows
 from app.db.engine import Connection
 from routing import events as ev
 from routing.floor import Changes, Floor
@@ -132,40 +130,39 @@ def save_batch(
     encoded = [ev.encode(event) for event in events]
     received: dict[int, ev.ContactReceived] = {}
     customers: list[ev.CustomerAdded] = []
+    policies: list[ev.PolicyPublished] = []
     for event in events:
         if type(event) is ev.ContactReceived:
             received[event.contact.id] = event
         elif type(event) is ev.CustomerAdded:
             customers.append(event)
         elif type(event) is ev.PolicyPublished:
-            _many(conn, _INSERT_POLICY, [_policy_row(event)])
-    _save_customers(conn, customers)
-    _many(conn, _UPSERT_AGENT, [_agent_row(each) for each in changes.agents.values()])
-    _many(conn, _UPSERT_TICKET, [_ticket_row(each) for each in changes.tickets.values()])
-    new = [each for each in changes.contacts.values() if each.id in received]
-    _many(conn, _INSERT_CONTACT, [_contact_row(each, received[each.id]) for each in new])
-    old = [each for each in changes.contacts.values() if each.id not in received]
-    _many(conn, _UPDATE_CONTACT, [_contact_change(each) for each in old])
-    _many(conn, _UPSERT_OFFER, [_offer_row(each) for each in changes.offers.values()])
-    _many(conn, _INSERT_SEGMENT, [_segment_row(each) for each in changes.segments])
-    _many(conn, _ADD_STAT, [(*key, *values) for key, values in stats.items()])
-    _many(conn, _INSERT_ANSWER, list(answers))
-    _many(
+            policies.append(event)
+    contacts = changes.contacts.values()
+    write_rows(
         conn,
-        _INSERT_EVENT,
-        [(first_seq + i, event.at, *_subject(event), encoded[i].decode()) for i, event in enumerate(events)],
+        {
+            "policy": [_policy_row(each) for each in policies],
+            "customer": [_customer_row(each) for each in customers],
+            "customer_key": [
+                (*key, each.customer_id) for each in customers for key in identity_keys(each.identity)
+            ],
+            "agent": [_agent_row(each) for each in changes.agents.values()],
+            "ticket": [_ticket_row(each) for each in changes.tickets.values()],
+            "contact": [_contact_row(each, received[each.id]) for each in contacts if each.id in received],
+            "contact_change": [_contact_change(each) for each in contacts if each.id not in received],
+            "offer": [_offer_row(each) for each in changes.offers.values()],
+            "segment": [_segment_row(each) for each in changes.segments],
+            "stat": [(*key, *values) for key, values in stats.items()],
+            "answer": answers,
+            "event": [
+                (first_seq + i, event.at, *_subject(event), encoded[i].decode())
+                for i, event in enumerate(events)
+            ],
+            "floor": [(floor.seq, floor.next_id, 1)],
+        },
     )
-    _many(conn, "UPDATE floor SET seq = ?, next_id = ? WHERE id = 1", [(floor.seq, floor.next_id)])
     return encoded
-
-
-def _save_customers(conn: Connection, customers: Sequence[ev.CustomerAdded]) -> None:
-    rows = [
-        (e.customer_id, e.identity.name, e.identity.language, e.identity.segment, e.at) for e in customers
-    ]
-    _many(conn, _INSERT_CUSTOMER, rows)
-    keys = [(kind, value, e.customer_id) for e in customers for kind, value in identity_keys(e.identity)]
-    _many(conn, _INSERT_KEY, keys)
 
 
 def identity_keys(identity: Any) -> list[tuple[str, str]]:
@@ -192,6 +189,11 @@ def _subject(event: Any) -> tuple[str, str, int | None, int | None, str | None]:
     if agent_id is None and hasattr(event, "agent"):
         agent_id = event.agent.id
     return kind, event.actor, contact_id, ticket_id, agent_id
+
+
+def _customer_row(event: ev.CustomerAdded) -> tuple[Any, ...]:
+    known = event.identity
+    return (event.customer_id, known.name, known.language, known.segment, event.at)
 
 
 def _policy_row(event: ev.PolicyPublished) -> tuple[Any, ...]:
@@ -250,6 +252,7 @@ def _contact_row(contact: Contact, event: ev.ContactReceived) -> tuple[Any, ...]
 
 def _contact_change(contact: Contact) -> tuple[Any, ...]:
     return (
+        contact.customer_id,
         contact.state.value,
         contact.team_id,
         contact.agent_id,
@@ -288,11 +291,6 @@ def _segment_row(segment: Segment) -> tuple[Any, ...]:
     )
 
 
-def _many(conn: Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        conn.exec_driver_sql(_driver_text(conn, statement), rows)
-
-
 def _select(conn: Connection, statement: str, *parameters: Any, values: list[str] | None = None) -> Any:
     """Run a literal query; `values`, if any, fills the place `IN ?*` as one parameter, the last."""
     if values is None:
@@ -319,16 +317,6 @@ def _driver_text(conn: Connection, statement: str) -> str:
     return text
 
 
-def _insert(table: str, columns: str, conflict: str = "") -> str:
-    names = columns.split()
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' for _ in names)}) {conflict}"  # noqa: S608
-
-
-def _upsert(table: str, columns: str, changing: str) -> str:
-    sets = ", ".join(f"{name} = excluded.{name}" for name in changing.split())
-    return _insert(table, columns, f"ON CONFLICT (id) DO UPDATE SET {sets}")
-
-
 _HEAD = "SELECT seq, next_id FROM floor WHERE id = 1"
 _LOCK_HEAD = f"{_HEAD} FOR UPDATE"
 _OPEN_CONTACTS = "SELECT data FROM contact WHERE closed_at IS NULL ORDER BY id"
@@ -346,41 +334,3 @@ _FIND_CUSTOMERS = (
     "WHERE k.value IN ?*"
 )
 _FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"
-_INSERT_POLICY = _insert("policy", "version published_at published_by note data")
-_UPSERT_AGENT = _upsert(
-    "agent", 'id "index" name active presence state data', "name active presence state data"
-)
-_INSERT_CUSTOMER = _insert("customer", "id name language segment created_at")
-_INSERT_KEY = _insert("customer_key", "kind value customer_id", "ON CONFLICT (kind, value) DO NOTHING")
-_UPSERT_TICKET = _upsert(
-    "ticket",
-    "id customer_id team_id owner_id state subject opened_at changed_at resolved_at closed_at data",
-    "customer_id team_id owner_id state changed_at resolved_at closed_at data",
-)
-_INSERT_CONTACT = _insert(
-    "contact",
-    "id customer_id ticket_id channel state team_id agent_id received_at closed_at source source_id subject "
-    "text dialled details classification data",
-)
-_UPDATE_CONTACT = (
-    "UPDATE contact SET state = ?, team_id = ?, agent_id = ?, closed_at = ?, data = ? WHERE id = ?"
-)
-_UPSERT_OFFER = _upsert(
-    "offer", "id contact_id agent_id team_id state made_at released_at data", "state released_at data"
-)
-_INSERT_SEGMENT = _insert(
-    "segment",
-    "contact_id number team_id channel queued_at answered_at ended_at outcome reason short agent_id",
-)
-STAT_COLUMNS = (
-    "offered answered answered_in_target abandoned abandoned_in_target short_abandoned flowed_out "
-    "wait_s excess_s abandon_wait_s handled handle_s"
-)
-_ADD_STAT = _insert(
-    "interval_stat",
-    f"team_id channel starts_at {STAT_COLUMNS}",
-    "ON CONFLICT (team_id, channel, starts_at) DO UPDATE SET "
-    + ", ".join(f"{name} = interval_stat.{name} + excluded.{name}" for name in STAT_COLUMNS.split()),
-)
-_INSERT_ANSWER = _insert("idempotency", "scope key fingerprint status body at")
-_INSERT_EVENT = _insert("event", "seq at kind actor contact_id ticket_id agent_id data")

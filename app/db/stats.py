@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.db.batch_writes import STAT_COLUMNS
 from app.db.engine import Connection
-from app.db.floor_rows import STAT_COLUMNS
 from app.db.schema import interval_stat, segment
 from app.insight import Sums
 
-_NAMES = tuple(STAT_COLUMNS.split())
+_NAMES = STAT_COLUMNS
 
 
 def sums_by_team(conn: Connection, start: float, end: float) -> dict[str, Sums]:
