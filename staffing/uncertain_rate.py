@@ -83,7 +83,10 @@ def expected_performance(load: UncertainLoad, agents: ArrayLike, targets: Target
         agents: Agents in each interval.
         targets: Supplies the times of the service level; numbers, or one value per interval.
     """
-    factors, chances = _rate_factors(load.variation)
+    if not load.variation.any():
+        factors, chances = np.ones((1, 1)), np.ones((1, 1))
+    else:
+        factors, chances = _rate_factors(load.variation)
     staff = np.broadcast_to(np.asarray(agents, dtype=np.float64), load.mean_erlangs.shape)
     loads = load.mean_erlangs * factors
     each = performance(
