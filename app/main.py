@@ -26,6 +26,8 @@ from app.feed import Feed
 from app.house import House
 from app.settings import Settings
 from app.switchboard import Switchboard
+from app.web import floor as floor_page
+from app.web import live, sign_in, static_files
 
 ROUTERS = (
     contacts.router,
@@ -37,6 +39,10 @@ ROUTERS = (
     policies.router,
     admin.router,
     health.router,
+    sign_in.router,
+    static_files.router,
+    live.router,
+    floor_page.router,
 )
 
 
@@ -58,8 +64,9 @@ def create_api(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with open_house(settings) as house:
+        async with open_house(settings) as house, live.Broadcaster(house).running() as broadcaster:
             api.state.house = house
+            api.state.broadcaster = broadcaster
             yield
 
     api = FastAPI(title="Rondo", version="1", lifespan=lifespan, docs_url=None, redoc_url=None)

@@ -1,0 +1,192 @@
+"""What the floor's page shows: the floor at one instant as plain values, and each of them as HTML.
+
+A value never holds what changes by time alone (a wait is told by its beginning), so that two looks at a
+floor on which nothing happened are equal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from heapq import nsmallest
+from typing import Any, Final
+
+from app.api.answers import agent_ref
+from app.api.queues import day_start, queue_now
+from app.db import stats
+from app.house import House
+from app.insight import Sums, figures
+from app.web.pages import templates
+from routing.floor import Floor
+from routing.model import Agent, AgentState, Contact, OfferState, Presence
+from routing.policy import TeamPolicy
+from routing.steps import scope
+
+Values = dict[str, dict[str, Any]]
+"""By key: `sum`, `queue-TEAM`, `contact-ID`, `more-TEAM`, `agent-ID`. The key is the element's id."""
+
+SHOWN: Final = 100
+"""Most waiting contacts shown of one team; the rest is told as a number."""
+GROUPS: Final = ("not_responding", "offered", "busy", "wrap_up", "idle", "away", "offline")
+
+_WORKING: Final = frozenset({AgentState.BUSY, AgentState.WRAP_UP, AgentState.OFFERED})
+_parts = templates.get_template("floor_parts.html").module
+
+
+async def look(house: House) -> Values:
+    """Return everything the floor's page shows, as it stands."""
+    now = house.clock.now()
+    start = day_start(now, house.switchboard.policy.site.time_zone)
+    values, sums = await asyncio.gather(
+        house.switchboard.read(lambda floor: floor_values(floor, now)),
+        house.database.read(stats.sums_by_team, start, now + 1),
+    )
+    total = Sums()
+    for value in values.values():
+        if value["kind"] == "queue":
+            day = sums.get(value["id"], Sums())
+            day.waiting, day.waiting_young = value["waiting"], value.pop("young")
+            value["today"] = figures(day)
+            total.add(day)
+    values["sum"]["today"] = figures(total)
+    result: Values = values
+    return result
+
+
+def render(key: str, value: dict[str, Any]) -> str:
+    """Return the HTML of one value."""
+    return str(getattr(_parts, value["kind"])(key, value))
+
+
+def floor_values(floor: Floor, now: float) -> Values:
+    """Return the floor's values, without the figures of the day."""
+    values: Values = {}
+    free = 0
+    for order, team in enumerate(floor.policy.teams.values()):
+        values[f"queue-{team.id}"] = _queue(floor, team, now, order)
+        waiting = [floor.contacts[i] for i in floor.queues.waiting.get(team.id, ())]
+        for contact in nsmallest(SHOWN, waiting, key=_order):
+            values[f"contact-{contact.id}"] = _contact(floor, team, contact)
+        if len(waiting) > SHOWN:
+            values[f"more-{team.id}"] = {
+                "kind": "more",
+                "team": team.id,
+                "name": team.name,
+                "count": len(waiting) - SHOWN,
+                "order": [9e15, order],
+            }
+    for agent in floor.agents.values():
+        # Who is in no team is a lead: answers for the team's contacts without taking any.
+        if agent.active and agent.teams:
+            value = values[f"agent-{agent.id}"] = _agent(floor, agent)
+            free += value["group"] == "idle"
+    oldest = [value["since"] for value in values.values() if value["kind"] == "queue" and value["since"]]
+    values["sum"] = {
+        "kind": "sum",
+        "waiting": sum(value["waiting"] for value in values.values() if value["kind"] == "queue"),
+        "since": min(oldest, default=None),
+        "free": free,
+        "online": sum(v["group"] != "offline" for v in values.values() if v["kind"] == "agent"),
+    }
+    return values
+
+
+def _order(contact: Contact) -> tuple[float, int]:
+    return (contact.effective_at, contact.id)
+
+
+def _queue(floor: Floor, team: TeamPolicy, now: float, order: int) -> dict[str, Any]:
+    queue = queue_now(floor, team, now)
+    members = [agent for agent in floor.agents.values() if agent.active and team.id in agent.teams]
+    return {
+        "kind": "queue",
+        "id": team.id,
+        "name": team.name,
+        "lead": agent_ref(floor, team.lead_id)["name"],
+        "target_s": team.target_s,
+        "target_share": team.target_share,
+        "waiting": queue["waiting"],
+        "young": queue["waiting_young"],
+        "since": min(floor.queues.waiting.get(team.id, {}).values(), default=None),
+        "agents": Counter(_group(agent) for agent in members),
+        "order": [order],
+    }
+
+
+def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]:
+    ticket = floor.tickets.get(contact.ticket_id)
+    return {
+        "kind": "contact",
+        "id": contact.id,
+        "team": team.id,
+        "team_name": team.name,
+        "target_s": team.target_s,
+        "channel": contact.channel.value,
+        "state": contact.state.value,
+        "place": None if contact.offer_ids else floor.position(contact),
+        "since": contact.enqueued_at,
+        "priority": contact.priority,
+        "step": step_words(floor, team, contact),
+        "offered_to": [agent_ref(floor, floor.offers[i].agent_id)["name"] for i in contact.offer_ids],
+        "owner": agent_ref(floor, ticket.owner_id)["name"] if ticket is not None else None,
+        "subject": ticket.subject if ticket is not None else "",
+        "language": contact.language,
+        "skills": [f"{need.skill} {need.level}" for need in contact.skills],
+        "order": list(_order(contact)),
+    }
+
+
+def step_words(floor: Floor, team: TeamPolicy, contact: Contact) -> str:
+    """Return in words who may take a waiting contact at its present step."""
+    if contact.step < 0 and contact.preferred_agent_id is not None:
+        return f"kept for {agent_ref(floor, contact.preferred_agent_id)['name']}"
+    if contact.step <= 0:
+        return "own team"
+    now = scope(team, contact.step)
+    others = [floor.policy.teams[each].name for each in now.teams if each != team.id]
+    wider = [
+        f"skills {now.skill_slack} lower" if now.skill_slack else "",
+        "any language" if now.any_language else "",
+        "also " + ", ".join(others) if others else "",
+    ]
+    return f"step {contact.step} of {len(team.steps)}: {', '.join(filter(None, wider))}"
+
+
+def _group(agent: Agent) -> str:
+    """Return under which heading an agent stands: work comes before presence."""
+    if agent.state in _WORKING:
+        return agent.state.value
+    if agent.presence is Presence.OFFLINE:
+        return "offline"
+    if agent.presence is not Presence.AVAILABLE:
+        return "away"
+    return agent.state.value
+
+
+def _agent(floor: Floor, agent: Agent) -> dict[str, Any]:
+    group = _group(agent)
+    work = [floor.offers[i] for i in agent.offer_ids if i in floor.offers]
+    since = {"away": agent.presence_since, "offline": agent.presence_since, "idle": agent.idle_since}
+    if group in ("away", "offline"):
+        said = agent.presence_reason or agent.presence.value
+    elif agent.next_presence is not None or agent.draining:
+        said = f"then {agent.next_presence or Presence.OFFLINE}"
+    else:
+        said = ""
+    return {
+        "kind": "agent",
+        "id": agent.id,
+        "name": agent.name,
+        "group": group,
+        "presence": agent.presence.value,
+        "said": said,
+        "since": since.get(group, agent.state_since) or None,
+        "work": [
+            {"id": offer.contact_id, "channel": offer.channel.value}
+            for offer in work
+            if offer.state in (OfferState.PENDING, OfferState.ACCEPTED)
+        ],
+        "teams": list(agent.teams),
+        "team_names": [floor.policy.teams[t].name if t in floor.policy.teams else t for t in agent.teams],
+        "order": [agent.name, agent.id],
+    }

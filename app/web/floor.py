@@ -1,0 +1,97 @@
+"""The lead's floor: queues, waiting contacts, agents; and one contact with its why and what may be done."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.api.contacts import get_contact
+from app.api.ids import path_id
+from app.auth import Principal
+from app.db import tickets as ticket_rows
+from app.house import House
+from app.web.board import GROUPS, step_words
+from app.web.live import Broadcaster
+from app.web.pages import FLOOR, page, render
+from routing.floor import Floor
+from routing.model import PRIORITY_MAX, WAITING_STATES, AgentState, Presence
+
+router = APIRouter(include_in_schema=False)
+
+_SAID: Final = {"by": "", "reason": "", "confidence": None}
+
+
+@page(router, FLOOR.path, scopes=FLOOR.scopes)
+async def floor_page(house: House, who: Principal, request: Request) -> Response:
+    """Show the floor as it stands; the browser keeps it up to date."""
+    broadcaster: Broadcaster = request.app.state.broadcaster
+    values, html = await broadcaster.parts()
+    teams = house.switchboard.policy.teams
+    chosen = request.query_params.get("team", "")
+    return render(
+        request,
+        who,
+        "floor.html",
+        html=html,
+        keys=_by_list(values),
+        groups=GROUPS,
+        teams=teams.values(),
+        chosen=chosen if chosen in teams else "",
+    )
+
+
+@page(router, "/contacts/{contact_id}", scopes=("contacts:read",))
+async def contact_page(house: House, who: Principal, request: Request) -> Response:
+    """Show one contact: facts, how it came here, and a lead's actions; `?part` leaves the frame out."""
+    contact_id = path_id(request, "contact_id")
+    contact = await get_contact(request, contact_id, who)
+    live = await house.switchboard.read(lambda floor: _live(floor, contact_id))
+    customer = None
+    if "customers:read" in who.scopes:
+        customer = await house.database.read(ticket_rows.find_customer, contact["customer_id"])
+    return render(
+        request,
+        who,
+        "contact_part.html" if "part" in request.query_params else "contact.html",
+        contact=contact,
+        said=_SAID | {"team_id": contact["team"]} | contact["classification"],
+        live=live,
+        customer=customer,
+        teams=house.switchboard.policy.teams,
+        may_lead="floor:lead" in who.scopes and live["waiting"],
+        priorities=range(PRIORITY_MAX + 1),
+    )
+
+
+def _by_list(values: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the keys by the list they belong to, each in order."""
+    lists: dict[str, list[str]] = {}
+    for key, value in values.items():
+        if "order" in value:
+            name = {"queue": "queues", "agent": f"agents-{value.get('group')}"}.get(value["kind"], "contacts")
+            lists.setdefault(name, []).append(key)
+    return {name: sorted(keys, key=lambda key: values[key]["order"]) for name, keys in lists.items()}
+
+
+def _live(floor: Floor, contact_id: int) -> dict[str, Any]:
+    """Return what only the floor knows of a contact; empty facts where it is not on the floor."""
+    contact = floor.contacts.get(contact_id)
+    free = [
+        {"id": agent.id, "name": agent.name, "mine": contact is not None and contact.team_id in agent.teams}
+        for agent in floor.agents.values()
+        if agent.active
+        and agent.teams
+        and agent.presence is Presence.AVAILABLE
+        and agent.state is not AgentState.NOT_RESPONDING
+        and agent.used < agent.capacity
+    ]
+    waiting = contact is not None and contact.state in WAITING_STATES
+    return {
+        "waiting": waiting,
+        "since": contact.enqueued_at if contact is not None else None,
+        "step": step_words(floor, floor.team(contact.team_id), contact) if contact and waiting else "",
+        "free": sorted(free, key=lambda each: (not each["mine"], each["name"])),
+        "names": {agent.id: agent.name for agent in floor.agents.values()},
+    }

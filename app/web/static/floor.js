@@ -1,0 +1,118 @@
+// @ts-check
+// The lead's floor: keeps the lists live, filters them by team, opens a contact beside them.
+import { now, run, sync, tick, timeOfDay } from "./clock.js";
+import { watch } from "./live.js";
+import "./page.js";
+import { patch, sweep } from "./patch.js";
+
+/** @typedef {import("./stream.js").Message} Message */
+
+const drawer = /** @type {HTMLDialogElement} */ (document.getElementById("drawer"));
+let shown = "";
+
+/** @param {Message} message */
+function take(message) {
+  if (message.kind === "state") {
+    become(message.state);
+    return;
+  }
+  sync(message.at, message.speed, message.received);
+  if (message.kind === "clock") return;
+  if (message.kind === "all") sweep(message.set);
+  patch(message.set, message.gone);
+  choose(chosen());
+  tick();
+  const key = `contact-${shown}`;
+  if (shown && (message.gone.includes(key) || message.set.some(([id]) => id === key))) void show(shown);
+}
+
+/** @param {import("./stream.js").State["state"]} state */
+function become(state) {
+  if (state === "signed_out") {
+    location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+    return;
+  }
+  const pulse = document.getElementById("pulse");
+  const text = document.getElementById("pulse-text");
+  const stale = document.getElementById("stale");
+  if (!pulse || !text || !stale) return;
+  pulse.dataset.state = state;
+  text.textContent = { connecting: "connecting", live: "live", lost: "no connection" }[state];
+  run(state !== "lost");
+  document.body.classList.toggle("is-stale", state === "lost");
+  stale.hidden = state !== "lost";
+  if (state === "lost") {
+    stale.textContent = `No connection since ${timeOfDay(now())}. What you see stands still; trying again.`;
+  }
+}
+
+function chosen() {
+  return new URLSearchParams(location.search).get("team") ?? "";
+}
+
+/** Show the rows of one team, or of all. @param {string} team */
+function choose(team) {
+  for (const link of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#teams [data-choose]"))) {
+    if (link.dataset.choose === team) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-list=queues] > tr"))) {
+    row.classList.toggle("chosen", team !== "" && row.dataset.team === team);
+  }
+  for (const list of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-filter]"))) {
+    let visible = 0;
+    for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) {
+      row.hidden = team !== "" && !(row.dataset.teams ?? "").split(" ").includes(team);
+      if (!row.hidden) visible += 1;
+    }
+    const count = document.querySelector(`[data-count="${list.dataset.list}"]`);
+    if (count) count.textContent = String(visible);
+    list.closest("details, section")?.classList.toggle("is-empty", visible === 0);
+  }
+}
+
+/** Show a contact beside the floor. @param {string} id */
+async function show(id) {
+  shown = id;
+  const answer = await fetch(`/contacts/${id}?part`).catch(() => null);
+  if (!answer || shown !== id) return;
+  // What the lead is choosing right now must not be taken away.
+  if (drawer.open && drawer.contains(document.activeElement) && document.activeElement instanceof HTMLSelectElement) return;
+  drawer.innerHTML = await answer.text();
+  const close = document.createElement("button");
+  close.className = "close quiet";
+  close.textContent = "Close";
+  close.addEventListener("click", () => drawer.close());
+  drawer.prepend(close);
+  tick(drawer);
+  if (!drawer.open) drawer.showModal();
+}
+
+drawer.addEventListener("close", () => {
+  shown = "";
+});
+drawer.addEventListener("click", (event) => {
+  if (event.target === drawer) drawer.close();
+});
+drawer.addEventListener("sent", () => {
+  if (shown) void show(shown);
+});
+
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  const link = /** @type {Element} */ (event.target).closest("a");
+  if (!link) return;
+  if (link.dataset.choose !== undefined) {
+    event.preventDefault();
+    const team = link.dataset.choose;
+    history.replaceState(null, "", team ? `?team=${encodeURIComponent(team)}` : location.pathname);
+    choose(team);
+  } else if (link.dataset.drawer !== undefined) {
+    event.preventDefault();
+    void show(link.pathname.split("/").pop() ?? "");
+  }
+});
+
+choose(chosen());
+tick();
+watch(take);
