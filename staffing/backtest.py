@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from staffing.forecast_models import MODELS, Learnt, learn, predicted
 from staffing.intervals import date_of_day, day_of_date
@@ -87,8 +88,9 @@ class Backtest:
 
 @dataclass(frozen=True, slots=True)
 class _Rolled:
-    """Forecasts of all origins: distance in open days, days learnt from (m,), actual, expected (m, slots)."""
+    """Forecasts of all origins: origin, distance, days learnt from, each (m,); actual, expected by slot."""
 
+    origin: Ints
     distance: Ints
     learnt_days: Ints
     actual: Floats
@@ -110,16 +112,16 @@ def backtest(
         training: The ordinary days of the whole table.
         days: Calendar days up to which forecasts are wanted.
     """
-    first_day = day_of_date(first_on)
-    origins = _origins(training, first_day)
-    rolled = _rolled(counts, first_on, special, training, origins, days)
+    origins = _origins(training, day_of_date(first_on))
+    with threadpool_limits(limits=1, user_api="blas"):
+        rolled = _rolled(counts, first_on, special, training, origins, days)
     scale = _weekly_change(counts)
     scores = tuple(score for bucket in BUCKETS for score in _scores(_within(rolled, bucket), bucket, scale))
     recorded = int((~np.isnan(counts)).any(axis=1).sum())
     return Backtest(
         scores,
         _choices(rolled, scores),
-        tuple(date_of_day(int(day)) for day in origins),
+        tuple(date_of_day(int(day)) for day in np.unique(rolled.origin)),
         recorded - len(training.day),
     )
 
@@ -146,6 +148,7 @@ def _rolled(
     days: int,
 ) -> _Rolled:
     first_day = day_of_date(first_on)
+    made: list[Ints] = []
     distances: list[Ints] = []
     targets: list[Ints] = []
     learnt_days: list[Ints] = []
@@ -158,6 +161,7 @@ def _rolled(
         if learnt is None or number % _RELEARN_ORIGINS == 0:
             learnt = learn(before)
         ahead = training.day[(training.day >= origin) & (training.day < origin + days)]
+        made.append(np.full(len(ahead), origin))
         distances.append(open_distance(before, ahead))
         targets.append(ahead)
         learnt_days.append(np.full(len(ahead), len(before.day)))
@@ -166,10 +170,11 @@ def _rolled(
     if not targets:
         nothing = np.empty((0, counts.shape[1]))
         nobody = np.empty(0, dtype=np.int64)
-        return _Rolled(nobody, nobody, nothing, dict.fromkeys(MODELS, nothing))
+        return _Rolled(nobody, nobody, nobody, nothing, dict.fromkeys(MODELS, nothing))
     day = np.concatenate(targets)
     actual = np.where(training.open_slots[weekday_of(day)], counts[day - first_day], np.nan)
     return _Rolled(
+        np.concatenate(made),
         np.concatenate(distances),
         np.concatenate(learnt_days),
         actual,
@@ -187,6 +192,7 @@ def open_distance(training: Training, ahead: Ints) -> Ints:
 def _within(rolled: _Rolled, bucket: tuple[int, int]) -> _Rolled:
     rows = (rolled.distance >= bucket[0]) & (rolled.distance <= bucket[1])
     return _Rolled(
+        rolled.origin[rows],
         rolled.distance[rows],
         rolled.learnt_days[rows],
         rolled.actual[rows],

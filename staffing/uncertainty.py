@@ -22,7 +22,8 @@ _BISECTIONS = 12
 _CALIBRATION_COUNTS = 3000
 _LEAST_CV = 1e-4
 _MANY = 30.0
-_LEAST_VARIANCE = 1e-6
+_LEAST_VARIANCE = 4e-4
+_SHAPE_PRIOR_DAYS = 8.0
 _SHAPE_BOUNDS = (0.4, 2.5)
 
 
@@ -112,7 +113,10 @@ def _variances(mean: Floats, actual: Floats) -> tuple[float, float]:
 
 
 def _slot_shape(mean: Floats, actual: Floats, day: float) -> Floats:
-    """Return each slot's own noise over the mean of all, (slots,), smoothed over an hour to either side."""
+    """Return each slot's own noise over the mean of all, (slots,), smoothed over an hour to either side.
+
+    Drawn to 1 as if it stood so on eight more days.
+    """
     around = max(1, mean.shape[1] // 24)
     beyond = np.square(actual - mean) - mean - day * np.square(mean)
     kernel = np.ones(2 * around + 1)
@@ -120,7 +124,8 @@ def _slot_shape(mean: Floats, actual: Floats, day: float) -> Floats:
     squares = np.convolve(np.square(mean).sum(axis=0), kernel, mode="same")
     usual = max(float(beyond.sum()) / float(np.square(mean).sum()), _LEAST_VARIANCE)
     own = np.divide(variances, squares, out=np.full(len(squares), usual), where=squares > 0)
-    return np.asarray(np.clip(np.sqrt(np.maximum(own, 0.0) / usual), *_SHAPE_BOUNDS))
+    drawn = (len(mean) * np.maximum(own, 0.0) + _SHAPE_PRIOR_DAYS * usual) / (len(mean) + _SHAPE_PRIOR_DAYS)
+    return np.asarray(np.clip(np.sqrt(drawn / usual), *_SHAPE_BOUNDS))
 
 
 def _calibration(mean: Floats, actual: Floats, rate_cv: Floats) -> float:
@@ -140,7 +145,7 @@ def _calibration(mean: Floats, actual: Floats, rate_cv: Floats) -> float:
 def _covered(mean: Floats, actual: Floats, rate_cv: Floats) -> float:
     """Return the share of counts in their 80 % interval, edges included.
 
-    Where counts are few their edges hold so much that no interval covers 80 %; there they count by half (mid-P).
+    Where counts are few the edges hold so much that no interval covers 80 %; there they count by half.
     """
     shape = 1 / np.square(np.maximum(rate_cv, _LEAST_CV))
     success = shape / (shape + mean)
