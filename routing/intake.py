@@ -19,13 +19,13 @@ from routing.model import (
     Channel,
     Contact,
     ContactState,
-    Presence,
     Ticket,
     TicketState,
 )
 from routing.policy import TeamPolicy
 from routing.queueing import queue
 from routing.refused import Code, RefusedError
+from routing.staff_index import is_present
 from routing.turn import Turn
 
 
@@ -199,9 +199,7 @@ def preferred_agent(floor: Floor, ticket: Ticket, contact: Contact, asked: str |
     if wanted is None or floor.team(contact.team_id).owner_preferred_s <= 0:
         return None
     agent = floor.agents.get(wanted)
-    if agent is None or agent.presence is not Presence.AVAILABLE or not agent.active:
-        return None
-    return None if agent.next_presence is not None or agent.not_responding else wanted
+    return wanted if agent is not None and is_present(agent) and not agent.not_responding else None
 
 
 def _rejection(floor: Floor, team: TeamPolicy, contact: Contact, now: float) -> str | None:

@@ -17,6 +17,7 @@ from routing.lookup import check_team, get_agent, get_contact
 from routing.model import Channel, Contact, ContactState, Offer
 from routing.queueing import close_segment, end_talk, queue, revoke_offers
 from routing.refused import Code, RefusedError
+from routing.staff_index import is_present
 from routing.turn import Turn
 
 
@@ -119,13 +120,15 @@ def _received(turn: Turn, callback: Contact, origin: Contact) -> ContactReceived
 
 
 def _target(floor: Floor, contact: Contact, command: cmd.Transfer) -> str:
+    agent = get_agent(floor, command.agent_id) if command.agent_id is not None else None
+    if agent is not None and not (is_present(agent) and not agent.not_responding):
+        raise RefusedError(
+            Code.NOT_ELIGIBLE, f"{agent.name} is not there now; transfer to a team instead.", "agent_id"
+        )
     if command.team_id is not None:
         check_team(floor, command.team_id)
-        if command.agent_id is not None:
-            get_agent(floor, command.agent_id)
         return command.team_id
-    if command.agent_id is None:
+    if agent is None:
         raise RefusedError(Code.INVALID_VALUE, "Name the team or the agent to transfer to.", "team_id")
-    agent = get_agent(floor, command.agent_id)
     known = [team_id for team_id in agent.teams if team_id in floor.policy.teams]
     return contact.team_id if contact.team_id in known or not known else known[0]

@@ -174,6 +174,14 @@ def _check_contact(floor: Floor, contact: Contact) -> None:
     assert len({floor.offers[i].agent_id for i in pending}) == len(pending)
     if contact.state in (ContactState.QUEUED, ContactState.SCHEDULED):
         assert contact.due_at < NEVER
+    if contact.state is ContactState.QUEUED and contact.step < 0:
+        wanted = floor.agents[contact.preferred_agent_id or ""]
+        assert wanted.active
+        assert wanted.presence is Presence.AVAILABLE
+        assert wanted.next_presence is None
+        assert not wanted.not_responding
+    if contact.offer_id is not None and contact.offer_ids:
+        assert floor.offers[contact.offer_id].agent_id not in {floor.offers[i].agent_id for i in pending}
     if contact.state in (ContactState.CONNECTED, ContactState.WRAP_UP):
         assert contact.offer_id is not None
         held = floor.offers[contact.offer_id]

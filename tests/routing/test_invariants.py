@@ -28,7 +28,14 @@ from routing.model import (
 from routing.policy import STRATEGIES, Policy, Step
 from routing.refused import Refused
 from tests.builders import NOON, START, make_agent, make_policy, make_team
-from tests.routing.invariants import check_clocks, check_floor, check_indices, find_overtaken, reload
+from tests.routing.invariants import (
+    check_clocks,
+    check_floor,
+    check_indices,
+    find_overtaken,
+    may_take,
+    reload,
+)
 
 AGENTS = (
     make_agent("lead", teams=()),
@@ -64,6 +71,7 @@ policies = st.fixed_dictionaries(
 def policy_of(version: int, terms: dict[str, Any]) -> Policy:
     """Return a policy of three teams that relax, widen and overflow."""
     shared = {k: terms[k] for k in ("strategy", "wrap_up_s", "priority_credit_s")}
+    shared["max_wait_s"] = {"voice": 95.5, "chat": 55.5}
     slack = (Step(after_s=10.1, skill_slack=2),) if terms["relaxed"] else ()
     return make_policy(
         make_team("care", steps=(*slack, Step(after_s=20.3, any_language=True)), **shared),
@@ -71,13 +79,12 @@ def policy_of(version: int, terms: dict[str, Any]) -> Policy:
             "orders",
             steps=(*slack, Step(after_s=30.7, teams=("advice",)), Step(after_s=70.9, overflow_to="care")),
             max_waiting=terms["max_waiting"],
+            broadcast=terms["broadcast"],
             **shared,
         ),
         make_team(
             "advice",
-            broadcast=terms["broadcast"],
             owner_preferred_s=0.0,
-            max_wait_s={"voice": 55.5},
             **shared,
         ),
         version=version,
@@ -342,8 +349,9 @@ class FloorMachine(RuleBasedStateMachine):
         stored = ev.decode(ev.encode(event))
         assert stored == event
         if isinstance(stored, ev.OfferMade) and stored.decision.trigger != "lead":
-            overtaken = find_overtaken(self.replica, stored)
-            assert overtaken is None, overtaken
+            assert find_overtaken(self.replica, stored) is None
+            agent = self.replica.agents[stored.offer.agent_id]
+            assert may_take(self.replica, agent, self.replica.contacts[stored.offer.contact_id])
         if isinstance(stored, ev.ContactReceived):
             self.taken_in_at[stored.contact.id] = self.now
         if isinstance(stored, ev.ContactScheduled):

@@ -1,0 +1,69 @@
+"""Two records of one customer become one without losing anything, and apart again within a day."""
+
+from routing.commands import MergeCustomers, SplitCustomers
+from routing.model import ContactState
+from routing.refused import Code
+from tests.builders import Rig
+
+KEPT, MERGED = 901, 902
+
+
+def merge(rig):
+    rig.do(MergeCustomers(actor="lead", kept_id=KEPT, merged_id=MERGED, reason="same phone"))
+
+
+def split(rig, merged_at, *contacts):
+    ids = tuple(rig.contact(each).ticket_id for each in contacts)
+    return SplitCustomers(
+        actor="lead", kept_id=KEPT, merged_id=MERGED, merged_at=merged_at, ticket_ids=ids, reason="father"
+    )
+
+
+def test_merge_keeps_every_contact_and_ticket_waiting():
+    rig = Rig()
+    first, second = rig.receive(customer_id=KEPT), rig.receive(customer_id=MERGED)
+    merge(rig)
+    for contact in (first, second):
+        assert rig.state(contact) is ContactState.QUEUED
+        assert rig.contact(contact).customer_id == rig.ticket(contact).customer_id == KEPT
+
+
+def test_repeat_contact_joins_a_ticket_that_came_with_the_merge():
+    rig = Rig()
+    first = rig.receive(customer_id=MERGED)
+    merge(rig)
+    second = rig.receive(customer_id=KEPT)
+    assert rig.contact(second).ticket_id == rig.contact(first).ticket_id
+
+
+def test_merge_undone_gives_back_what_came_with_it_and_keeps_what_came_since():
+    rig = Rig()
+    kept, merged = rig.receive(customer_id=KEPT), rig.receive(customer_id=MERGED)
+    merge(rig)
+    merged_at = rig.now
+    rig.now += 86_400.0
+    rig.do(split(rig, merged_at, merged))
+    assert (rig.contact(kept).customer_id, rig.contact(merged).customer_id) == (KEPT, MERGED)
+    assert rig.ticket(merged).customer_id == MERGED
+
+
+def test_merge_can_not_be_undone_after_a_day():
+    rig = Rig()
+    merged = rig.receive(customer_id=MERGED)
+    merge(rig)
+    merged_at = rig.now
+    rig.now += 86_401.0
+    assert rig.refused(split(rig, merged_at, merged)).code is Code.WRONG_STATE
+
+
+def test_merge_undone_twice_is_refused():
+    rig = Rig()
+    merged = rig.receive(customer_id=MERGED)
+    merge(rig)
+    rig.do(split(rig, rig.now, merged))
+    assert rig.refused(split(rig, rig.now, merged)).code is Code.WRONG_STATE
+
+
+def test_record_can_not_be_merged_with_itself():
+    refusal = Rig().refused(MergeCustomers(actor="lead", kept_id=KEPT, merged_id=KEPT))
+    assert refusal.code is Code.INVALID_VALUE
