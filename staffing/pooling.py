@@ -115,9 +115,13 @@ def pooled_requirement(
     intervals = separate.shape[1]
     agents, lower, upper = (np.zeros((len(groups), intervals), dtype=np.int64) for _ in range(3))
     short, cuts = np.zeros(intervals, dtype=np.int64), np.zeros(intervals, dtype=np.int64)
+    limited = any(group.most is not None for group in groups)
+    if not limited:
+        np.add.at(upper, _cheapest_group(groups, serves), separate)
     for index in range(intervals):
         plan = _CheapestStaff(groups, touches)
-        upper[:, index], short[index] = plan.solve(added[:, index])
+        if limited:
+            upper[:, index], short[index] = plan.solve(added[:, index])
         lower[:, index], _ = plan.solve(pooled[:, index])
         agents[:, index] = upper[:, index]
         if simulate is not None:
@@ -168,6 +172,12 @@ def _serves(teams: Sequence[TeamLoad], groups: Sequence[SkillGroup]) -> Bools:
     if not len(groups) or not serves.any(axis=0).all():
         raise ValueError("each team needs a group that can serve it")
     return serves
+
+
+def _cheapest_group(groups: Sequence[SkillGroup], serves: Bools) -> Integers:
+    """Return for each team its cheapest group: with groups of any size, each need on its own goes there."""
+    costs = np.where(serves, np.array([[group.cost] for group in groups]), np.inf)
+    return np.asarray(costs.argmin(axis=0), dtype=np.int64)
 
 
 def _subsets(count: int) -> Bools:

@@ -80,36 +80,45 @@ def test_each_interval_is_solved_for_itself() -> None:
     assert together.lower[:, 1].tolist() == alone.lower[:, 0].tolist()
 
 
-saturating_pools = st.tuples(
-    st.floats(min_value=2, max_value=30),
-    st.floats(min_value=2, max_value=30),
-    st.floats(min_value=0.3, max_value=1.0),
-)
-
-
 @settings(max_examples=40)
-@given(saturating_pools)
-def test_staff_found_keeps_the_promise_and_has_nobody_to_spare(case: tuple[float, float, float]) -> None:
-    first, second, shared = case
-    asked: list[dict[str, int]] = []
+@given(
+    st.floats(min_value=2, max_value=30),
+    st.floats(min_value=2, max_value=30),
+    st.floats(min_value=1.0, max_value=1.4),
+)
+def test_staff_found_keeps_the_promise_and_has_nobody_to_spare(
+    first: float, second: float, worth: float
+) -> None:
+    teams = [team("a", [first]), team("b", [second])]
+    alone = separate_agents(teams)[:, 0]
 
     def simulate(_: int, staff: Mapping[str, int]) -> dict[str, float]:
-        # A stand-in whose pooling is worth `shared` of a full pool; more staff never serves worse.
-        asked.append(dict(staff))
-        helps = shared * staff["both"] / 2
+        # A stand-in for a simulation: apart, each team keeps its promise with just what it needs alone, and one
+        # who can do both is worth between one and 1.4 of the others.
+        helps = worth * staff["both"] / 2
         return {
-            "a": 1 - math.exp(-2.2 * (staff["a"] + helps) / first),
-            "b": 1 - math.exp(-2.2 * (staff["b"] + helps) / second),
+            "a": 1 - math.exp(math.log(0.2) * (staff["a"] + helps) / alone[0]),
+            "b": 1 - math.exp(math.log(0.2) * (staff["b"] + helps) / alone[1]),
         }
 
-    teams = [team("a", [first]), team("b", [second])]
-    groups = [group("a", "a"), group("b", "b"), group("both", "ab", cost=1.3)]
+    groups = [group("a", "a"), group("b", "b"), group("both", "ab", cost=1.2)]
     needed = pooled_requirement(teams, groups, simulate=simulate)
     staff = dict(zip(["a", "b", "both"], needed.agents[:, 0].tolist(), strict=True))
     assert min(simulate(0, staff).values()) >= 0.8 - 1e-8
+    assert staff["a"] + staff["b"] + 1.2 * staff["both"] <= alone.sum() + 1e-9
     for name, count in staff.items():
         if count > 0:
             assert min(simulate(0, {**staff, name: count - 1}).values()) < 0.8
+
+
+def test_cuts_lead_from_the_lower_bound_to_what_the_routing_needs() -> None:
+    def simulate(_: int, staff: Mapping[str, int]) -> dict[str, float]:
+        level = 1 - math.exp(math.log(0.2) * staff["both"] / 39)
+        return {"a": level, "b": level}
+
+    needed = pooled_requirement([team("a", [16]), team("b", [16])], [group("both", "ab")], simulate=simulate)
+    assert (needed.lower.tolist(), needed.agents.tolist(), needed.upper.tolist()) == ([[38]], [[39]], [[40]])
+    assert needed.cuts.tolist() == [2]
 
 
 def test_upper_bound_is_kept_when_the_simulation_is_never_content() -> None:
