@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from app.auth import COOKIE, Keyring
 from app.clock import Clock
 from app.db import floor_rows
 from app.db.engine import Database, open_database
+from app.db.listen import follow_head
 from app.edge import Edge
 from app.errors import AppError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
@@ -93,11 +95,22 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         on_events=feed.publish,
     )
     keyring = Keyring(database, clock, session_s=settings.session_hours * 3600.0)
+    listener: asyncio.Task[None] | None = None
+
+    def heard(seq: int) -> None:
+        if seq > feed.head:
+            feed.advance(seq)
+            switchboard.nudge()
+
     try:
         await feed.start()
         await switchboard.start()
+        if not settings.is_sqlite:
+            listener = asyncio.create_task(follow_head(settings.database_url, database, heard))
         yield House(settings, clock, database, switchboard, keyring, feed)
     finally:
+        if listener is not None:
+            listener.cancel()
         feed.stop()
         await switchboard.stop()
         await database.close()

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import sqlalchemy.exc
 import structlog
 
 from app.clock import Clock
 from app.db import floor_rows
-from app.db.engine import Connection, Database
+from app.db.engine import FAILURES, Connection, Database
 from app.errors import (
     AppError,
     IdempotencyMismatchError,
@@ -37,6 +36,7 @@ from routing.refused import Refused
 
 log = structlog.get_logger()
 
+_NUDGE_S: Final = 1.0
 _CATCH_UP: Final = 5000
 """Beyond so many foreign events the floor is loaded anew instead."""
 
@@ -153,6 +153,7 @@ class Switchboard:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._nudge: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Load the floor and begin to take commands."""
@@ -165,8 +166,9 @@ class Switchboard:
         if task is not None:
             self._wake.set()
             await task
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._nudge):
+            if handle is not None:
+                handle.cancel()
 
     async def submit(self, command: Command, view: View, *, key: Key | None = None) -> Any:
         """Carry out `command` durably and return `view(floor, events)` as it was right after it.
@@ -192,6 +194,15 @@ class Switchboard:
     async def read(self, view: Callable[[Floor], Any]) -> Any:
         """Return `view(floor)` on a floor that has caught up with every committed event."""
         return await self._enqueue(_Request(lambda floor, _: view(floor), self._future()))
+
+    def nudge(self) -> None:
+        """Catch up within a second: another replica has committed, and its timers are now ours too."""
+        if self._nudge is None and self._task is not None:
+            self._nudge = asyncio.get_running_loop().call_later(_NUDGE_S, self._nudged)
+
+    def _nudged(self) -> None:
+        self._nudge = None
+        self._wake.set()
 
     @property
     def policy(self) -> Policy:
@@ -245,7 +256,7 @@ class Switchboard:
                 _resolve(broken.request, AppError())
                 batch = [each for each in batch if each is not broken.request]
                 continue
-            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            except FAILURES as error:
                 self._floor = None
                 log.error("transaction_failed", error=type(error).__name__)
                 failure = StorageUnavailableError(headers={"Retry-After": "1"})

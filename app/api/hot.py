@@ -144,8 +144,7 @@ class HotRoutes:
         except Exception:
             # The outermost frame of the request: the caller gets a problem, the log the traceback.
             log.exception("request_failed", path=scope["path"])
-            error = AppError()
-            status, body, headers = error.status, error.document(), _PROBLEM_HEADERS
+            status, body, headers = AppError.status, AppError().document(), _PROBLEM_HEADERS
         await send(
             {
                 "type": "http.response.start",

@@ -152,12 +152,13 @@ def write_rows(conn: Connection, rows: Mapping[str, Sequence[Row]]) -> None:
 
 
 def _write_at_once(conn: Connection, rows: Mapping[str, Sequence[Row]]) -> None:
-    parameters: list[list[Any]] = []
+    parameters: list[Any] = []
     named = tuple(name for name in WRITES if name in _ALWAYS or rows.get(name))
     for name in named:
         given = rows.get(name)
         columns = WRITES[name].columns
         parameters += map(list, zip(*given, strict=True)) if given else ([] for _ in columns)
+    parameters.append(str(rows["floor"][0][0]))
     conn.exec_driver_sql(_postgres_text(named), tuple(parameters))
 
 
@@ -186,7 +187,8 @@ def _postgres_text(names: tuple[str, ...]) -> str:
             number += 1
             arrays.append(f"${number}::{_array_type(write.table.c[column])}")
         parts.append(f"w_{name} AS ({_postgres_part(write, ', '.join(arrays))})")
-    return f"WITH {', '.join(parts)} SELECT 1"
+    # Other replicas hear of the commit by the sequence number it ended with.
+    return f"WITH {', '.join(parts)} SELECT pg_notify('rondo_events', ${number + 1})"
 
 
 def _postgres_part(write: Write, arrays: str) -> str:

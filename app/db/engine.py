@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
+import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -25,6 +26,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Connection = sa.Connection
 Query = Callable[Concatenate[Connection, P], R]
+
+FAILURES = (sqlalchemy.exc.SQLAlchemyError, OSError)
+"""What a transaction raises when the database did not take it."""
 
 _READERS = 2
 

@@ -1,0 +1,69 @@
+"""Two replicas of the service on one PostgreSQL: one floor, one log."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.settings import Settings
+from tests.app.conftest import furnish, running
+from tests.app.test_contacts import CALL, be_available, post
+
+
+@pytest.mark.postgres
+async def test_replicas_share_the_floor(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as one, running(settings) as two:
+        await furnish(one.house)
+        async with one.client() as first, two.client() as second:
+            await be_available(first)
+            contact = await post(second, "/v1/contacts", CALL)
+            taken = await post(first, f"/v1/offers/{contact['offers'][0]['id']}/accept")
+            assert taken["contact"]["state"] == "connected"
+            again = await second.post(f"/v1/offers/{contact['offers'][0]['id']}/accept")
+            assert again.status_code == 409
+
+
+@pytest.mark.postgres
+async def test_follower_of_one_replica_hears_what_the_other_committed(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as one, running(settings) as two:
+        await furnish(one.house)
+        start = await one.house.switchboard.read(lambda floor: floor.seq)
+        heard: list[int] = []
+
+        async def follow() -> None:
+            async for seq, _ in two.house.feed.follow(start):
+                heard.append(seq)
+                if len(heard) == 20:
+                    return
+
+        follower = asyncio.create_task(follow())
+        async with one.client() as first, two.client() as second:
+            for client in (first, second, first, second, first):
+                await post(client, "/v1/contacts", CALL)
+        await asyncio.wait_for(follower, 10)
+    assert heard == list(range(start + 1, start + 21))
+
+
+@pytest.mark.postgres
+async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(postgres_url: str) -> None:
+    settings = Settings(
+        database_url=postgres_url, worker="off", scheduler=False, log_level="error", clock_speed=20
+    )
+    async with running(settings) as two:
+        async with running(settings) as one:
+            await furnish(one.house)
+            async with one.client() as first:
+                await be_available(first)
+                contact = await post(first, "/v1/contacts", CALL)
+                assert contact["state"] == "offered"
+            await asyncio.sleep(0)
+        feed = two.house.feed
+        async with asyncio.timeout(20):
+            async for _, data in feed.follow(0):
+                if data.startswith(b'{"kind":"offer_ended"'):
+                    break
+        state = await two.house.switchboard.read(lambda floor: floor.agents["ann"].state)
+    assert state == "not_responding"
