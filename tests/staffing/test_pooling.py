@@ -93,7 +93,7 @@ def test_staff_found_keeps_the_promise_and_has_nobody_to_spare(
     alone = separate_agents(teams)[:, 0]
 
     def simulate(_: int, staff: Mapping[str, int]) -> dict[str, float]:
-        # A stand-in for a simulation: apart, each team keeps its promise with just what it needs alone, and one
+        # A stand-in for a simulation: apart, each team keeps its promise with just what it needs, and one
         # who can do both is worth between one and 1.4 of the others.
         helps = worth * staff["both"] / 2
         return {
