@@ -25,7 +25,7 @@ def dispatch(turn: Turn) -> None:
             agents = [floor.agents[agent_id] for agent_id in floor.open_agents]
             floor.open_agents.clear()
             # One offer each and round again, so that several chats do not all go to the first agent.
-            for agent in sorted(agents, key=lambda each: (each.used > 0, each.idle_since, each.id)):
+            for agent in sorted(agents, key=_readiness):
                 if _fill(turn, agent):
                     floor.open_agents[agent.id] = None
             continue
@@ -103,6 +103,10 @@ def offer_to(turn: Turn, contact: Contact, agents: list[Agent], decision: Decisi
             sets=decision.sets,
         )
         turn.emit(OfferMade(at=turn.now, actor=turn.actor, reason=reason, offer=offer, decision=record))
+
+
+def _readiness(agent: Agent) -> tuple[float, float, str]:
+    return (agent.used / agent.capacity, agent.idle_since, agent.id)
 
 
 def _order(turn: Turn, contact: Contact) -> tuple[float, float, int]:

@@ -132,11 +132,11 @@ def is_present(agent: Agent) -> bool:
 def order_key(strategy: str, agent: Agent) -> tuple[float, float]:
     """Return what ranks `agent` under `strategy` whatever the contact; smaller goes first.
 
-    Agents without work come before agents with some. `best_skilled` ranks by the contact's skills first
+    Agents with more of their capacity left come first. `best_skilled` ranks by the contact's skills first
     (see `routing.selection`); this is its tie-break.
     """
     if strategy == "round_robin":
         return (agent.last_offer_at, agent.idle_since)
     if strategy == "least_occupied":
         return (agent.used / agent.capacity, agent.served_s)
-    return (1.0 if agent.used else 0.0, agent.idle_since)
+    return (agent.used / agent.capacity, agent.idle_since)

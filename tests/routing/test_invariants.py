@@ -415,5 +415,5 @@ class FloorMachine(RuleBasedStateMachine):
         return int(ids[which % len(ids)])
 
 
-FloorMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=40)
+FloorMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
 TestFloor = FloorMachine.TestCase

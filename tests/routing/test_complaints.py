@@ -1,0 +1,414 @@
+"""What users of other systems complain about most, and the traps found in their sources: one test each."""
+
+import pytest
+
+from routing import events as ev
+from routing.commands import (
+    Abandon,
+    Accept,
+    ConvertToCallback,
+    Decline,
+    Drain,
+    Identity,
+    MissOffer,
+    PublishPolicy,
+    Receive,
+    Reprioritise,
+    TakeBack,
+    Transfer,
+)
+from routing.decide import decide
+from routing.events import ContactQueued, ContactReceived, decode, encode
+from routing.floor import Floor
+from routing.hours import Hours, Span
+from routing.model import AgentState, Channel, ContactState, Presence, SkillNeed
+from routing.policy import Step
+from routing.refused import Code, Refused
+from tests.builders import NOON, START, Rig, make_agent, make_policy, make_team
+from tests.routing.invariants import find_missed_match, reload
+
+
+def staffed(*names, **changes):
+    """Return a floor with one team whose agents are all available."""
+    rig = Rig(make_policy(make_team(**changes)), *(make_agent(name) for name in names))
+    rig.available(*names)
+    return rig
+
+
+def test_1_waiting_work_is_picked_up_the_moment_somebody_is_free_and_nobody_overtakes_it():
+    rig = staffed("ann")
+    running = rig.answered()
+    first = rig.receive()
+    rig.now += 1.0
+    second = rig.receive()
+    rig.finish(running)
+    assert (rig.asked(first), rig.asked(second)) == (["ann"], [])
+
+
+@pytest.mark.parametrize("moment", ["ringing", "talking", "passing on", "wrapping up"])
+def test_2_agent_is_never_stuck_when_the_call_has_died(moment):
+    rig = staffed("ann", "bob")
+    contact = rig.receive()
+    name = rig.asked(contact)[0]
+    if moment != "ringing":
+        rig.accept(contact)
+    if moment == "passing on":
+        rig.do(Transfer(actor=name, contact_id=contact, team_id="general", warm=True))
+    if moment == "wrapping up":
+        rig.complete(contact)
+    else:
+        rig.do(Abandon(actor="pbx", contact_id=contact))
+    rig.wait(60.0)
+    assert [rig.agent_state(each) for each in ("ann", "bob")] == [AgentState.IDLE] * 2
+    assert rig.floor.offers == {}
+
+
+def test_3_assigned_and_ignored_work_comes_back_and_goes_to_the_next():
+    rig = staffed("ann", "bob")
+    contact = rig.receive()
+    ignoring = rig.asked(contact)[0]
+    rig.wait(20.0)
+    assert rig.asked(contact) == [({"ann", "bob"} - {ignoring}).pop()]
+
+
+def test_4_work_is_spread_evenly_by_itself():
+    names = [f"agent{number}" for number in range(5)]
+    rig = staffed(*names, wrap_up_s=0.0)
+    for _ in range(50):
+        contact = rig.answered()
+        rig.now += 30.0
+        rig.complete(contact)
+    assert [rig.agent(name).handled for name in names] == [10] * 5
+
+
+def test_5_capacity_is_respected_and_chats_go_to_whoever_has_fewer():
+    rig = staffed("ann", "bob")
+    used = []
+    for _ in range(8):
+        rig.receive(channel=Channel.CHAT)
+        rig.now += 1.0
+        used.append(sorted(rig.agent(name).used for name in ("ann", "bob")))
+    assert used[:4] == [[0, 30], [30, 30], [30, 60], [60, 60]]
+    assert used[-1] == [90, 90]
+
+
+def test_6_work_does_not_go_to_agents_who_are_not_there():
+    rig = Rig(make_policy(heartbeat_s=60.0), *(make_agent(name) for name in ("ann", "bob", "cid", "dan")))
+    rig.available("ann", "bob", "cid")
+    rig.leaves("bob", Presence.OFFLINE)
+    rig.do(Drain(actor="lead", agent_id="cid"))
+    rig.wait(60.0)
+    assert rig.asked(rig.receive()) == []
+
+
+def test_6_agents_who_were_away_for_a_moment_are_not_thrown_out_for_ever():
+    rig = staffed("ann", not_responding_s=300.0)
+    contact = rig.receive()
+    rig.wait(20.0 + 300.0)
+    assert rig.asked(contact) == ["ann"]
+
+
+def test_7_nobody_starves_under_a_stream_of_urgent_contacts():
+    rig = staffed("ann", priority_credit_s=60.0, wrap_up_s=0.0)
+    running = rig.answered()
+    plain = rig.receive(priority=0)
+    for _ in range(30):
+        rig.now += 20.0
+        rig.receive(priority=5)
+        rig.complete(running)
+        running = next(c.id for c in rig.floor.contacts.values() if c.offer_ids)
+        rig.accept(running)
+    assert rig.state(plain) is not ContactState.QUEUED
+    assert rig.contact(plain).connected_at - NOON <= 60.0 * 5 + 20.0
+
+
+def test_8_no_contact_waits_while_an_agent_it_may_have_is_free():
+    rig = Rig(
+        make_policy(
+            make_team("general", steps=(Step(after_s=20.0, teams=("orders",)),)), make_team("orders")
+        ),
+        make_agent("ann", teams=("orders",)),
+        make_agent("bob", teams=("general",), languages=("de",)),
+    )
+    rig.available("ann", "bob")
+    for language in ("de", None, "fr"):
+        rig.receive(team_id="general", language=language)
+        assert find_missed_match(rig.floor) is None
+    rig.wait(30.0)
+    assert find_missed_match(rig.floor) is None
+
+
+def test_9_callback_takes_the_callers_own_place_and_no_other():
+    rig = Rig()
+    before = rig.receive()
+    rig.now += 1.0
+    call = rig.receive()
+    rig.now += 1.0
+    after = rig.receive()
+    rig.do(ConvertToCallback(actor="pbx", contact_id=call))
+    callback = rig.happened(ContactReceived)[-1].contact.id
+    assert [rig.floor.position(rig.contact(each)) for each in (before, callback, after)] == [1, 2, 3]
+
+
+def test_9_there_are_never_more_callbacks_under_way_than_agents():
+    rig = staffed("ann")
+    rig.receive(channel=Channel.CALLBACK)
+    second = rig.receive(channel=Channel.CALLBACK)
+    assert rig.asked(second) == []
+
+
+def test_10_wrap_up_of_one_team_keeps_the_agent_from_the_work_of_another():
+    policy = make_policy(make_team("orders", wrap_up_s=60.0), make_team("care", wrap_up_s=5.0))
+    rig = Rig(policy, make_agent(teams=("orders", "care")))
+    rig.available("ann")
+    contact = rig.answered(team_id="orders")
+    rig.complete(contact)
+    waiting = rig.receive(team_id="care")
+    rig.wait(59.0)
+    assert (rig.asked(waiting), rig.agent_state("ann")) == ([], AgentState.WRAP_UP)
+    rig.wait(1.0)
+    assert rig.asked(waiting) == ["ann"]
+
+
+def test_11_two_nodes_never_connect_one_contact_twice():
+    rig = staffed("ann", "bob", broadcast=2)
+    first, second = rig.pending(rig.receive())
+    other = reload(rig.floor)
+    here = decide(rig.floor, Accept(actor="ann", offer_id=first), rig.now)
+    assert not isinstance(here, Refused)
+    for event in here:
+        other.apply(decode(encode(event)))
+    other.settle()
+    there = decide(other, Accept(actor="bob", offer_id=second), rig.now)
+    assert isinstance(there, Refused)
+    assert there.code is Code.OFFER_GONE
+
+
+def test_12_nothing_waits_for_a_lock_one_command_is_one_turn():
+    # What deadlocks there is one synchronous function here: the outcome is there when it returns.
+    rig = staffed("ann")
+    outcome = decide(rig.floor, Receive(actor="pbx", channel=Channel.VOICE, identity=Identity()), rig.now)
+    assert [type(event) for event in outcome] == [
+        ev.CustomerAdded,
+        ev.TicketOpened,
+        ev.ContactReceived,
+        ev.ContactQueued,
+        ev.OfferMade,
+    ]
+
+
+def test_13_first_agent_is_not_charged_for_the_time_after_a_transfer():
+    rig = staffed("ann", "bob", wrap_up_s=0.0)
+    contact = rig.receive()
+    first = rig.asked(contact)[0]
+    rig.accept(contact)
+    rig.now += 120.0
+    rig.do(Transfer(actor=first, contact_id=contact, team_id="general"))
+    rig.accept(contact)
+    rig.now += 3600.0
+    rig.complete(contact)
+    second = ({"ann", "bob"} - {first}).pop()
+    assert (rig.agent(first).served_s, rig.agent(second).served_s) == (120.0, 3600.0)
+
+
+def test_13_segments_add_up_to_the_contact():
+    rig = staffed("ann", "bob")
+    contact = rig.answered()
+    rig.now += 60.0
+    giver = rig.contact(contact).agent_id
+    rig.do(Transfer(actor=giver, contact_id=contact, team_id="general", warm=True))
+    rig.now += 7.0
+    rig.do(TakeBack(actor=giver, contact_id=contact))
+    rig.now += 30.0
+    rig.complete(contact)
+    mine = [each for each in rig.segments if each.contact_id == contact]
+    assert sum(each.ended_at - each.queued_at for each in mine) == rig.now - NOON
+
+
+def test_14_everything_can_be_told_again_from_the_log():
+    rig = staffed("ann", "bob")
+    contact = rig.answered()
+    rig.receive()
+    rig.wait(25.0)
+    rig.do(Abandon(actor="pbx", contact_id=contact))
+    again = Floor(START)
+    for event in rig.log:
+        again.apply(decode(encode(event)))
+    assert again.snapshot() == rig.floor.snapshot()
+
+
+def test_14_abandoned_contact_is_counted_once_with_the_time_it_waited():
+    rig = Rig()
+    contact = rig.receive()
+    rig.wait(42.0)
+    rig.do(Abandon(actor="pbx", contact_id=contact))
+    assert [(s.outcome, s.ended_at - s.queued_at) for s in rig.segments] == [("abandoned", 42.0)]
+
+
+def test_15_agents_phone_stops_ringing_when_the_caller_has_left():
+    rig = staffed("ann")
+    contact = rig.receive()
+    offer = rig.pending(contact)[0]
+    rig.do(Abandon(actor="pbx", contact_id=contact))
+    assert rig.refused(Accept(actor="ann", offer_id=offer)).code is Code.OFFER_GONE
+    assert rig.agent("ann").offer_ids == ()
+
+
+def test_15_one_agent_is_never_rung_twice_for_one_contact():
+    rig = staffed("ann", "bob", broadcast=5)
+    assert sorted(rig.asked(rig.receive())) == ["ann", "bob"]
+
+
+def test_15_one_agent_hanging_up_does_not_drop_the_contact():
+    rig = staffed("ann", "bob", broadcast=2)
+    contact = rig.receive()
+    rig.do(MissOffer(actor="pbx", offer_id=rig.pending(contact)[0]))
+    assert rig.state(contact) is ContactState.OFFERED
+
+
+def test_16_one_person_is_accountable_from_the_first_second_to_the_last():
+    rig = staffed("ann", "bob")
+    owners = []
+    contact = rig.receive()
+    owners.append(rig.ticket(contact).owner_id)
+    first = rig.asked(contact)[0]
+    rig.accept(contact)
+    owners.append(rig.ticket(contact).owner_id)
+    rig.do(Transfer(actor=first, contact_id=contact, team_id="general"))
+    rig.accept(contact)
+    owners.append(rig.ticket(contact).owner_id)
+    rig.finish(contact)
+    owners.append(rig.ticket(contact).owner_id)
+    assert owners == ["lead", first, first, first]
+
+
+def test_17_skill_own_agent_and_priority_of_the_caller_count():
+    rig = Rig(
+        None,
+        make_agent("ann", skills={"contracts": 5}),
+        make_agent("bob", skills={"contracts": 2}),
+    )
+    rig.available("ann", "bob")
+    assert rig.asked(rig.receive(skills=(SkillNeed("contracts", 4),))) == ["ann"]
+    assert rig.asked(rig.receive(preferred_agent_id="bob")) == ["bob"]
+    plain, gold = rig.receive(), rig.receive(priority=5)
+    assert rig.floor.position(rig.contact(gold)) < rig.floor.position(rig.contact(plain))
+
+
+def test_18_customer_is_told_the_place_and_may_choose_the_team():
+    rig = Rig(make_policy(make_team("general"), make_team("orders")))
+    rig.receive(team_id="orders")
+    rig.now += 1.0
+    contact = rig.receive(team_id="orders")
+    assert rig.contact(contact).team_id == "orders"
+    assert rig.floor.position(rig.contact(contact)) == 2
+
+
+def test_19_business_hours_know_the_lunch_break():
+    lunch = Hours(time_zone="UTC", week=((Span("00:00", "02:30"), Span("03:30", "24:00")),) * 7)
+    rig = Rig(make_policy(make_team(hours=lunch)))
+    assert rig.state(rig.receive()) is ContactState.REJECTED
+    callback = rig.receive(channel=Channel.CALLBACK)
+    assert rig.contact(callback).scheduled_at == NOON + 50 * 60.0
+
+
+def test_20_priority_of_a_waiting_caller_acts_at_once():
+    rig = staffed("ann")
+    running = rig.answered()
+    rig.receive()
+    rig.now += 1.0
+    second = rig.receive()
+    rig.do(Reprioritise(actor="lead", contact_id=second, priority=5))
+    rig.finish(running)
+    assert rig.asked(second) == ["ann"]
+
+
+def test_20_reject_neither_ends_the_call_nor_rings_the_same_agent_in_a_loop():
+    rig = staffed("ann")
+    contact = rig.receive()
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    assert (rig.state(contact), rig.asked(contact)) == (ContactState.QUEUED, [])
+
+
+def test_trap_1_rules_are_not_frozen_at_entry():
+    rig = Rig(make_policy(make_team("general"), make_team("orders")), make_agent(teams=("orders",)))
+    rig.available("ann")
+    contact = rig.receive(team_id="general")
+    rig.wait(10.0)
+    helped = make_team("general", steps=(Step(after_s=10.0, teams=("orders",)),))
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(helped, make_team("orders"), version=2)))
+    assert rig.asked(contact) == ["ann"]
+
+
+def test_trap_1_answer_counts_when_it_happens_not_at_the_hang_up():
+    rig = staffed("ann")
+    rig.receive()
+    offer = next(iter(rig.floor.offers))
+    events = rig.do(Accept(actor="ann", offer_id=offer))
+    assert isinstance(events[0], ev.ContactConnected)
+
+
+def test_trap_2_heavier_queue_that_may_not_use_an_agent_does_not_block_the_agent():
+    policy = make_policy(make_team("general"), make_team("vip", weight=100.0))
+    rig = Rig(policy, make_agent(teams=("general", "vip")))
+    rig.receive(team_id="vip", skills=(SkillNeed("contracts", 5),))
+    rig.now += 500.0
+    plain = rig.receive(team_id="general")
+    rig.available("ann")
+    assert rig.asked(plain) == ["ann"]
+
+
+def test_trap_3_coming_back_after_a_week_does_not_make_an_agent_the_longest_idle():
+    rig = Rig(None, make_agent("ann"), make_agent("bob"))
+    rig.available("bob")
+    rig.now += 7 * 86_400.0
+    rig.leaves("bob")
+    rig.available("bob")
+    rig.now += 1.0
+    rig.available("ann")
+    assert rig.asked(rig.receive()) == ["bob"]
+
+
+def test_trap_4_offer_is_claimed_in_one_step_and_the_loser_is_told():
+    rig = staffed("ann", "bob", broadcast=2)
+    first, second = rig.pending(rig.receive())
+    rig.do(Accept(actor="ann", offer_id=first))
+    assert rig.refused(Accept(actor="bob", offer_id=second)).code is Code.OFFER_GONE
+
+
+def test_trap_5_ringing_an_absent_minded_expert_does_not_hold_up_the_relaxation():
+    policy = make_policy(
+        make_team("general", steps=(Step(after_s=15.0, teams=("orders",)),)), make_team("orders")
+    )
+    rig = Rig(policy, make_agent("ann"), make_agent("bob", teams=("orders",)))
+    rig.available("ann", "bob")
+    contact = rig.receive(team_id="general")
+    rig.wait(20.0)
+    assert rig.asked(contact) == ["bob"]
+
+
+def test_trap_6_missed_chat_does_not_sign_the_agent_off():
+    rig = staffed("ann", not_responding_s=60.0)
+    rig.receive(channel=Channel.CHAT)
+    rig.wait(30.0)
+    assert rig.agent("ann").presence is Presence.AVAILABLE
+    rig.wait(60.0)
+    assert not rig.agent("ann").not_responding
+
+
+def test_trap_9_callback_neither_jumps_nor_falls_when_it_is_created():
+    rig = Rig()
+    rig.now += 100.0
+    waiting = rig.receive()
+    rig.now += 100.0
+    callback = rig.receive(channel=Channel.CALLBACK)
+    later = rig.receive()
+    places = [rig.floor.position(rig.contact(each)) for each in (waiting, callback, later)]
+    assert places == [1, 2, 3]
+    assert rig.happened(ContactQueued)[1].enqueued_at == NOON + 200.0
+
+
+def test_trap_10_assignment_is_always_an_offer_that_must_be_answered():
+    rig = staffed("ann")
+    contact = rig.receive()
+    assert (rig.state(contact), rig.contact(contact).agent_id) == (ContactState.OFFERED, None)
