@@ -1,0 +1,1 @@
+"""Simulated callers and agents, who use a running service from outside, over its public HTTP API."""
