@@ -12,7 +12,7 @@ from app.api.hot import Call, hot, idempotency_key
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
 from app.db import contacts as rows
-from app.errors import NotFoundError
+from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
 from app.identify import identity
 from app.switchboard import Answer, Found
@@ -82,9 +82,16 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
 async def _carry_out(
     house: House, who: Principal, call: Call, command: cmd.Command, contact_id: int
 ) -> Answer:
-    answer: Answer = await house.switchboard.submit(
-        command, contact_answer(200, contact_id), key=idempotency_key(call, who)
-    )
+    try:
+        answer: Answer = await house.switchboard.submit(
+            command, contact_answer(200, contact_id), key=idempotency_key(call, who)
+        )
+    except NotFoundError:
+        ended = await house.database.read(rows.find_contact, contact_id)
+        if ended is None:
+            raise
+        state = ended.contact.state
+        raise WrongStateError(f"Contact {contact_id} is {state}; it has ended.", state=state) from None
     return answer
 
 

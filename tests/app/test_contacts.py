@@ -206,8 +206,14 @@ async def test_abandoned_contact_can_not_be_completed(client: httpx.AsyncClient)
     await post(client, f"/v1/contacts/{contact['id']}/abandon")
     before = (await client.get("/readyz")).json()["seq"]
     answer = await client.post(f"/v1/contacts/{contact['id']}/complete")
-    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/wrong-state")
+    assert answer.json()["state"] == "abandoned"
     assert (await client.get("/readyz")).json()["seq"] == before
+
+
+async def test_contact_that_never_was_can_not_be_completed(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/contacts/4711/complete")
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
 async def test_waiting_contact_can_not_be_completed(client: httpx.AsyncClient) -> None:
