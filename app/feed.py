@@ -39,7 +39,7 @@ class Feed:
 
     def publish(self, first_seq: int, encoded: list[bytes]) -> None:
         """Take in what this process has committed."""
-        if first_seq > self.head + 1:
+        if self._recent and self._recent[-1][0] + 1 != first_seq:
             # Another replica committed in between: memory would have a hole, the database has none.
             self._recent.clear()
         self._recent.extend((first_seq + i, data) for i, data in enumerate(encoded))
@@ -66,7 +66,7 @@ class Feed:
     async def _after(self, after: int) -> list[tuple[int, bytes]]:
         if after >= self.head:
             return []
-        if self._recent and self._recent[0][0] <= after + 1:
+        if self._recent and self._recent[0][0] <= after + 1 <= self._recent[-1][0]:
             skip = after + 1 - self._recent[0][0]
             return [self._recent[i] for i in range(skip, min(len(self._recent), skip + _PAGE))]
         rows = await self._database.read(floor_rows.events_after, after, _PAGE)
