@@ -150,3 +150,27 @@ class StorageUnavailableError(AppError):
     status = 503
     slug = "storage-unavailable"
     title = "The database is not available; nothing was done"
+
+
+class NoHistoryError(AppError):
+    """A team has no recorded contacts before the days that are to be forecast."""
+
+    status = 409
+    slug = "no-history"
+    title = "There is no history to forecast from"
+
+
+class CannotPlanError(AppError):
+    """What is known does not allow the forecast, requirement or roster that was asked for."""
+
+    status = 422
+    slug = "cannot-plan"
+    title = "This can't be planned from what is known"
+
+
+class WorkerLostError(AppError):
+    """The process that did the work ended before it was done."""
+
+    status = 500
+    slug = "worker-lost"
+    title = "The worker stopped while it did this"

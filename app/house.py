@@ -10,8 +10,10 @@ from app.auth import Keyring
 from app.clock import Clock
 from app.db.engine import Database
 from app.feed import Feed
+from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
+from app.worker import Worker
 
 
 @dataclass(slots=True)
@@ -24,6 +26,9 @@ class House:
     switchboard: Switchboard
     keyring: Keyring
     feed: Feed
+    worker: Worker | None = None
+    """Carries out planning runs in this process; None when that is left to `rondo worker`."""
+    scheduler: Scheduler | None = None
 
 
 def house_of(request: Request) -> House:

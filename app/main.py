@@ -15,21 +15,39 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from app import logs
-from app.api import admin, agents, contacts, events, health, offers, policies, queues, tickets
+from app.api import (
+    admin,
+    agents,
+    contacts,
+    events,
+    forecasts,
+    health,
+    history,
+    offers,
+    plans,
+    policies,
+    queues,
+    runs,
+    staff,
+    tickets,
+)
 from app.api.hot import ROUTES, HotRoutes, describe, malformed
 from app.auth import COOKIE, Keyring
 from app.clock import Clock
 from app.db import floor_rows
 from app.db.engine import Database, open_database
+from app.db.leader import leadership
 from app.db.listen import follow_head
 from app.edge import Edge
 from app.errors import AppError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
 from app.house import House
+from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
 from app.web import live, sign_in, static_files
+from app.worker import Worker
 
 ROUTERS = (
     contacts.router,
@@ -39,6 +57,11 @@ ROUTERS = (
     tickets.router,
     events.router,
     policies.router,
+    history.router,
+    runs.router,
+    forecasts.router,
+    plans.router,
+    staff.router,
     admin.router,
     health.router,
     sign_in.router,
@@ -57,7 +80,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
     """Return the application as a server gets it: hot routes first, then the edge, then FastAPI."""
-    edge = Edge(api, max_body=settings.max_body_bytes)
+    larger = {history.IMPORT_PATH: settings.max_import_bytes}
+    edge = Edge(api, max_body=settings.max_body_bytes, larger=larger)
     return HotRoutes(edge, lambda: api.state.house, max_body=settings.max_body_bytes, routes=ROUTES)
 
 
@@ -66,7 +90,10 @@ def create_api(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with open_house(settings) as house, live.Broadcaster(house).running() as broadcaster:
+        async with (
+            open_house(settings, background=True) as house,
+            live.Broadcaster(house).running() as broadcaster,
+        ):
             api.state.house = house
             api.state.broadcaster = broadcaster
             yield
@@ -82,8 +109,11 @@ def create_api(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Start the running parts, in order, and stop them in the opposite one."""
+async def open_house(settings: Settings, *, background: bool = False) -> AsyncIterator[House]:
+    """Start the running parts, in order, and stop them in the opposite one.
+
+    Worker and scheduler run where `background` is set and the settings want them.
+    """
     database = open_database(settings)
     clock = Clock(speed=settings.clock_speed, start_at=await _start_at(settings, database))
     feed = Feed(database)
@@ -96,6 +126,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     )
     keyring = Keyring(database, clock, session_s=settings.session_hours * 3600.0)
     listener: asyncio.Task[None] | None = None
+    house: House | None = None
 
     def heard(seq: int) -> None:
         if seq > feed.head:
@@ -107,13 +138,40 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         await switchboard.start()
         if not settings.is_sqlite:
             listener = asyncio.create_task(follow_head(settings.database_url, database, heard))
-        yield House(settings, clock, database, switchboard, keyring, feed)
+        house = House(settings, clock, database, switchboard, keyring, feed)
+        if background:
+            await _start_planning(house)
+        yield house
     finally:
+        if house is not None:
+            await _stop_planning(house)
         if listener is not None:
             listener.cancel()
         feed.stop()
         await switchboard.stop()
         await database.close()
+
+
+async def _start_planning(house: House) -> None:
+    settings = house.settings
+    if settings.worker == "embedded":
+        house.worker = Worker(house.database, house.clock, processes=settings.worker_processes)
+        await house.worker.start()
+    if settings.scheduler:
+        house.scheduler = Scheduler(
+            house.database,
+            house.clock,
+            leadership(settings),
+            on_run=house.worker.wake if house.worker is not None else lambda: None,
+        )
+        await house.scheduler.start()
+
+
+async def _stop_planning(house: House) -> None:
+    if house.scheduler is not None:
+        await house.scheduler.stop()
+    if house.worker is not None:
+        await house.worker.stop()
 
 
 async def _start_at(settings: Settings, database: Database) -> float | None:

@@ -16,6 +16,9 @@ from app.db.upsert import upsert
 COLUMNS: Final = ("offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
 LIVE_INTERVAL_S: Final = 900
 
+PastRow = tuple[Any, ...]
+"""Length of the interval in s, its start (epoch s), then the sums in the order of COLUMNS."""
+
 _LIVE_CHANNELS: Final = ("voice", "callback", "chat")
 """Channels whose contacts wait for an agent; letters are worked off when it is quiet."""
 
@@ -74,7 +77,7 @@ def put_waits(conn: Connection, days: Sequence[DayWaits]) -> None:
 
 def imported_intervals(
     conn: Connection, team: str, *, start: float = 0, end: float | None = None
-) -> list[IntervalRow]:
+) -> list[PastRow]:
     """Return a team's imported intervals that begin in [start, end), all channels, oldest first."""
     t = history_interval.c
     sums = (sa.func.sum(t[name]) for name in COLUMNS)
@@ -86,31 +89,24 @@ def imported_intervals(
     )
     if end is not None:
         query = query.where(t.starts_at < end)
-    return [
-        IntervalRow(team, "", int(row[0]), int(row[1]), tuple(map(float, row[2:])))
-        for row in conn.execute(query)
-    ]
+    return [tuple(row) for row in conn.execute(query)]
 
 
 def live_intervals(
     conn: Connection, team: str, *, start: float = 0, end: float | None = None
-) -> list[IntervalRow]:
+) -> list[PastRow]:
     """Return the quarters of an hour that the service itself met, oldest first; none where nothing came."""
     t = interval_stat.c
-    wait = sa.func.sum(t.wait_s + t.abandon_wait_s)
     sums = [sa.func.sum(t[name]) for name in COLUMNS if name != "wait_s"]
     query = (
-        sa.select(t.starts_at, *sums, wait)
+        sa.select(sa.literal(LIVE_INTERVAL_S), t.starts_at, *sums, sa.func.sum(t.wait_s + t.abandon_wait_s))
         .where(t.team_id == team, t.channel.in_(_LIVE_CHANNELS), t.starts_at >= start)
         .group_by(t.starts_at)
         .order_by(t.starts_at)
     )
     if end is not None:
         query = query.where(t.starts_at < end)
-    return [
-        IntervalRow(team, "", LIVE_INTERVAL_S, int(row[0]), tuple(map(float, row[1:])))
-        for row in conn.execute(query)
-    ]
+    return [tuple(row) for row in conn.execute(query)]
 
 
 def observed_live(conn: Connection) -> list[int]:

@@ -125,6 +125,12 @@ def note_progress(conn: Connection, worker: str, run_id: int, share: float, mess
     )
 
 
+def any_lost(conn: Connection, silent_since: float) -> bool:
+    """Return whether a run's worker has been silent since then."""
+    query = sa.select(run.c.id).where(run.c.state == "running", run.c.heartbeat_at < silent_since).limit(1)
+    return conn.scalar(query) is not None
+
+
 def requeue_lost(conn: Connection, *, silent_since: float, now: float) -> list[tuple[int, str]]:
     """Queue runs of dead workers anew, once; fail those that were lost before. Return (id, new state)."""
     lost = conn.execute(
@@ -232,6 +238,13 @@ def is_open(conn: Connection, job: str) -> bool:
     """Return whether a run of `job` is queued or running."""
     query = sa.select(run.c.id).where(run.c.job == job, run.c.state.in_(OPEN)).limit(1)
     return conn.scalar(query) is not None
+
+
+def last_done_at(conn: Connection, kind: str) -> float | None:
+    """Return when a run of `kind` last ended well, or None."""
+    query = sa.select(sa.func.max(run.c.finished_at)).where(run.c.kind == kind, run.c.state == "done")
+    found: float | None = conn.scalar(query)
+    return found
 
 
 def _run(row: Any) -> Run:

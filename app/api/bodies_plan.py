@@ -1,0 +1,107 @@
+"""Bodies about planning: runs, plans, time off, wishes, corrections, special days."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from app.api.bodies import Body, Short, Slug
+from app.planning.params import ForecastParams, RequireParams, RosterParams
+
+_MOST_DAYS_OFF = 366
+
+
+class NewForecastRun(Body):
+    """Forecast one team or all."""
+
+    kind: Literal["forecast"]
+    params: ForecastParams = ForecastParams()
+
+
+class NewRequireRun(Body):
+    """Work out how many agents each interval of a week needs."""
+
+    kind: Literal["require"]
+    params: RequireParams = RequireParams()
+
+
+class NewRosterRun(Body):
+    """Make a draft roster of one week or a few."""
+
+    kind: Literal["roster"]
+    params: RosterParams = RosterParams()
+
+
+NewRun = Annotated[NewForecastRun | NewRequireRun | NewRosterRun, Field(discriminator="kind")]
+
+
+class Days(Body):
+    """Local dates, both included."""
+
+    first_on: date
+    last_on: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Days:
+        if not 0 <= (self.last_on - self.first_on).days < _MOST_DAYS_OFF:
+            raise ValueError("last_on must not come before first_on, nor a year after it")
+        return self
+
+
+class NewTimeOff(Days):
+    """Days off for an agent; a key of the agent's own asks, one that may plan grants at once."""
+
+    agent: Slug
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")] = "holiday"
+    note: Short = ""
+    state: Literal["requested", "granted"] = "granted"
+
+
+class Decision(Body):
+    """Why something that was asked for is granted or refused."""
+
+    reason: Short = ""
+
+
+class NewWish(Body):
+    """What an agent would like on a date: to work (maybe a certain shift), or not to."""
+
+    agent: Slug
+    on: date
+    works: bool
+    shift: Annotated[str, StringConstraints(max_length=40)] | None = None
+    weight: Annotated[int, Field(ge=1, le=10)] = 1
+
+
+class NewSpecialDay(Days):
+    """Days of which the planner knows something; the same name lets later ones learn from earlier ones."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80)]
+    effect: Annotated[
+        float | None, Field(ge=0, le=10, description="Factor on an ordinary day; none: learnt.")
+    ] = None
+    team: Slug | None = None
+
+
+class NewOverride(Body):
+    """A correction of a forecast from `since` until before `until`; it survives the next forecast."""
+
+    team: Slug
+    since: AwareDatetime
+    until: AwareDatetime
+    factor: Annotated[float, Field(ge=0, le=100)] | None = None
+    value: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    handle_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    reason: Short = ""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> NewOverride:
+        if self.until <= self.since:
+            raise ValueError("until must come after since")
+        if self.factor is not None and self.value is not None:
+            raise ValueError("give a factor or a value, not both")
+        if self.factor is None and self.value is None and self.handle_s is None:
+            raise ValueError("give a factor, a value or handle_s")
+        return self

@@ -1,0 +1,293 @@
+"""Forecasts and requirements: what each team will meet, how sure that is, and how many agents it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from app.api.bodies_plan import NewOverride, NewSpecialDay
+from app.auth import Principal, requires
+from app.clock import isoformat
+from app.db import forecasts
+from app.db.engine import Connection
+from app.errors import MalformedRequestError, NotFoundError
+from app.house import house_of
+from app.planning.forecasting import between, forecast_from, intervals_json
+from app.planning.params import Week
+from app.planning.past import coming_week, week_span
+from app.planning.terms import Planning, SiteTerms, TeamTerms, read_planning, week_of
+from staffing.intervals import intervals_between, utc_iso
+
+router = APIRouter(prefix="/v1", tags=["forecasts"])
+
+Reader = Annotated[Principal, Depends(requires("plans:read"))]
+Writer = Annotated[Principal, Depends(requires("plans:write"))]
+WeekQuery = Annotated[Week | None, Query(description="None: the coming week.")]
+
+_NAMES: Final = ("volume", "handle_s", "load", "required", "rostered", "service_level", "asa_s", "occupancy")
+
+
+@router.get("/forecasts", summary="The newest forecast of each team.")
+async def list_forecasts(request: Request, _: Reader) -> dict[str, Any]:
+    """Return per team {team, id, made_at, first_on, last_on}; null values where there is none."""
+    house = house_of(request)
+    planning = await house.database.read(read_planning)
+    items = []
+    for team in planning.policy.teams:
+        row = await house.database.read(forecasts.latest_forecast, team)
+        items.append(
+            {
+                "team": team,
+                "id": row.id if row else None,
+                "made_at": isoformat(row.made_at) if row else None,
+                "first_on": row.first_on if row else None,
+                "last_on": row.last_on if row else None,
+            }
+        )
+    return {"items": items, "next": None}
+
+
+@router.get(
+    "/forecasts/{team}",
+    summary="A team's forecast of a week, with its band, its backtest and how busy it will be.",
+    description="`items`: per interval `starts_at`, `on`, `clock`, `volume` (with the planners' "
+    "corrections), `forecast` (without), `overridden`, `low` and `high` (10 % and 90 % quantile), "
+    "`handle_s`, `load` (erlangs), `busyness` (closed, quiet, normal, busy, peak) and its `reason`. "
+    "`backtest.scores`: WAPE of every model by distance in open days; `backtest.choices`: the one taken; "
+    "`outliers`, `effects` of special days, `notes`.",
+)
+async def get_forecast(
+    request: Request,
+    team: str,
+    _: Reader,
+    week: WeekQuery = None,
+    forecast_id: Annotated[int | None, Query(alias="id", ge=1, description="An older version.")] = None,
+) -> dict[str, Any]:
+    """Return a forecast; NotFoundError while the team has none for the week."""
+    house = house_of(request)
+    planning = await house.database.read(read_planning)
+    known_team(planning, team)
+    week_on = chosen_week(planning, week, house.clock.now())
+    since, until = week_span(planning.grid, week_on, 7)
+    row, overrides = await house.database.read(_stored, team, week_on, forecast_id, since)
+    if row is None:
+        raise NotFoundError(f"There is no forecast of {team} for the week of {week_on}; start a run of it.")
+    expected = between(forecast_from(team, row.data), since, until)
+    items = await asyncio.to_thread(
+        intervals_json, expected, overrides, handle_s=planning.team(team).handle_s or 300.0
+    )
+    meta = {name: row.data[name] for name in ("first_on", "last_on", "minutes", "zone")}
+    learnt = {name: row.data[name] for name in ("backtest", "effects", "outliers", "notes")}
+    return {
+        "team": team,
+        "id": row.id,
+        "week": week_on.isoformat(),
+        "made_at": isoformat(row.made_at),
+        **meta,
+        "items": items,
+        "overrides": [override_json(each) for each in overrides],
+        **learnt,
+    }
+
+
+@router.get(
+    "/requirements",
+    summary="The agents that each team and interval of a week need.",
+    description="`intervals`: interval starts. `teams.{team}`: columns of the same length: `volume`, "
+    "`handle_s`, `load`, `required` (agents taking work), `rostered` (people to put on the roster, shrinkage "
+    "added), `service_level`, `asa_s`, `occupancy` that `required` agents give, `binding` (the target one "
+    "agent fewer would break, or closed); with `targets`, `shrinkage`, `patience_s`.",
+)
+async def list_requirements(request: Request, _: Reader, week: WeekQuery = None) -> dict[str, Any]:
+    """Return the requirement of a week; `teams` is empty while there is none."""
+    house = house_of(request)
+    planning = await house.database.read(read_planning)
+    week_on = chosen_week(planning, week, house.clock.now())
+    rows = await house.database.read(forecasts.list_requirements, week_on.isoformat())
+    many = max((len(row.data["required"]) for row in rows), default=0)
+    days = max((row.data["days"] for row in rows), default=7)
+    starts = intervals_between(planning.grid, week_on, week_on + timedelta(days=days - 1))[:many]
+    return {
+        "week": week_on.isoformat(),
+        "minutes": rows[0].data["minutes"] if rows else planning.grid.minutes,
+        "intervals": [utc_iso(int(at)) for at in starts],
+        "teams": {
+            row.team: {
+                "id": row.id,
+                "forecast_id": row.forecast_id,
+                "made_at": isoformat(row.made_at),
+                **{name: row.data[name] for name in (*_NAMES, "binding")},
+                **{name: row.data[name] for name in ("targets", "shrinkage", "patience_s", "patience_from")},
+            }
+            for row in rows
+        },
+    }
+
+
+@router.get("/overrides", summary="The planners' corrections of forecasts.")
+async def list_overrides(request: Request, _: Reader, team: str | None = None) -> dict[str, Any]:
+    """Return the corrections of one team or all, in the order in which they are applied."""
+    found = await house_of(request).database.read(forecasts.list_overrides, team)
+    return {"items": [override_json(each) for each in found], "next": None}
+
+
+@router.post("/overrides", status_code=201, summary="Correct a forecast; it holds for later ones too.")
+async def add_override(request: Request, given: NewOverride, who: Writer) -> dict[str, Any]:
+    """Store a correction: a factor on, or a value in place of, the contacts per interval; or handle time."""
+    house = house_of(request)
+    planning = await house.database.read(read_planning)
+    planning.check_team(given.team)
+    values = {
+        "team_id": given.team,
+        "since_at": given.since.timestamp(),
+        "until_at": given.until.timestamp(),
+        "factor": given.factor,
+        "value": given.value,
+        "handle_s": given.handle_s,
+        "reason": given.reason,
+        "made_at": house.clock.now(),
+        "made_by": who.actor,
+    }
+    new_id = await house.database.tx(forecasts.add_override, values)
+    rows = await house.database.read(forecasts.list_overrides, given.team)
+    return override_json(next(row for row in rows if row.id == new_id))
+
+
+@router.delete("/overrides/{override_id}", status_code=204, summary="Take a correction back.")
+async def delete_override(request: Request, override_id: int, _: Writer) -> None:
+    """Forget a correction."""
+    if not await house_of(request).database.tx(forecasts.delete_override, override_id):
+        raise NotFoundError(f"There is no correction {override_id}.")
+
+
+@router.get("/special-days", summary="Days that the planners know something about.")
+async def list_special_days(request: Request, _: Reader) -> dict[str, Any]:
+    """Return every special day, past and to come; public holidays are known without."""
+    rows = await house_of(request).database.read(forecasts.list_special_days)
+    return {"items": [_special_json(row) for row in rows], "next": None}
+
+
+@router.post("/special-days", status_code=201, summary="Tell of a special day.")
+async def add_special_day(request: Request, given: NewSpecialDay, who: Writer) -> dict[str, Any]:
+    """Store a special day."""
+    house = house_of(request)
+    if given.team is not None:
+        (await house.database.read(read_planning)).check_team(given.team)
+    values: dict[str, Any] = {
+        "name": given.name,
+        "first_on": given.first_on.isoformat(),
+        "last_on": given.last_on.isoformat(),
+        "effect": given.effect,
+        "team_id": given.team,
+        "made_at": house.clock.now(),
+        "made_by": who.actor,
+    }
+    new_id = await house.database.tx(forecasts.add_special_day, values)
+    return _special_json(forecasts.SpecialDayRow(new_id, *values.values()))
+
+
+@router.delete("/special-days/{day_id}", status_code=204, summary="Forget a special day.")
+async def delete_special_day(request: Request, day_id: int, _: Writer) -> None:
+    """Forget a special day."""
+    if not await house_of(request).database.tx(forecasts.delete_special_day, day_id):
+        raise NotFoundError(f"There is no special day {day_id}.")
+
+
+@router.get("/planning", summary="How the site and its teams are planned.")
+async def get_planning(request: Request, _: Reader) -> dict[str, Any]:
+    """Return the site's and each team's terms, with the policy's promise where planners set none."""
+    planning = await house_of(request).database.read(read_planning)
+    return {
+        "zone": planning.grid.zone,
+        "site": planning.site.model_dump(mode="json"),
+        "teams": {team: planning.team(team).model_dump(mode="json") for team in planning.policy.teams},
+    }
+
+
+@router.put("/planning/site", summary="Set how the site is planned.")
+async def put_site(request: Request, given: SiteTerms, who: Writer) -> dict[str, Any]:
+    """Store the site's terms in place of those before."""
+    house = house_of(request)
+    await house.database.tx(
+        forecasts.put_setting, "site", given.model_dump_json(), now=house.clock.now(), actor=who.actor
+    )
+    return given.model_dump(mode="json")
+
+
+@router.put("/planning/teams/{team}", summary="Set what a team promises and how it is planned.")
+async def put_team(request: Request, team: str, given: TeamTerms, who: Writer) -> dict[str, Any]:
+    """Store a team's terms in place of those before."""
+    house = house_of(request)
+    known_team(await house.database.read(read_planning), team)
+    await house.database.tx(
+        forecasts.put_setting,
+        f"team:{team}",
+        given.model_dump_json(),
+        now=house.clock.now(),
+        actor=who.actor,
+    )
+    planning = await house.database.read(read_planning)
+    return planning.team(team).model_dump(mode="json")
+
+
+def known_team(planning: Planning, team: str) -> None:
+    """Raise NotFoundError for a path that names a team which does not exist."""
+    if team not in planning.policy.teams:
+        raise NotFoundError(f"There is no team {team!r}.", known=sorted(planning.policy.teams))
+
+
+def chosen_week(planning: Planning, week: str | None, now: float) -> date:
+    """Return the first date of the week that a query names, by default the coming one."""
+    try:
+        return week_of(planning.grid, week) if week else coming_week(planning.grid, now)
+    except ValueError:
+        detail = f"{week!r} is no date and no week of a year."
+        raise MalformedRequestError(detail, errors=[{"pointer": "week", "detail": detail}]) from None
+
+
+def override_json(row: forecasts.OverrideRow) -> dict[str, Any]:
+    """Return a correction as callers see it."""
+    return {
+        "id": row.id,
+        "team": row.team,
+        "since": isoformat(row.since_at),
+        "until": isoformat(row.until_at),
+        "factor": row.factor,
+        "value": row.value,
+        "handle_s": row.handle_s,
+        "reason": row.reason,
+        "made_at": isoformat(row.made_at),
+        "made_by": row.made_by,
+    }
+
+
+def _stored(
+    conn: Connection, team: str, week_on: date, forecast_id: int | None, since: float
+) -> tuple[forecasts.ForecastRow | None, Sequence[forecasts.OverrideRow]]:
+    first, last = week_on.isoformat(), (week_on + timedelta(days=6)).isoformat()
+    if forecast_id is None:
+        row = forecasts.find_forecast(conn, team, first_on=first, last_on=last)
+        if row is None:
+            # A week that is under way: what is left of it was forecast this morning.
+            row = forecasts.find_forecast(conn, team, first_on=last, last_on=last)
+    else:
+        row = forecasts.get_forecast(conn, forecast_id)
+        row = row if row is not None and row.team == team else None
+    return row, forecasts.list_overrides(conn, team, since=since)
+
+
+def _special_json(row: forecasts.SpecialDayRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "first_on": row.first_on,
+        "last_on": row.last_on,
+        "effect": row.effect,
+        "team": row.team,
+        "made_at": isoformat(row.made_at),
+        "made_by": row.made_by,
+    }

@@ -1,0 +1,224 @@
+"""Plans: the rosters of a week in versions, from draft to published."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from app.api.forecasts import WeekQuery, chosen_week
+from app.api.paging import Cursor, page
+from app.auth import Principal, requires
+from app.clock import isoformat
+from app.db import plans
+from app.db.plans import AssignmentRow, PlanRow
+from app.errors import NotFoundError, WrongStateError
+from app.house import House, house_of
+from app.planning.coverage import hours_short_and_over
+from app.planning.rostering import names_of
+from app.planning.terms import read_planning
+from staffing.intervals import Grid, intervals_between, utc_iso
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"])
+
+Reader = Annotated[Principal, Depends(requires("plans:read"))]
+Writer = Annotated[Principal, Depends(requires("plans:write"))]
+
+
+@router.get("", summary="List plans, newest first.")
+async def list_plans(
+    request: Request,
+    _: Reader,
+    wanted: Cursor,
+    week: WeekQuery = None,
+    state: Literal["draft", "published", "superseded"] | None = None,
+) -> dict[str, Any]:
+    """Return one page of plans without their assignments."""
+    house = house_of(request)
+    week_on = None
+    if week is not None:
+        planning = await house.database.read(read_planning)
+        week_on = chosen_week(planning, week, house.clock.now()).isoformat()
+    found = await house.database.read(
+        plans.list_plans, before=wanted.before, limit=wanted.limit + 1, week_on=week_on, state=state
+    )
+    return page(found, wanted, lambda row: row.id, plan_json)
+
+
+@router.get("/{plan_id}.csv", summary="A plan's shifts as CSV.", response_class=Response)
+async def get_csv(request: Request, plan_id: int, _: Reader) -> Response:
+    """Return one line per shift: agent, name, date, shift, start and end (site's clock), breaks, teams."""
+    house = house_of(request)
+    row = await found_plan(house, plan_id)
+    shifts = await house.database.read(plans.list_assignments, plan_id)
+    name = f"roster-{row.week_on}-v{row.version}.csv"
+    return Response(
+        plan_csv(row, shifts),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get(
+    "/{plan_id}",
+    summary="A plan: who works when, and the coverage of every interval.",
+    description="`assignments`: per shift `agent`, `name`, `on`, `shift`, `starts_at`, `ends_at`, `locked`, "
+    "`breaks` [{name, starts_at, ends_at}] and `work` [{team, starts_at, ends_at}]. `intervals`: interval "
+    "starts; `coverage.{team}`: columns of the same length: `forecast` (contacts), `load` (erlangs), "
+    "`required` (agents taking work), `rostered` (people wanted, shrinkage added), `staffed` (people working "
+    "for the team), with `short_hours` and `surplus_hours` against `rostered`. `objective` is the roster's "
+    "price by `costs`, `bound` what no roster can beat, `gap` their distance as a share; `conflicts` are "
+    "rules that could not all hold.",
+)
+async def get_plan(request: Request, plan_id: int, _: Reader) -> dict[str, Any]:
+    """Return a plan in full."""
+    house = house_of(request)
+    row = await found_plan(house, plan_id)
+    shifts = await house.database.read(plans.list_assignments, plan_id)
+    names = names_of(row.data)
+    return plan_json(row) | {
+        "shifts": row.data["shifts"],
+        "people": [{"agent": key, "name": name} for key, name in names.items()],
+        "assignments": [assignment_json(each, names) for each in shifts],
+        "intervals": [utc_iso(int(at)) for at in plan_starts(row)],
+        "coverage": {team: _coverage_json(row, each) for team, each in row.data["teams"].items()},
+    }
+
+
+@router.post("/{plan_id}/publish", summary="Publish a draft; the week's published plan is superseded.")
+async def publish(request: Request, plan_id: int, who: Writer) -> dict[str, Any]:
+    """Publish a draft; WrongStateError when it is none."""
+    house = house_of(request)
+    row = await found_plan(house, plan_id)
+    if not await house.database.tx(plans.publish_plan, plan_id, now=house.clock.now(), actor=who.actor):
+        raise WrongStateError(
+            f"Plan {plan_id} is {row.state}; only a draft can be published.", state=row.state
+        )
+    return plan_json(await found_plan(house, plan_id))
+
+
+@router.delete("/{plan_id}", status_code=204, summary="Throw a draft away.")
+async def delete_plan(request: Request, plan_id: int, _: Writer) -> None:
+    """Delete a draft; WrongStateError when it is none."""
+    house = house_of(request)
+    row = await found_plan(house, plan_id)
+    if not await house.database.tx(plans.delete_draft, plan_id):
+        raise WrongStateError(f"Plan {plan_id} is {row.state}; only a draft can be deleted.", state=row.state)
+
+
+async def found_plan(house: House, plan_id: int) -> PlanRow:
+    """Return a plan; raises NotFoundError."""
+    row = await house.database.read(plans.find_plan, plan_id) if 0 < plan_id < 2**62 else None
+    if row is None:
+        raise NotFoundError(f"There is no plan {plan_id}.")
+    return row
+
+
+def plan_json(row: PlanRow) -> dict[str, Any]:
+    """Return a plan without shifts and coverage."""
+    names = ("status", "objective", "bound", "gap", "costs", "seed", "elapsed_s", "conflicts")
+    return {
+        "id": row.id,
+        "week": row.week_on,
+        "days": row.days,
+        "version": row.version,
+        "state": row.state,
+        "note": row.note,
+        "run_id": row.run_id,
+        "made_at": isoformat(row.made_at),
+        "made_by": row.made_by,
+        "published_at": isoformat(row.published_at),
+        "published_by": row.published_by,
+        "minutes": row.data["minutes"],
+        "zone": row.data["zone"],
+        **{name: row.data[name] for name in names},
+    }
+
+
+def assignment_json(each: AssignmentRow, names: dict[str, str]) -> dict[str, Any]:
+    """Return one shift of a named person."""
+    return {
+        "agent": each.agent_id,
+        "name": names.get(each.agent_id, each.agent_id),
+        "on": each.on,
+        "shift": each.shift,
+        "starts_at": utc_iso(each.starts_at),
+        "ends_at": utc_iso(each.ends_at),
+        "locked": each.locked,
+        "breaks": [
+            {"name": name, "starts_at": utc_iso(since), "ends_at": utc_iso(until)}
+            for name, since, until in each.breaks
+        ],
+        "work": [
+            {"team": team, "starts_at": utc_iso(since), "ends_at": utc_iso(until)}
+            for team, since, until in each.work
+        ],
+    }
+
+
+def plan_grid(row: PlanRow) -> Grid:
+    """Return the intervals that a plan was made in."""
+    return Grid(row.data["zone"], row.data["minutes"], row.data["week_starts_on"])
+
+
+def plan_starts(row: PlanRow) -> Any:
+    """Return the interval starts of a plan's days, UTC epoch seconds."""
+    first = date.fromisoformat(row.week_on)
+    return intervals_between(plan_grid(row), first, first + timedelta(days=row.days - 1))
+
+
+def plan_csv(row: PlanRow, shifts: list[AssignmentRow]) -> str:
+    """Return a plan's shifts as CSV with the site's clock times."""
+    names, zone = names_of(row.data), ZoneInfo(row.data["zone"])
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\r\n").writerow
+    write(["agent", "name", "date", "shift", "start", "end", "breaks", "teams"])
+    for each in shifts:
+        breaks = "; ".join(
+            f"{name} {_clock(since, zone)}-{_clock(until, zone)}" for name, since, until in each.breaks
+        )
+        teams = "; ".join(dict.fromkeys(team for team, _, _ in each.work))
+        write(
+            [
+                each.agent_id,
+                _harmless(names.get(each.agent_id, each.agent_id)),
+                each.on,
+                each.shift,
+                _local(each.starts_at, zone),
+                _local(each.ends_at, zone),
+                breaks,
+                teams,
+            ]
+        )
+    return out.getvalue()
+
+
+def _coverage_json(row: PlanRow, each: dict[str, Any]) -> dict[str, Any]:
+    short, over = hours_short_and_over(each["rostered"], each["staffed"], row.data["minutes"])
+    return {
+        "forecast": each["volume"],
+        "load": each["load"],
+        "required": each["required"],
+        "rostered": each["rostered"],
+        "staffed": each["staffed"],
+        "targets": each["targets"],
+        "short_hours": short,
+        "surplus_hours": over,
+    }
+
+
+def _harmless(text: str) -> str:
+    """Return text that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _local(at: float, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(at, zone).isoformat(timespec="minutes")
+
+
+def _clock(at: float, zone: ZoneInfo) -> str:
+    return datetime.fromtimestamp(at, zone).strftime("%H:%M")

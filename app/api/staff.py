@@ -1,0 +1,244 @@
+"""The people who are rostered: contracts, time off, wishes."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from app.api.bodies_plan import Decision, NewTimeOff, NewWish
+from app.auth import Principal, requires
+from app.clock import isoformat
+from app.db import staff
+from app.db.engine import Connection
+from app.errors import ForbiddenError, NotFoundError, UnknownReferenceError, WrongStateError
+from app.house import house_of
+from app.planning.terms import ContractTerms
+
+router = APIRouter(prefix="/v1", tags=["staff"])
+
+Reader = Annotated[Principal, Depends(requires("plans:read"))]
+Writer = Annotated[Principal, Depends(requires("plans:write"))]
+
+
+@router.get("/contracts", summary="The contract of every agent who can be rostered.")
+async def list_contracts(request: Request, _: Reader) -> dict[str, Any]:
+    """Return per agent {agent, name, teams, preset, terms}; `preset` where none was agreed."""
+    found = await house_of(request).database.read(_contracts)
+    return {"items": found, "next": None}
+
+
+@router.get("/contracts/{agent}", summary="An agent's contract.")
+async def get_contract(request: Request, agent: str, _: Reader) -> dict[str, Any]:
+    """Return one contract."""
+    found = await house_of(request).database.read(_contracts)
+    for each in found:
+        if each["agent"] == agent:
+            return each
+    raise NotFoundError(f"There is no agent {agent!r} who can be rostered.")
+
+
+@router.put("/contracts/{agent}", summary="Agree a contract with an agent.")
+async def put_contract(request: Request, agent: str, given: ContractTerms, who: Writer) -> dict[str, Any]:
+    """Store a contract in place of the one before; it holds from the next roster on."""
+    house = house_of(request)
+    await get_contract(request, agent, who)
+    await house.database.tx(
+        staff.put_contract, agent, given.model_dump_json(), now=house.clock.now(), actor=who.actor
+    )
+    return await get_contract(request, agent, who)
+
+
+@router.delete("/contracts/{agent}", status_code=204, summary="Go back to the preset contract.")
+async def delete_contract(request: Request, agent: str, _: Writer) -> None:
+    """Forget what was agreed with an agent."""
+    if not await house_of(request).database.tx(staff.delete_contract, agent):
+        raise NotFoundError(f"No contract was agreed with {agent!r}; the preset holds.")
+
+
+@router.get("/time-off", summary="Time off, granted and asked for.")
+async def list_time_off(
+    request: Request,
+    _: Reader,
+    first_on: date | None = None,
+    last_on: date | None = None,
+    state: Literal["requested", "granted", "refused"] | None = None,
+    agent: Annotated[str | None, Query(max_length=64)] = None,
+) -> dict[str, Any]:
+    """Return time off that touches the dates, by first date."""
+    rows = await house_of(request).database.read(
+        staff.list_time_off,
+        first_on=first_on.isoformat() if first_on else "",
+        last_on=last_on.isoformat() if last_on else "9999",
+        state=state,
+        agent_id=agent,
+    )
+    return {"items": [time_off_json(row) for row in rows], "next": None}
+
+
+@router.post("/time-off", status_code=201, summary="Ask for time off, or grant it.")
+async def add_time_off(request: Request, given: NewTimeOff, who: Reader) -> dict[str, Any]:
+    """Store time off: granted by one who may plan, requested by the agent's own key."""
+    house = house_of(request)
+    await check_may_ask(request, who, given.agent)
+    plans_too = "plans:write" in who.scopes
+    state = given.state if plans_too else "requested"
+    now = house.clock.now()
+    values = {
+        "agent_id": given.agent,
+        "first_on": given.first_on.isoformat(),
+        "last_on": given.last_on.isoformat(),
+        "kind": given.kind,
+        "state": state,
+        "note": given.note,
+        "asked_at": now,
+        "asked_by": who.actor,
+        "decided_at": now if state == "granted" else None,
+        "decided_by": who.actor if state == "granted" else None,
+    }
+    new_id = await house.database.tx(staff.add_time_off, values)
+    return await get_time_off(request, new_id, who)
+
+
+@router.get("/time-off/{time_off_id}", summary="Time off by id.")
+async def get_time_off(request: Request, time_off_id: int, _: Reader) -> dict[str, Any]:
+    """Return time off."""
+    row = await house_of(request).database.read(staff.find_time_off, time_off_id)
+    if row is None:
+        raise NotFoundError(f"There is no time off {time_off_id}.")
+    return time_off_json(row)
+
+
+@router.post("/time-off/{time_off_id}/grant", summary="Grant time off that was asked for.")
+async def grant(request: Request, time_off_id: int, given: Decision, who: Writer) -> dict[str, Any]:
+    """Grant a request."""
+    return await _decide(request, time_off_id, "granted", given, who)
+
+
+@router.post("/time-off/{time_off_id}/refuse", summary="Refuse time off that was asked for.")
+async def refuse(request: Request, time_off_id: int, given: Decision, who: Writer) -> dict[str, Any]:
+    """Refuse a request."""
+    return await _decide(request, time_off_id, "refused", given, who)
+
+
+@router.delete("/time-off/{time_off_id}", status_code=204, summary="Take time off back.")
+async def delete_time_off(request: Request, time_off_id: int, who: Reader) -> None:
+    """Forget time off; an agent's own key only what is still a request of its own."""
+    house = house_of(request)
+    row = await house.database.read(staff.find_time_off, time_off_id)
+    if row is None:
+        raise NotFoundError(f"There is no time off {time_off_id}.")
+    await check_may_ask(request, who, row.agent_id)
+    if "plans:write" not in who.scopes and row.state != "requested":
+        raise WrongStateError(f"It is {row.state} already; ask the planners.", state=row.state)
+    await house.database.tx(staff.delete_time_off, time_off_id)
+
+
+@router.get("/wishes", summary="What agents would like.")
+async def list_wishes(
+    request: Request,
+    _: Reader,
+    first_on: date | None = None,
+    last_on: date | None = None,
+    agent: Annotated[str | None, Query(max_length=64)] = None,
+) -> dict[str, Any]:
+    """Return wishes for the dates, by date."""
+    rows = await house_of(request).database.read(
+        staff.list_wishes,
+        first_on=first_on.isoformat() if first_on else "",
+        last_on=last_on.isoformat() if last_on else "9999",
+        agent_id=agent,
+    )
+    return {"items": [_wish_json(row) for row in rows], "next": None}
+
+
+@router.post("/wishes", status_code=201, summary="Wish for a day, or against it.")
+async def add_wish(request: Request, given: NewWish, who: Reader) -> dict[str, Any]:
+    """Store a wish; the roster grants it where its price allows."""
+    house = house_of(request)
+    await check_may_ask(request, who, given.agent)
+    values: dict[str, Any] = {
+        "agent_id": given.agent,
+        "on": given.on.isoformat(),
+        "works": given.works,
+        "shift": given.shift,
+        "weight": given.weight,
+    }
+    new_id = await house.database.tx(staff.add_wish, values)
+    return _wish_json(staff.WishRow(new_id, *values.values()))
+
+
+@router.delete("/wishes/{wish_id}", status_code=204, summary="Take a wish back.")
+async def delete_wish(request: Request, wish_id: int, who: Reader) -> None:
+    """Forget a wish."""
+    house = house_of(request)
+    row = await house.database.read(staff.find_wish, wish_id)
+    if row is None:
+        raise NotFoundError(f"There is no wish {wish_id}.")
+    await check_may_ask(request, who, row.agent_id)
+    await house.database.tx(staff.delete_wish, wish_id)
+
+
+async def check_may_ask(request: Request, who: Principal, agent_id: str) -> None:
+    """Raise unless the agent exists and `who` is that agent or may plan."""
+    if "plans:write" not in who.scopes and who.agent_id != agent_id:
+        raise ForbiddenError("A key without plans:write asks for its own agent only.", scope="plans:write")
+    if agent_id not in await house_of(request).database.read(staff.agent_names):
+        raise UnknownReferenceError(f"There is no agent {agent_id!r}.")
+
+
+def time_off_json(row: staff.TimeOffRow) -> dict[str, Any]:
+    """Return time off as callers see it."""
+    return {
+        "id": row.id,
+        "agent": row.agent_id,
+        "first_on": row.first_on,
+        "last_on": row.last_on,
+        "kind": row.kind,
+        "state": row.state,
+        "note": row.note,
+        "asked_at": isoformat(row.asked_at),
+        "asked_by": row.asked_by,
+        "decided_at": isoformat(row.decided_at),
+        "decided_by": row.decided_by,
+        "reason": row.reason,
+    }
+
+
+async def _decide(
+    request: Request, row_id: int, state: str, given: Decision, who: Principal
+) -> dict[str, Any]:
+    house = house_of(request)
+    present = await get_time_off(request, row_id, who)
+    done = await house.database.tx(
+        staff.decide_time_off, row_id, state, now=house.clock.now(), actor=who.actor, reason=given.reason
+    )
+    if not done:
+        raise WrongStateError(f"It is {present['state']} already.", state=present["state"])
+    return await get_time_off(request, row_id, who)
+
+
+def _contracts(conn: Connection) -> list[dict[str, Any]]:
+    agreed = staff.list_contracts(conn)
+    return [
+        {
+            "agent": agent.id,
+            "name": agent.name,
+            "teams": list(agent.teams),
+            "preset": agent.id not in agreed,
+            "terms": ContractTerms.model_validate_json(agreed.get(agent.id, "{}")).model_dump(mode="json"),
+        }
+        for agent in staff.list_agents(conn)
+    ]
+
+
+def _wish_json(row: staff.WishRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "agent": row.agent_id,
+        "on": row.on,
+        "works": row.works,
+        "shift": row.shift,
+        "weight": row.weight,
+    }

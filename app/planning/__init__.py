@@ -1,0 +1,1 @@
+"""A staffing run, step by step: history, forecast, requirement, roster. Start at `runs.py`."""

@@ -1,0 +1,287 @@
+"""A forecast run: each team's history to expected contacts per interval, with its band and its error."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from app.db import forecasts
+from app.db.engine import Connection
+from app.errors import NoHistoryError
+from app.planning.desk import Desk, Outcome, Report
+from app.planning.params import ForecastParams
+from app.planning.past import Past, history_of, read_past, today
+from app.planning.terms import Planning, read_planning
+from staffing.backtest import Backtest
+from staffing.busyness import busy_map
+from staffing.forecast import Forecast, forecast, quantiles
+from staffing.intervals import Grid, intervals_between, local_days, utc_iso
+from staffing.overrides import Override, is_overridden, overridden
+from staffing.special_days import Event, holidays_between
+
+BAND = (0.1, 0.9)
+_NONE = Backtest((), (), (), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Public holidays' country, and what the planners know of single days."""
+
+    country: str | None
+    subdivision: str | None
+    events: tuple[Event, ...]
+
+
+async def forecast_teams(desk: Desk) -> Outcome:
+    """Carry out a run of kind `forecast`."""
+    params = ForecastParams.model_validate(desk.run.params)
+    planning = await desk.database.read(read_planning)
+    if params.team is not None:
+        planning.check_team(params.team)
+    teams = [params.team] if params.team is not None else list(planning.policy.teams)
+    first_on = params.first_on or today(planning.grid, desk.now)
+    made, skipped = await make_forecasts(
+        desk, planning, teams, first_on=first_on, weeks=params.weeks, part=(0.0, 1.0)
+    )
+
+    def save(conn: Connection) -> dict[str, Any]:
+        return {"forecasts": save_forecasts(conn, desk, made), "without_history": skipped}
+
+    return Outcome(save=save)
+
+
+async def make_forecasts(
+    desk: Desk,
+    planning: Planning,
+    teams: Sequence[str],
+    *,
+    first_on: date,
+    weeks: int | None,
+    part: tuple[float, float],
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return a forecast per team, and the teams without any history; NoHistoryError when all are."""
+    calendar = await desk.database.read(read_calendar, planning)
+    made: dict[str, dict[str, Any]] = {}
+    skipped = []
+    for number, team in enumerate(teams):
+        begin, end = (part[0] + (part[1] - part[0]) * (number + i) / len(teams) for i in (0, 1))
+        past = await desk.database.read(read_past, team)
+        days = 7 * (weeks or planning.team(team).forecast_weeks)
+        found = await desk.compute(
+            forecast_team, past, planning.grid, first_on, days, calendar, part=(begin, end)
+        )
+        if found is None:
+            skipped.append(team)
+        else:
+            made[team] = found
+    if not made:
+        names = ", ".join(teams)
+        raise NoHistoryError(
+            f"Nothing is recorded before {first_on} for {names}; import history or let traffic come."
+        )
+    return made, skipped
+
+
+def save_forecasts(conn: Connection, desk: Desk, made: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Store forecasts and return their ids by team."""
+    return {
+        team: forecasts.add_forecast(
+            conn,
+            team,
+            data,
+            run_id=desk.run.id,
+            made_at=desk.now,
+            first_on=data["first_on"],
+            last_on=data["last_on"],
+        )
+        for team, data in made.items()
+    }
+
+
+def read_calendar(conn: Connection, planning: Planning) -> Calendar:
+    """Return what is known of days that are not ordinary."""
+    site = planning.policy.site
+    events = tuple(
+        Event(
+            row.name, date.fromisoformat(row.first_on), date.fromisoformat(row.last_on), row.effect, row.team
+        )
+        for row in forecasts.list_special_days(conn)
+    )
+    return Calendar(site.country, site.subdivision, events)
+
+
+def forecast_team(
+    report: Report, past: Past, grid: Grid, first_on: date, days: int, calendar: Calendar
+) -> dict[str, Any] | None:
+    """Return the forecast of a team as it is stored, or None when nothing is recorded before `first_on`."""
+    report(0.0, f"{past.team}: reading history")
+    recorded = history_of(past, grid, first_on - timedelta(days=1))
+    if not len(recorded.starts):
+        return None
+    report(0.2, f"{past.team}: {len(recorded.starts)} intervals, choosing the model")
+    begin = date.fromordinal(int(local_days(grid, recorded.starts[:1])[0]) + date(1970, 1, 1).toordinal())
+    last_on = first_on + timedelta(days=days - 1)
+    public = {}
+    if calendar.country:
+        public = holidays_between(calendar.country, begin, last_on, subdivision=calendar.subdivision)
+    expected = forecast(
+        recorded, first_on=first_on, days=days, public_holidays=public, events=calendar.events
+    )
+    report(1.0, f"{past.team}: forecast made")
+    return forecast_json(expected)
+
+
+def forecast_json(expected: Forecast) -> dict[str, Any]:
+    """Return a forecast as it is stored: values per interval, spreads and models per day."""
+    grid = expected.grid
+    days = local_days(grid, expected.starts)
+    firsts = np.unique(days, return_index=True)[1]
+    low, high = quantiles(expected, BAND)
+    first = date.fromordinal(int(days[0]) + date(1970, 1, 1).toordinal())
+    return {
+        "zone": grid.zone,
+        "minutes": grid.minutes,
+        "week_starts_on": grid.week_starts_on,
+        "first_on": first.isoformat(),
+        "last_on": (first + timedelta(days=len(firsts) - 1)).isoformat(),
+        "volume": _rounded(expected.volume, 3),
+        "handle_s": _rounded(expected.handle_s, 1),
+        "low": _rounded(low, 0),
+        "high": _rounded(high, 0),
+        "day_cv": _rounded(expected.day_cv[firsts], 5),
+        "slot_cv": _rounded(expected.slot_cv[firsts], 5),
+        "slot_memory": _rounded(expected.slot_memory[firsts], 4),
+        "model": [expected.model[int(row)] for row in firsts],
+        "backtest": _backtest_json(expected.backtest),
+        "effects": {
+            on.isoformat(): {"name": each.name, "factor": round(each.factor, 4), "reason": each.reason}
+            for on, each in expected.effects.items()
+        },
+        "outliers": [
+            {
+                "on": each.on.isoformat(),
+                "slot": each.slot,
+                "actual": round(each.actual, 1),
+                "expected": round(each.expected, 1),
+                "reason": each.reason,
+            }
+            for each in expected.outliers
+        ],
+        "notes": list(expected.notes),
+    }
+
+
+def forecast_from(team: str, data: dict[str, Any]) -> Forecast:
+    """Return a stored forecast as staffing needs it; nan where no handle time is known."""
+    grid = Grid(data["zone"], data["minutes"], data["week_starts_on"])
+    first_on, last_on = (date.fromisoformat(data[name]) for name in ("first_on", "last_on"))
+    starts = intervals_between(grid, first_on, last_on)
+    days = local_days(grid, starts)
+    day = days - days[0]
+    return Forecast(
+        team,
+        grid,
+        starts,
+        np.array(data["volume"], dtype=np.float64),
+        np.array(data["handle_s"], dtype=np.float64),
+        day_cv=np.array(data["day_cv"], dtype=np.float64)[day],
+        slot_cv=np.array(data["slot_cv"], dtype=np.float64)[day],
+        slot_memory=np.array(data["slot_memory"], dtype=np.float64)[day],
+        model=tuple(data["model"][each] for each in day),
+        backtest=_NONE,
+        effects={},
+        outliers=(),
+        notes=tuple(data["notes"]),
+    )
+
+
+def corrected(expected: Forecast, rows: Sequence[forecasts.OverrideRow]) -> Forecast:
+    """Return a forecast with the planners' corrections applied in the order in which they were made."""
+    return overridden(expected, _overrides(rows))
+
+
+def between(expected: Forecast, since: float, until: float) -> Forecast:
+    """Return the part of a forecast whose intervals begin in [since, until)."""
+    keep = (expected.starts >= since) & (expected.starts < until)
+    names = ("starts", "volume", "handle_s", "day_cv", "slot_cv", "slot_memory")
+    parts: dict[str, Any] = {name: getattr(expected, name)[keep] for name in names}
+    model = tuple(name for name, wanted in zip(expected.model, keep, strict=True) if wanted)
+    return dataclasses.replace(expected, **parts, model=model)
+
+
+def intervals_json(
+    raw: Forecast, rows: Sequence[forecasts.OverrideRow], *, handle_s: float
+) -> list[dict[str, Any]]:
+    """Return a forecast interval by interval, corrected, with band, load and how busy it is.
+
+    `handle_s` stands in where no handle time was ever recorded.
+    """
+    expected = corrected(raw, rows)
+    touched = is_overridden(raw, _overrides(rows))
+    handle = np.where(np.isfinite(expected.handle_s), expected.handle_s, handle_s)
+    load = expected.volume * handle / expected.grid.step_s
+    low, high = quantiles(expected, BAND)
+    busy = busy_map(expected.grid, expected.starts, load)
+    return [
+        {
+            "starts_at": utc_iso(int(expected.starts[i])),
+            "on": busy[i].on.isoformat(),
+            "clock": busy[i].clock,
+            "volume": round(float(expected.volume[i]), 2),
+            "forecast": round(float(raw.volume[i]), 2),
+            "overridden": bool(touched[i]),
+            "low": round(float(low[i]), 1),
+            "high": round(float(high[i]), 1),
+            "handle_s": round(float(handle[i]), 1),
+            "load": round(float(load[i]), 2),
+            "busyness": busy[i].busyness.value,
+            "reason": busy[i].reason,
+        }
+        for i in range(len(expected.starts))
+    ]
+
+
+def _overrides(rows: Sequence[forecasts.OverrideRow]) -> list[Override]:
+    return [
+        Override(row.team, row.since_at, row.until_at, row.factor, row.value, row.handle_s, row.reason)
+        for row in rows
+    ]
+
+
+def _backtest_json(result: Backtest) -> dict[str, Any]:
+    return {
+        "origins": len(result.origins),
+        "left_out": result.left_out,
+        "scores": [
+            {
+                "model": score.model,
+                "first_day": score.first_day,
+                "last_day": score.last_day,
+                "wape": round(score.wape, 5),
+                "rmse": round(score.rmse, 3),
+                "mase": round(score.mase, 4) if score.mase is not None else None,
+                "days": score.days,
+            }
+            for score in result.scores
+        ],
+        "choices": [
+            {
+                "first_day": choice.first_day,
+                "last_day": choice.last_day,
+                "model": choice.model,
+                "floor_wape": round(choice.floor_wape, 5) if choice.floor_wape is not None else None,
+                "coverage": choice.spread.coverage,
+                "reason": choice.reason,
+            }
+            for choice in result.choices
+        ],
+    }
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[float | None]:
+    return [None if value != value else value for value in np.round(values, digits).tolist()]

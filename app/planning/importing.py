@@ -1,0 +1,192 @@
+"""An import: a file of past contacts to intervals and waits, all or nothing."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.db import history
+from app.db.engine import Connection
+from app.db.runs import find_input
+from app.errors import InvalidImportError
+from app.planning.desk import Desk, Outcome, Report
+from app.planning.params import ImportParams
+from app.planning.terms import read_planning
+from staffing.history import CallRecord, History, histories_from_records
+from staffing.history_import import Rejected, read_call_csv, read_interval_csv, read_queue_log
+from staffing.intervals import Grid, local_date, utc_iso
+
+_MOST_UNPACKED: Final = 1 << 29
+_REPORT_LINES: Final = 20_000
+_CALL_MINUTES: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """What a file holds, ready to be stored."""
+
+    format: str
+    lines: int
+    intervals: list[history.IntervalRow]
+    waits: list[history.DayWaits]
+    teams: dict[str, dict[str, Any]]
+
+
+async def import_history(desk: Desk) -> Outcome:
+    """Carry out a run of kind `import`."""
+    params = ImportParams.model_validate(desk.run.params)
+    data = await desk.database.read(find_input, desk.run.id)
+    if data is None:
+        raise InvalidImportError("There is no file with this run.")
+    planning = await desk.database.read(read_planning)
+    grid = planning.grid
+    minutes = params.minutes or grid.minutes
+    if minutes > grid.minutes:
+        raise InvalidImportError(
+            f"Intervals of {minutes} minutes can't be planned in intervals of {grid.minutes} minutes."
+        )
+    found: ImportFile = await desk.compute(
+        read_file, data, params, grid.zone, minutes, sorted(planning.policy.teams), part=(0.0, 0.9)
+    )
+
+    def save(conn: Connection) -> dict[str, Any]:
+        history.put_intervals(conn, found.intervals)
+        history.put_waits(conn, found.waits)
+        return {}
+
+    return Outcome({"format": found.format, "lines": found.lines, "teams": found.teams}, save)
+
+
+def read_file(
+    report: Report, data: bytes, params: ImportParams, zone: str, minutes: int, known: list[str]
+) -> ImportFile:
+    """Return what a file (plain or gzip) holds; raises InvalidImportError that names the bad lines."""
+    text = _text(data)
+    lines = text.splitlines()
+    kind = _format_of(lines, params.format)
+    told = _told(report, lines)
+    records: list[CallRecord] = []
+    if kind == "intervals":
+        by_team = _accepted(read_interval_csv(told, Grid(zone, minutes)))
+        _check_teams({params.teams.get(team, team) for team in by_team}, known)
+        if len({params.teams.get(team, team) for team in by_team}) < len(by_team):
+            raise InvalidImportError("Two teams of the file are mapped to one; add their intervals first.")
+        histories = {params.teams.get(team, team): each for team, each in by_team.items()}
+    else:
+        records = _accepted(
+            read_queue_log(told)
+            if kind == "queue_log"
+            else read_call_csv(told, Grid(zone, _CALL_MINUTES), teams=params.teams)
+        )
+        records = [_renamed(record, params.teams) for record in records]
+        _check_teams({record.team for record in records}, known)
+        histories = histories_from_records(Grid(zone, _CALL_MINUTES), records)
+    if not histories:
+        raise InvalidImportError("The file holds no contacts.")
+    return ImportFile(
+        kind,
+        len(lines),
+        [row for team, each in histories.items() for row in _rows(team, each, params.channel)],
+        _waits(Grid(zone), records),
+        {team: _summary(each) for team, each in sorted(histories.items())},
+    )
+
+
+def _text(data: bytes) -> str:
+    if data[:2] == b"\x1f\x8b":
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            data = unpack.decompress(data, _MOST_UNPACKED)
+        except zlib.error as error:
+            raise InvalidImportError(f"The gzip file is broken: {error}.") from None
+        if unpack.unconsumed_tail:
+            raise InvalidImportError(f"Unpacked, the file exceeds {_MOST_UNPACKED} bytes.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _rejected([{"line": line, "detail": "is not UTF-8"}]) from None
+
+
+def _format_of(lines: list[str], wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    first = next((line for line in lines if line.strip()), "")
+    if first.count("|") >= 4:
+        return "queue_log"
+    return "calls" if "queue_start" in first else "intervals"
+
+
+def _told(report: Report, lines: list[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        if number % _REPORT_LINES == 0:
+            report(0.8 * number / len(lines), f"reading line {number + 1} of {len(lines)}")
+        yield line
+
+
+def _accepted(found: Any) -> Any:
+    if isinstance(found, Rejected):
+        raise _rejected([{"line": each.line, "detail": each.text} for each in found.problems])
+    return found
+
+
+def _rejected(errors: list[dict[str, Any]]) -> InvalidImportError:
+    first = errors[0]
+    more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+    return InvalidImportError(f"Line {first['line']}: {first['detail']}{more}.", errors=errors)
+
+
+def _check_teams(names: set[str], known: list[str]) -> None:
+    unknown = sorted(names - set(known))
+    if unknown:
+        raise InvalidImportError(
+            f"The file names teams that do not exist: {', '.join(unknown[:20])}. "
+            "Say which of ours each one is.",
+            unknown=unknown[:100],
+            known=known,
+        )
+
+
+def _renamed(record: CallRecord, teams: dict[str, str]) -> CallRecord:
+    if record.team not in teams:
+        return record
+    return CallRecord(
+        teams[record.team],
+        record.offered_at,
+        record.wait_s,
+        record.handle_s,
+        record.answered,
+        record.abandoned,
+    )
+
+
+def _rows(team: str, each: History, channel: str) -> Iterator[history.IntervalRow]:
+    columns = (each.offered, each.answered, each.abandoned, each.handled, each.handle_s, each.wait_s)
+    sums = zip(*(column.tolist() for column in columns), strict=True)
+    for start, values in zip(each.starts.tolist(), sums, strict=True):
+        yield history.IntervalRow(team, channel, each.grid.step_s, start, values)
+
+
+def _waits(grid: Grid, records: list[CallRecord]) -> list[history.DayWaits]:
+    days: dict[tuple[str, str], tuple[Counter[int], Counter[int]]] = {}
+    for record in records:
+        if record.answered or record.abandoned:
+            key = (record.team, local_date(grid, record.offered_at).isoformat())
+            waits = days.setdefault(key, (Counter(), Counter()))
+            waits[record.abandoned][round(record.wait_s)] += 1
+    return [history.DayWaits(team, on, dict(a), dict(b)) for (team, on), (a, b) in sorted(days.items())]
+
+
+def _summary(each: History) -> dict[str, Any]:
+    return {
+        "intervals": len(each.starts),
+        "minutes": each.grid.minutes,
+        "offered": int(each.offered.sum()),
+        "answered": int(each.answered.sum()),
+        "abandoned": int(each.abandoned.sum()),
+        "first_at": utc_iso(float(each.starts[0])),
+        "last_at": utc_iso(float(each.starts[-1])),
+    }

@@ -1,0 +1,66 @@
+"""What a run of each kind may be told."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Team = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)]
+Week = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-([Ww](0[1-9]|[1-4]\d|5[0-3])|\d{2}-\d{2})$"),
+    Field(description="A date of the week, or an ISO week as 2026-W48."),
+]
+
+
+class Params(BaseModel):
+    """Base of all parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImportParams(Params):
+    """How a history file is read; the file itself is stored beside the run."""
+
+    format: Literal["auto", "intervals", "calls", "queue_log"] = "auto"
+    minutes: Annotated[Literal[15, 30, 60] | None, Field(description="Interval of an interval CSV.")] = None
+    channel: Literal["voice", "callback", "chat"] = "voice"
+    teams: Annotated[
+        dict[Annotated[str, StringConstraints(max_length=100)], Team],
+        Field(max_length=200, description="Our team for each name in the file that is not one."),
+    ] = {}
+
+
+class ForecastParams(Params):
+    """Which teams (none: all), from which day (none: today) and how far; None takes the team's setting."""
+
+    team: Team | None = None
+    first_on: date | None = None
+    weeks: Annotated[int, Field(ge=1, le=18)] | None = None
+
+
+class RequireParams(Params):
+    """Which week (none: the coming one) and which teams (none: all)."""
+
+    week: Week | None = None
+    team: Team | None = None
+    reforecast: bool = False
+
+
+class RosterParams(Params):
+    """Which weeks (from the coming one) and how hard to search."""
+
+    week: Week | None = None
+    weeks: Annotated[int, Field(ge=1, le=4)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    time_limit_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
+    reforecast: bool = False
+    note: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class IntradayParams(Params):
+    """Which team's day is looked at anew (none: all)."""
+
+    team: Team | None = None

@@ -1,0 +1,28 @@
+"""What kinds of staffing run there are, and how each is carried out. Read on in the step's own file."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+from app.planning.desk import Desk, Outcome
+from app.planning.forecasting import forecast_teams
+from app.planning.importing import import_history
+from app.planning.params import ForecastParams, ImportParams, Params, RequireParams, RosterParams
+from app.planning.requiring import require_week
+from app.planning.rostering import roster_weeks
+
+
+class Kind(NamedTuple):
+    """A kind of run: what it may be told, and what it does."""
+
+    params: type[Params]
+    carry_out: Callable[[Desk], Awaitable[Outcome]]
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "import": Kind(ImportParams, import_history),
+    "forecast": Kind(ForecastParams, forecast_teams),
+    "require": Kind(RequireParams, require_week),
+    "roster": Kind(RosterParams, roster_weeks),
+}

@@ -1,0 +1,201 @@
+"""What planners decide: targets, shrinkage, kinds of shift, contracts; the policy fills what they leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.db.engine import Connection
+from app.db.forecasts import read_settings
+from app.db.staff import read_policy
+from app.errors import CannotPlanError, UnknownReferenceError
+from routing.policy import Policy
+from staffing.intervals import Grid, week_start_on
+from staffing.performance import Targets
+
+ClockText = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Hours = Annotated[float, Field(ge=0, le=24)]
+WeekHours = Annotated[float, Field(ge=0, le=168)]
+
+
+class Terms(BaseModel):
+    """Base of what planners set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TeamTerms(Terms):
+    """What a team promises and what its people's time is worth; None takes the policy's or no value."""
+
+    service_level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    answer_within_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    asa_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    abandonment: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_occupancy: Annotated[float, Field(gt=0, le=1)] | None = 0.9
+    min_agents: Annotated[int, Field(ge=0, le=1000)] = 0
+    patience_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    handle_s: Annotated[
+        float, Field(gt=0, le=86_400, description="Used where no handle time was ever recorded.")
+    ] = 300.0
+    shrinkage: Annotated[
+        dict[str, Share], Field(max_length=20, description="Share of paid time by kind, without breaks.")
+    ] = {"absence": 0.05, "meetings": 0.03, "training": 0.02}
+    allow_for_uncertainty: Annotated[
+        bool, Field(description="Staff for the rates that may come, not for the expected one alone.")
+    ] = True
+    forecast_weeks: Annotated[int, Field(ge=1, le=18)] = 6
+
+
+class BreakTerms(Terms):
+    """A pause of a shift, as minutes after its start within which it begins."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "meal"
+    minutes: Annotated[int, Field(ge=5, le=240)] = 30
+    earliest_min: Annotated[int, Field(ge=0, le=1440)] = 150
+    latest_min: Annotated[int, Field(ge=0, le=1440)] = 300
+    paid: bool = False
+    for_shifts_from_hours: Annotated[float, Field(ge=0, le=24)] = 6.25
+
+    @model_validator(mode="after")
+    def _in_order(self) -> BreakTerms:
+        if self.latest_min < self.earliest_min:
+            raise ValueError("latest_min lies before earliest_min")
+        return self
+
+
+class SiteTerms(Terms):
+    """How the site plans: its interval, its week, its kinds of shift, its prices."""
+
+    interval_minutes: Literal[15, 30, 60] = 30
+    week_starts_on: Annotated[int, Field(ge=0, le=6)] = 0
+    shift_starts: Annotated[
+        tuple[ClockText, ...],
+        Field(max_length=48, description="Empty: every hour at which the requirement allows a start."),
+    ] = ()
+    shift_hours: Annotated[
+        tuple[Annotated[float, Field(ge=1, le=16)], ...], Field(min_length=1, max_length=8)
+    ] = (
+        8.5,
+        6.0,
+    )
+    breaks: Annotated[tuple[BreakTerms, ...], Field(max_length=6)] = (BreakTerms(),)
+    under_cost: Annotated[int, Field(ge=0, le=100_000)] = 100
+    over_cost: Annotated[int, Field(ge=0, le=100_000)] = 10
+    change_cost: Annotated[int, Field(ge=0, le=100_000)] = 50
+    fairness_cost: Annotated[int, Field(ge=0, le=100_000)] = 5
+    hour_cost: Annotated[int, Field(ge=0, le=100_000)] = 0
+
+
+class DayWindow(Terms):
+    """When an agent can work on a weekday, local clock; `until` at or before `from_` is the next day."""
+
+    start: ClockText
+    end: Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+
+
+class ContractTerms(Terms):
+    """What an agent has agreed to; the preset is a full-time contract of 30 to 40 hours."""
+
+    week_hours_min: WeekHours = 30.0
+    week_hours_max: WeekHours = 40.0
+    day_hours_min: Hours = 0.0
+    day_hours_max: Hours = 10.0
+    week_days_max: Annotated[int, Field(ge=0, le=7)] = 5
+    max_days_in_row: Annotated[int, Field(ge=1, le=31)] = 6
+    min_days_off_in_row: Annotated[int, Field(ge=1, le=14)] = 1
+    min_rest_hours: Hours = 11.0
+    week_rest_hours: Annotated[float, Field(ge=0, le=168)] | None = None
+    max_weekends: Annotated[int, Field(ge=0, le=10)] | None = None
+    whole_weekends: bool = False
+    availability: Annotated[
+        tuple[DayWindow | None, ...],
+        Field(max_length=7, description="Seven windows, Monday first, null for never; empty for always."),
+    ] = ()
+    shifts: Annotated[
+        tuple[str, ...] | None, Field(max_length=100, description="Kinds of shift the agent takes.")
+    ] = None
+    rostered: bool = True
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ContractTerms:
+        if self.week_hours_min > self.week_hours_max or self.day_hours_min > self.day_hours_max:
+            raise ValueError("the fewest hours exceed the most")
+        if self.availability and len(self.availability) != 7:
+            raise ValueError("availability needs seven windows, Monday first")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """The policy in force and what the planners have set, read together."""
+
+    policy: Policy
+    site: SiteTerms
+    teams: dict[str, TeamTerms]
+
+    @property
+    def grid(self) -> Grid:
+        """The intervals in which the site plans."""
+        zone = self.policy.site.time_zone
+        return Grid(zone, self.site.interval_minutes, self.site.week_starts_on)
+
+    def team(self, team_id: str) -> TeamTerms:
+        """Return a team's terms with the policy's promise where planners made none."""
+        given = self.teams.get(team_id, TeamTerms())
+        policy = self.policy.teams[team_id]
+        filled = {
+            "service_level": given.service_level if _promised(given) else min(policy.target_share, 0.999),
+            "answer_within_s": given.answer_within_s or policy.target_s,
+        }
+        return given.model_copy(update=filled)
+
+    def check_team(self, team_id: str) -> None:
+        """Raise UnknownReferenceError unless the policy has the team."""
+        if team_id not in self.policy.teams:
+            raise UnknownReferenceError(f"There is no team {team_id!r}.", known=sorted(self.policy.teams))
+
+
+def read_planning(conn: Connection) -> Planning:
+    """Return policy and planners' settings; raises CannotPlanError where no organisation is set up."""
+    policy = read_policy(conn)
+    if policy is None or not policy.teams:
+        raise CannotPlanError("No policy with teams is published yet; `rondo init` sets up a ready one.")
+    stored = read_settings(conn)
+    site = SiteTerms.model_validate_json(stored.get("site", "{}"))
+    teams = {
+        team: TeamTerms.model_validate_json(stored[f"team:{team}"])
+        for team in policy.teams
+        if f"team:{team}" in stored
+    }
+    return Planning(policy, site, teams)
+
+
+def targets_of(terms: TeamTerms, short_abandon_s: float) -> Targets:
+    """Return the promise of filled-in terms as staffing needs it."""
+    return Targets(
+        service_level=terms.service_level,
+        answer_within_s=terms.answer_within_s or 20.0,
+        short_abandon_s=short_abandon_s,
+        asa_s=terms.asa_s,
+        abandonment=terms.abandonment,
+        max_occupancy=terms.max_occupancy,
+        min_agents=terms.min_agents,
+    )
+
+
+def week_of(grid: Grid, text: str) -> date:
+    """Return the first date of the site's week named by a date in it or by `2026-W48`; else ValueError."""
+    if "W" in text.upper():
+        year, _, week = text.upper().partition("-W")
+        monday = date.fromisocalendar(int(year), int(week), 1)
+        return week_start_on(grid, monday)
+    return week_start_on(grid, date.fromisoformat(text))
+
+
+def _promised(terms: TeamTerms) -> bool:
+    """Whether the planners promise something that sizes the staff by itself."""
+    return any(each is not None for each in (terms.service_level, terms.asa_s, terms.abandonment))

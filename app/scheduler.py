@@ -1,0 +1,206 @@
+"""What happens by itself, and when: a table of jobs, each planned time of which becomes one run.
+
+Every process may hold the leadership; only its holder starts APScheduler. Times are local times of the site
+on the service's clock, so a clock that runs faster brings the night's forecast sooner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy.exc
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+
+from app.clock import Clock
+from app.db import runs, staff
+from app.db.engine import Connection, Database
+from app.db.leader import Leadership
+
+log = structlog.get_logger()
+
+CHECK_S: Final = 5.0
+_LATE_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something done again and again.
+
+    Args:
+        name: Name of the job, as runs carry it.
+        when: Fields of APScheduler's CronTrigger, on the site's clock.
+        kind: Kind of run that it starts.
+        params: What the run is told.
+        looks_back: How far back a missed time is caught up; only the latest is.
+    """
+
+    name: str
+    when: dict[str, str]
+    kind: str
+    params: dict[str, Any] = field(default_factory=dict)
+    looks_back: timedelta = timedelta(days=8)
+
+
+JOBS: Final = (
+    Job("nightly-forecast", {"hour": "2", "minute": "10"}, "forecast", looks_back=timedelta(days=2)),
+    Job("weekly-roster", {"day_of_week": "thu", "hour": "3", "minute": "10"}, "roster"),
+)
+
+
+def next_slot(job: Job, zone: str, after: float) -> float:
+    """Return the first planned instant of a job after `after` (epoch seconds)."""
+    moment = datetime.fromtimestamp(after, UTC) + timedelta(microseconds=1)
+    found = CronTrigger(**job.when, timezone=ZoneInfo(zone)).get_next_fire_time(None, moment)
+    assert found is not None  # noqa: S101  the table names no single dates
+    return float(found.timestamp())
+
+
+def last_slot(job: Job, zone: str, now: float) -> float | None:
+    """Return the latest planned instant of a job up to `now` within what it looks back, or None."""
+    at = now - job.looks_back.total_seconds()
+    last = None
+    while (at := next_slot(job, zone, at)) <= now:
+        last = at
+    return last
+
+
+class Scheduler:
+    """Starts the jobs of the table while this process leads; `on_run()` is called when one is queued."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        leadership: Leadership,
+        *,
+        on_run: Callable[[], None],
+        jobs: tuple[Job, ...] = JOBS,
+        check_s: float = CHECK_S,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._leadership = leadership
+        self._on_run = on_run
+        self._jobs = jobs
+        self._check_s = check_s
+        self._task: asyncio.Task[None] | None = None
+        self._scheduler: AsyncIOScheduler | None = None
+        self._zone = "UTC"
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process plans the jobs."""
+        return self._scheduler is not None
+
+    async def start(self) -> None:
+        """Begin to seek the leadership."""
+        self._task = asyncio.create_task(self._lead(), name="scheduler")
+
+    async def stop(self) -> None:
+        """Plan no more and let go of the leadership."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._step_down()
+        await self._leadership.release()
+
+    async def _lead(self) -> None:
+        while True:
+            try:
+                if self._scheduler is None:
+                    if await self._leadership.take():
+                        await self._step_up()
+                elif not await self._leadership.holds():
+                    log.warning("leadership_lost")
+                    self._step_down()
+                else:
+                    await self._read_zone()
+            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+                log.error("scheduler_database_failed", error=type(error).__name__)
+            await asyncio.sleep(self._check_s)
+
+    async def _step_up(self) -> None:
+        await self._read_zone()
+        await self._catch_up()
+        scheduler = AsyncIOScheduler(timezone=UTC)
+        for job in self._jobs:
+            scheduler.add_job(
+                self._fire,
+                _OnTheClock(job, self._clock, lambda: self._zone),
+                args=(job,),
+                id=job.name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+        scheduler.start()
+        self._scheduler = scheduler
+        log.info("leadership_taken", jobs=len(self._jobs))
+
+    def _step_down(self) -> None:
+        if self._scheduler is not None:
+            self._scheduler.shutdown(wait=False)
+            self._scheduler = None
+
+    async def _read_zone(self) -> None:
+        policy = await self._database.read(staff.read_policy)
+        if policy is not None:
+            self._zone = policy.site.time_zone
+
+    async def _catch_up(self) -> None:
+        """Queue the latest planned time of each job that nobody was there for."""
+        now = self._clock.now()
+        done, set_up_at = await self._database.read(_what_was)
+        for job in self._jobs:
+            slot = last_slot(job, self._zone, now)
+            since = done.get(job.name, set_up_at)
+            if slot is not None and since is not None and slot > since:
+                await self._queue(job, slot)
+
+    async def _fire(self, job: Job) -> None:
+        slot = last_slot(job, self._zone, self._clock.now())
+        if slot is not None:
+            with suppress(sqlalchemy.exc.SQLAlchemyError, OSError):
+                await self._queue(job, slot)
+
+    async def _queue(self, job: Job, slot: float) -> None:
+        run_id = await self._database.tx(add_job_run, job, slot, now=self._clock.now())
+        if run_id is not None:
+            log.info("job_queued", job=job.name, run=run_id)
+            self._on_run()
+
+
+def add_job_run(conn: Connection, job: Job, slot: float, *, now: float) -> int | None:
+    """Queue a job's run for `slot`; None when that is done already or the one before is still open."""
+    if staff.read_policy(conn) is None or runs.is_open(conn, job.name):
+        return None
+    new = runs.NewRun(job.kind, job.params, "scheduler", now, job=job.name, slot=slot)
+    return runs.add_run(conn, new)
+
+
+def _what_was(conn: Connection) -> tuple[dict[str, float], float | None]:
+    return runs.last_slots(conn), staff.first_policy_at(conn)
+
+
+class _OnTheClock(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """Fires at the planned times of a job as the service's clock shows them, whatever its speed."""
+
+    def __init__(self, job: Job, clock: Clock, zone: Callable[[], str]) -> None:
+        self._job = job
+        self._clock = clock
+        self._zone = zone
+
+    def get_next_fire_time(self, _: datetime | None, now: datetime) -> datetime:
+        """Return the next planned time on the wall clock, a moment late so that it is never early."""
+        present = self._clock.now()
+        planned = next_slot(self._job, self._zone(), present)
+        return now + timedelta(seconds=self._clock.real_s(planned - present) + _LATE_S)
