@@ -1,0 +1,329 @@
+"""How long will a contact wait: four predictors side by side, each scored live, the best one served.
+
+`queue_length`: contacts ahead and this one, times mean handle time, by the places at the agents who are
+there. `last_entrant`: the wait of the last contact that was answered. `head_of_line`: how long the first in
+line has waited by now (both after Ibrahim and Whitt 2009, taken by the share of the line that is ahead).
+`regression`: ridge regression on these and the time of day, learning from every answered contact.
+
+A contact that finds a free agent is not predicted, so that easy cases do not flatter the figures. One that
+leaves unanswered is no observation of a wait; once somebody behind it is answered, the wait it would have
+had is known, and that is learnt from (an interval it outlasted counts as missed at once). The error figures
+are those of answered contacts alone.
+
+The interval comes from the served predictor's recent relative errors, its level corrected after each hit
+and miss (adaptive conformal inference, Gibbs and Candès 2021), so that coverage holds while things change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil, cos, exp, inf, log, pi, sin
+from typing import Final
+
+import msgspec
+
+from routing import events as ev
+from routing.floor import Floor
+from routing.model import WAITING_STATES, Channel, Contact, ContactState
+from routing.ridge import Ridge
+
+PREDICTORS: Final = ("queue_length", "last_entrant", "head_of_line", "regression")
+COVERAGE: Final = 0.8
+"""The share of waits that an interval is meant to hold."""
+
+_WINDOW: Final = 128
+_RECENT: Final = 0.03
+_RECENT_HANDLE: Final = 0.01
+_ADAPT: Final = 0.02
+_FEWEST: Final = 10
+_SOFTEN_S: Final = 5.0
+_HANDLE_S: Final = 180.0
+_DAY_S: Final = 86_400.0
+_GONE: Final = 64
+_GUESS_SPREAD: Final = 3.0
+_PRIOR: Final[tuple[float, ...]] = (0.0, 1 / 3, 1 / 3, 1 / 3, 0.0, 0.0, 0.0)
+"""The regression begins as the mean of the three simple predictors."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """The wait from now that is to be expected, s, with an interval that holds most waits."""
+
+    position: int
+    wait_s: float
+    low_s: float
+    high_s: float
+    predictor: str
+    queue: str
+
+
+class Score(msgspec.Struct, kw_only=True):
+    """What a predictor was worth: errors on answered contacts, and recent relative errors."""
+
+    count: int = 0
+    absolute_s: float = 0.0
+    squared_s2: float = 0.0
+    recent_s: float = 0.0
+    """Mean absolute error with the weight on the last contacts; what the best is chosen by."""
+    ratios: list[float] = []
+    """Logarithms of actual to predicted wait, the last ones, in no order."""
+    next_ratio: int = 0
+
+    @property
+    def mean_absolute_error_s(self) -> float | None:
+        """Mean absolute error on answered contacts, or None before the first."""
+        return self.absolute_s / self.count if self.count else None
+
+    @property
+    def mean_squared_error_s2(self) -> float | None:
+        """Mean squared error on answered contacts, or None before the first."""
+        return self.squared_s2 / self.count if self.count else None
+
+
+class QueueBook(msgspec.Struct, kw_only=True):
+    """What is known of one queue (a team and a channel)."""
+
+    handle_s: float = _HANDLE_S
+    handled: int = 0
+    last_wait_s: float = 0.0
+    scores: dict[str, Score] = msgspec.field(default_factory=lambda: {name: Score() for name in PREDICTORS})
+    ridge: Ridge = msgspec.field(default_factory=lambda: Ridge.towards(_PRIOR))
+    level: float = COVERAGE
+    judged: int = 0
+    covered: int = 0
+    abandoned: int = 0
+    """Predicted contacts that left unanswered."""
+    outlasted: int = 0
+    """Those of them that had waited beyond their interval already."""
+    inferred: int = 0
+    """Those of them whose wait became known from who was answered after them."""
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of judged intervals that held the wait, or None before the first."""
+        return self.covered / self.judged if self.judged else None
+
+    @property
+    def best(self) -> str:
+        """The predictor that is served: the least recent error; queue length until all are known."""
+        if any(score.count < _FEWEST for score in self.scores.values()):
+            return "queue_length"
+        return min(PREDICTORS, key=lambda name: self.scores[name].recent_s)
+
+
+class Pending(msgspec.Struct, kw_only=True):
+    """What was foretold for a waiting contact when it began to wait."""
+
+    queue: str
+    at: float
+    effective_at: float
+    features: list[float]
+    waits_s: list[float]
+    low_s: float
+    high_s: float
+    outlasted: bool = False
+
+
+class WaitBook(msgspec.Struct, kw_only=True):
+    """Everything learnt about waits so far; one value, stored and restored as a whole."""
+
+    queues: dict[str, QueueBook] = {}
+    pending: dict[int, Pending] = {}
+    gone: dict[str, list[Pending]] = {}
+    """Contacts that left unanswered and whose wait is not known yet, by queue."""
+    talking: dict[int, tuple[str, float]] = {}
+    """Accepted offers: queue and when."""
+
+    def observe(self, floor: Floor, events: Iterable[ev.Event]) -> None:
+        """Learn from the events of one turn; `floor` is as it stands after them."""
+        for event in events:
+            kind = type(event)
+            if kind is ev.ContactQueued:
+                self._queued(floor, event)  # type: ignore[arg-type]
+            elif kind is ev.ContactConnected:
+                self._answered(floor, event)  # type: ignore[arg-type]
+            elif kind is ev.OfferReleased:
+                self._released(event)  # type: ignore[arg-type]
+            elif kind is ev.ContactEnded or kind is ev.SegmentClosed:
+                self._left(event)  # type: ignore[arg-type]
+
+    def estimate(self, floor: Floor, contact: Contact, now: float) -> Estimate | None:
+        """Return what `contact` has to expect from now, or None when it does not wait."""
+        if contact.state not in WAITING_STATES:
+            return None
+        queue = queue_of(contact)
+        book = self.queues.get(queue) or QueueBook()
+        ahead = floor.queues.ahead(contact)
+        features = _features(floor, book, contact, ahead=ahead, now=now)
+        longest_s = max(contact.expires_at - now, 0.0)
+        waits, name = _waits(book, features, longest_s), book.best
+        wait_s = waits[PREDICTORS.index(name)]
+        low_s, high_s = _interval(book, name, wait_s, longest_s)
+        return Estimate(
+            position=ahead + 1, wait_s=wait_s, low_s=low_s, high_s=high_s, predictor=name, queue=queue
+        )
+
+    def prune(self, floor: Floor) -> None:
+        """Drop what is not on the floor any more: after restoring a book that missed some events."""
+        self.pending = {key: each for key, each in self.pending.items() if key in floor.contacts}
+        self.talking = {key: each for key, each in self.talking.items() if key in floor.offers}
+
+    def _queued(self, floor: Floor, event: ev.ContactQueued) -> None:
+        contact = floor.contacts.get(event.contact_id)
+        if contact is None or contact.state is not ContactState.QUEUED or contact.segment != event.segment:
+            return
+        queue = queue_of(contact)
+        book = self._book(queue)
+        features = _features(floor, book, contact, ahead=floor.queues.ahead(contact), now=event.at)
+        longest_s = max(contact.expires_at - event.at, 0.0)
+        waits, name = _waits(book, features, longest_s), book.best
+        low_s, high_s = _interval(book, name, waits[PREDICTORS.index(name)], longest_s)
+        self.pending[contact.id] = Pending(
+            queue=queue,
+            at=event.at,
+            effective_at=contact.effective_at,
+            features=features,
+            waits_s=waits,
+            low_s=low_s,
+            high_s=high_s,
+        )
+
+    def _answered(self, floor: Floor, event: ev.ContactConnected) -> None:
+        foretold = self.pending.pop(event.contact_id, None)
+        contact = floor.contacts.get(event.contact_id)
+        offer = floor.offers.get(event.offer_id)
+        if offer is not None:
+            queue = f"{offer.team_id}/{offer.channel.value}"
+            self.talking[offer.id] = (queue, event.at)
+            if contact is not None:
+                self._book(queue).last_wait_s = max(event.at - offer.segment_at, 0.0)
+        if foretold is None:
+            return
+        book = self._book(foretold.queue)
+        wait_s = event.at - foretold.at
+        for name, predicted_s in zip(PREDICTORS, foretold.waits_s, strict=True):
+            _score(book.scores[name], predicted_s, wait_s)
+        _learn(book, foretold, wait_s)
+        self._infer(book, foretold, event.at)
+
+    def _infer(self, book: QueueBook, answered: Pending, at: float) -> None:
+        """Whoever left and stood before the one answered now would have been answered by now."""
+        left = self.gone.get(answered.queue)
+        if not left:
+            return
+        known = [each for each in left if each.effective_at <= answered.effective_at]
+        self.gone[answered.queue] = [each for each in left if each.effective_at > answered.effective_at]
+        for each in known:
+            book.inferred += 1
+            _learn(book, each, at - each.at, judged=not each.outlasted)
+
+    def _released(self, event: ev.OfferReleased) -> None:
+        queue, since = self.talking.pop(event.offer_id, ("", 0.0))
+        if queue:
+            book = self._book(queue)
+            book.handled += 1
+            book.handle_s += (event.at - since - book.handle_s) / min(book.handled, 1 / _RECENT_HANDLE)
+
+    def _left(self, event: ev.ContactEnded | ev.SegmentClosed) -> None:
+        foretold = self.pending.pop(event.contact_id, None)
+        if foretold is None:
+            return
+        book = self._book(foretold.queue)
+        book.abandoned += 1
+        if event.at - foretold.at > foretold.high_s:
+            book.outlasted += 1
+            foretold.outlasted = True
+            _judge(book, held=False)
+        left = self.gone.setdefault(foretold.queue, [])
+        left.append(foretold)
+        del left[:-_GONE]
+
+    def _book(self, queue: str) -> QueueBook:
+        book = self.queues.get(queue)
+        if book is None:
+            book = self.queues[queue] = QueueBook()
+        return book
+
+
+def queue_of(contact: Contact) -> str:
+    """Return the name of the queue a contact waits in: its team and channel."""
+    return f"{contact.team_id}/{contact.channel.value}"
+
+
+def _features(floor: Floor, book: QueueBook, contact: Contact, *, ahead: int, now: float) -> list[float]:
+    """Return what the predictors go by: one, the three simple estimates, contacts ahead by agent, time."""
+    staff = floor.staff
+    there = (staff.members.get(contact.team_id, 0) & staff.present & staff.responding).bit_count()
+    terms = floor.policy.channels[contact.channel]
+    places = there * max(min(terms.cap, 100 // terms.cost), 1)
+    behind_head_s, line = _head_of_line(floor, contact.team_id, contact.channel, now)
+    share = min((ahead + 1) / max(line, 1), 1.0)
+    angle = 2 * pi * (now % _DAY_S) / _DAY_S
+    by_length_s = (ahead + 1) * book.handle_s / places if places else contact.expires_at - now
+    return [
+        1.0,
+        by_length_s,
+        book.last_wait_s * share,
+        behind_head_s * share,
+        ahead / max(places, 1),
+        sin(angle),
+        cos(angle),
+    ]
+
+
+def _head_of_line(floor: Floor, team_id: str, channel: Channel, now: float) -> tuple[float, int]:
+    """Return how long the first in line has waited, and how many stand in it."""
+    since, count = inf, 0
+    for line in floor.queues.by_team.get(team_id, {}).values():
+        if line.key[0] == team_id and line.channel is channel:
+            count += len(line.entries)
+            since = min(since, floor.contacts[line.entries[0][1]].segment_at)
+    return (now - since if count else 0.0), count
+
+
+def _waits(book: QueueBook, features: list[float], longest_s: float) -> list[float]:
+    """Return each predictor's wait, none beyond the contact's longest."""
+    raw = (features[1], features[2], features[3], book.ridge.predict(features))
+    return [min(max(each, 0.0), longest_s) for each in raw]
+
+
+def _interval(book: QueueBook, name: str, wait_s: float, longest_s: float) -> tuple[float, float]:
+    ratios = sorted(book.scores[name].ratios)
+    count = len(ratios)
+    if count < _FEWEST:
+        return wait_s / _GUESS_SPREAD, min((wait_s + _SOFTEN_S) * _GUESS_SPREAD, longest_s)
+    tail = (1.0 - book.level) / 2
+    low = ratios[max(ceil(tail * (count + 1)) - 1, 0)] if tail * (count + 1) >= 1 else ratios[0]
+    high = ratios[min(ceil((1.0 - tail) * (count + 1)) - 1, count - 1)]
+    soft_s = wait_s + _SOFTEN_S
+    bounds = [min(max(soft_s * exp(each) - _SOFTEN_S, 0.0), longest_s) for each in (low, high)]
+    return bounds[0], bounds[1]
+
+
+def _score(score: Score, predicted_s: float, wait_s: float) -> None:
+    error_s = abs(predicted_s - wait_s)
+    score.count += 1
+    score.absolute_s += error_s
+    score.squared_s2 += error_s * error_s
+    score.recent_s += (error_s - score.recent_s) / min(score.count, 1 / _RECENT)
+
+
+def _learn(book: QueueBook, foretold: Pending, wait_s: float, *, judged: bool = True) -> None:
+    for name, predicted_s in zip(PREDICTORS, foretold.waits_s, strict=True):
+        _keep_ratio(book.scores[name], log((wait_s + _SOFTEN_S) / (predicted_s + _SOFTEN_S)))
+    book.ridge.learn(foretold.features, wait_s)
+    if judged:
+        _judge(book, held=foretold.low_s <= wait_s <= foretold.high_s)
+
+
+def _keep_ratio(score: Score, ratio: float) -> None:
+    if len(score.ratios) < _WINDOW:
+        score.ratios.append(ratio)
+    else:
+        score.ratios[score.next_ratio] = ratio
+        score.next_ratio = (score.next_ratio + 1) % _WINDOW
+
+
+def _judge(book: QueueBook, *, held: bool) -> None:
+    book.judged += 1
+    book.covered += held
+    book.level = min(max(book.level + _ADAPT * (COVERAGE - held), 0.5), 0.99)

@@ -1,0 +1,243 @@
+"""Estimated waits: several predictors, scored on what happened, the best served as an honest interval."""
+
+from __future__ import annotations
+
+import random
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
+
+import msgspec
+import pytest
+
+from routing import commands as cmd
+from routing.decide import decide
+from routing.events import Event, OfferMade
+from routing.model import Channel, ContactState
+from routing.refused import Refused
+from routing.wait import COVERAGE, PREDICTORS, WaitBook
+from tests.builders import NOON, Rig, make_agent, make_policy, make_team
+
+QUEUE = "general/voice"
+
+
+class Watched(Rig):
+    """A floor whose every turn is shown to a book of waits."""
+
+    def __init__(self, *args: Any, **terms: Any) -> None:
+        self.book = WaitBook()
+        super().__init__(*args, **terms)
+
+    def do(self, command: Any) -> list[Event]:
+        events = super().do(command)
+        self.book.observe(self.floor, events)
+        return events
+
+    def estimate(self, contact_id: int) -> Any:
+        return self.book.estimate(self.floor, self.contact(contact_id), self.now)
+
+
+def run_day(
+    *,
+    seed: int,
+    agents: int,
+    contacts: int,
+    load: float,
+    talk_s: float = 180.0,
+    patience_s: float | None = None,
+) -> Watched:
+    """Simulate Poisson arrivals to `agents` at `load` (rising and falling by a third), exponential talks."""
+    rng, tie, todo = random.Random(seed), count(), []
+    names = [f"agent{number:02}" for number in range(agents)]
+    rig = Watched(make_policy(make_team(wrap_up_s=0.0)), *(make_agent(name) for name in names))
+    rig.available(*names)
+    at = NOON
+    for number in range(contacts):
+        busy = 1.0 + (1 / 3 if number // 150 % 2 else -1 / 3)
+        at += rng.expovariate(load * busy * agents / talk_s)
+        heappush(todo, (at, next(tie), "arrive", 0))
+
+    def take(events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, OfferMade):
+                take(rig.do(cmd.Accept(actor="agent", offer_id=event.offer.id)))
+                done = rig.now + rng.expovariate(1 / talk_s)
+                heappush(todo, (done, next(tie), "complete", event.offer.contact_id))
+
+    while todo:
+        rig.now, _, what, contact_id = heappop(todo)
+        if what == "arrive":
+            call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+            events = rig.do(call)
+            take(events)
+            if patience_s is not None:
+                left = rig.now + rng.expovariate(1 / patience_s)
+                heappush(todo, (left, next(tie), "leave", max(rig.floor.contacts)))
+        elif what == "complete":
+            take(rig.do(cmd.Complete(actor="agent", contact_id=contact_id)))
+        elif (contact := rig.floor.contacts.get(contact_id)) and contact.state is ContactState.QUEUED:
+            rig.do(cmd.Abandon(actor="pbx", contact_id=contact_id))
+    return rig
+
+
+@pytest.fixture(scope="module")
+def busy_day() -> Watched:
+    """A day near the limit without impatience, so that long waits are seen."""
+    return run_day(seed=1, agents=8, contacts=2000, load=0.97)
+
+
+@pytest.fixture(scope="module")
+def impatient_day() -> Watched:
+    """A day above the limit that only holds because customers leave."""
+    return run_day(seed=2, agents=8, contacts=2000, load=1.15, patience_s=240.0)
+
+
+def test_all_predictors_are_scored_on_the_same_contacts(busy_day):
+    scores = busy_day.book.queues[QUEUE].scores
+    answered = [s for s in busy_day.segments if s.answered_at is not None and s.answered_at > s.queued_at]
+    assert {scores[name].count for name in PREDICTORS} == {len(answered)}
+
+
+def test_queue_length_is_best_where_everybody_stays(busy_day):
+    # Ibrahim and Whitt 2009: with exponential talk times no delay history beats the queue length.
+    scores = busy_day.book.queues[QUEUE].scores
+    errors = {name: scores[name].mean_squared_error_s2 for name in PREDICTORS}
+    assert min(errors, key=errors.__getitem__) == "queue_length"
+
+
+def test_regression_is_best_where_customers_leave(impatient_day):
+    scores = impatient_day.book.queues[QUEUE].scores
+    errors = {name: scores[name].mean_absolute_error_s for name in PREDICTORS}
+    assert min(errors, key=errors.__getitem__) == "regression"
+
+
+@pytest.mark.parametrize("day", ["busy_day", "impatient_day"])
+def test_served_predictor_beats_telling_everybody_the_mean_wait(day, request):
+    rig = request.getfixturevalue(day)
+    waits = [
+        s.answered_at - s.queued_at for s in rig.segments if s.answered_at and s.answered_at > s.queued_at
+    ]
+    mean_s = sum(waits) / len(waits)
+    spread_s = sum(abs(wait - mean_s) for wait in waits) / len(waits)
+    book = rig.book.queues[QUEUE]
+    assert book.scores[book.best].mean_absolute_error_s < 0.75 * spread_s
+
+
+@pytest.mark.parametrize("day", ["busy_day", "impatient_day"])
+def test_interval_holds_its_share_of_waits_while_load_rises_and_falls(day, request):
+    book = request.getfixturevalue(day).book.queues[QUEUE]
+    assert book.coverage == pytest.approx(COVERAGE, abs=0.05)
+
+
+def test_customers_who_left_are_counted_and_their_waits_inferred(impatient_day):
+    book = impatient_day.book.queues[QUEUE]
+    left = sum(segment.outcome == "abandoned" for segment in impatient_day.segments)
+    assert book.abandoned == left > 100
+    assert 0.9 * left <= book.inferred <= left
+
+
+def test_customer_who_left_is_no_observation_of_a_wait():
+    rig = Watched()
+    contact = rig.receive()
+    rig.now += 50.0
+    rig.do(cmd.Abandon(actor="pbx", contact_id=contact))
+    assert rig.book.queues[QUEUE].scores["queue_length"].count == 0
+
+
+def test_wait_of_one_who_left_is_known_when_the_next_is_answered():
+    rig = Watched()
+    first = rig.receive()
+    rig.now += 10.0
+    second = rig.receive()
+    rig.now += 10.0
+    rig.do(cmd.Abandon(actor="pbx", contact_id=first))
+    assert rig.book.queues[QUEUE].inferred == 0
+    rig.now += 40.0
+    rig.available("ann")
+    rig.accept(second)
+    assert (rig.book.queues[QUEUE].abandoned, rig.book.queues[QUEUE].inferred) == (1, 1)
+
+
+def test_interval_that_a_leaver_outlasted_counts_as_missed():
+    rig = Watched()
+    contact = rig.receive()
+    rig.now += rig.estimate(contact).high_s + 1.0
+    rig.do(cmd.Abandon(actor="pbx", contact_id=contact))
+    book = rig.book.queues[QUEUE]
+    assert (book.outlasted, book.judged, book.covered) == (1, 1, 0)
+
+
+def test_contact_that_finds_a_free_agent_is_not_predicted():
+    rig = Watched()
+    rig.available("ann")
+    rig.answered()
+    assert rig.book.pending == {}
+    assert rig.book.queues[QUEUE].scores["queue_length"].count == 0
+
+
+def test_estimate_grows_with_the_place():
+    rig = Watched()
+    rig.available("ann")
+    rig.answered()
+    waits = [rig.estimate(rig.receive()).wait_s for _ in range(3)]
+    assert waits[0] < waits[1] < waits[2]
+
+
+def test_estimate_by_queue_length_is_mean_handle_time_by_place_and_agent():
+    rig = Watched(make_policy(make_team(wrap_up_s=0.0)), make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    for _ in range(4):
+        contact = rig.answered()
+        rig.now += 90.0
+        rig.complete(contact)
+    rig.answered()
+    rig.answered()
+    rig.receive()
+    told = rig.estimate(rig.receive())
+    assert (told.position, told.predictor) == (2, "queue_length")
+    assert told.wait_s == pytest.approx(2 * 90.0 / 2)
+
+
+def test_estimate_is_an_interval_around_its_middle():
+    rig = Watched()
+    told = rig.estimate(rig.receive())
+    assert 0.0 <= told.low_s <= told.wait_s <= told.high_s
+
+
+def test_nobody_is_told_more_than_the_longest_wait():
+    rig = Watched(make_policy(make_team(max_wait_s={"voice": 600.0})))
+    told = rig.estimate(rig.receive())
+    assert told.wait_s <= 600.0
+    assert told.high_s <= 600.0
+
+
+def test_contact_that_does_not_wait_has_no_estimate():
+    rig = Watched()
+    rig.available("ann")
+    assert rig.estimate(rig.answered()) is None
+
+
+def test_queues_are_apart_by_team_and_channel():
+    rig = Watched(make_policy(make_team("general"), make_team("orders")))
+    told = {rig.estimate(rig.receive(team_id=team, channel=channel)).queue for team, channel in (
+        ("general", Channel.VOICE), ("general", Channel.CHAT), ("orders", Channel.VOICE))}  # fmt: skip
+    assert told == {"general/voice", "general/chat", "orders/voice"}
+
+
+def test_book_goes_on_from_where_it_was_stored():
+    rig = run_day(seed=3, agents=3, contacts=200, load=0.95)
+    rig.available("agent00")
+    contacts = [rig.receive() for _ in range(6)]
+    stored = msgspec.json.decode(msgspec.json.encode(rig.book), type=WaitBook)
+    assert stored == rig.book
+    last = rig.contact(contacts[-1])
+    assert stored.estimate(rig.floor, last, rig.now) == rig.book.estimate(rig.floor, last, rig.now)
+
+
+def test_restored_book_drops_what_ended_meanwhile():
+    rig = Watched()
+    contact = rig.receive()
+    outcome = decide(rig.floor, cmd.Abandon(actor="pbx", contact_id=contact), rig.now)
+    assert not isinstance(outcome, Refused)
+    rig.book.prune(rig.floor)
+    assert rig.book.pending == {}
