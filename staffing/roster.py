@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from staffing.rostering.check import costs
 from staffing.rostering.cover import build_model
 from staffing.rostering.linear import matrix
 from staffing.rostering.model import Progress, Roster, RosterProblem
 from staffing.rostering.placing import place
-from staffing.rostering.solvers import relax, search
+from staffing.rostering.portfolio import Race, run
 
 
 def solve_roster(
@@ -37,31 +39,30 @@ def solve_roster(
     """
     began = clock()
     model = build_model(problem)
-    numbers = matrix(model.scope.model)
-    tell = on_progress or (lambda progress: None)
-    root = relax(numbers, time_limit_s=time_limit_s / 2, threads=workers)
-    tell(Progress("relaxation", clock() - began, None, root.bound))
-    answer = search(
-        numbers,
-        time_limit_s=max(1.0, time_limit_s - (clock() - began)),
-        seed=seed,
-        workers=workers,
-        should_stop=should_stop,
-        on_solution=lambda price, bound: tell(
-            Progress("search", clock() - began, round(price), max(bound, root.bound))
-        ),
+    race = Race(
+        matrix(model.scope.model),
+        time_limit_s,
+        lambda: clock() - began,
+        on_progress or (lambda progress: None),
+        should_stop or (lambda: False),
     )
-    if answer.values is None:
-        raise ValueError("no roster keeps all rules of every agent")
-    assignments = place(model, answer.values)
+    solution = run(race, model, seed=seed, workers=workers)
+    assignments = place(model, solution.values)
     prices = costs(problem, assignments)
     objective = sum(prices.values())
     return Roster(
         assignments,
         objective,
-        min(float(objective), max(answer.bound, root.bound)),
+        min(float(objective), float(np.ceil(race.bound - 1e-6))),
         prices,
-        "optimal" if answer.proven else "feasible",
-        seed=seed,
-        elapsed_s=clock() - began,
+        _status(race),
+        tuple(model.conflicts),
+        seed,
+        race.elapsed_s(),
     )
+
+
+def _status(race: Race) -> str:
+    if race.proven():
+        return "optimal"
+    return "stopped" if race.cancelled() else "feasible"

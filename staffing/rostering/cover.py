@@ -1,11 +1,15 @@
 """Decides what a roster costs: cover by team and slot with breaks, wishes, fairness, changes."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+from staffing.rostering.conflicts import Concession, concede
 from staffing.rostering.linear import LinearModel, Term
-from staffing.rostering.model import Agent, RosterProblem, TeamRequirement
+from staffing.rostering.model import Agent, Conflict, RosterProblem, TeamRequirement
 from staffing.rostering.rules import AgentDays, Scope, add_agent, new_scope
+from staffing.rostering.timeline import Timeline
 from staffing.shifts import Break, ShiftKind
 
 Group = frozenset[str]
@@ -14,28 +18,75 @@ Group = frozenset[str]
 _HOUR_S = 3600
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A count that only grows: from each of `times` on it is the value of the variable beside it."""
+
+    times: list[int]
+    variables: list[int]
+
+    def at(self, time: int, *, sign: int = 1) -> list[Term]:
+        """Return the count at a time as a sum, times `sign`."""
+        index = bisect_right(self.times, time) - 1
+        return [(self.variables[index], sign)] if index >= 0 else []
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Variables of agents too few and too many for a team in a slot, or on a kind of shift on a day.
+
+    Attributes:
+        what: Team, or id of the kind of shift.
+        at: Slot, or day.
+        required: Agents wanted.
+        under: Variable of agents too few.
+        over: Variable of agents too many.
+    """
+
+    what: str
+    at: int
+    required: int
+    under: int
+    over: int
+
+
 @dataclass(slots=True)
 class RosterModel:
     """The linear model of a problem and where its variables are.
 
     Attributes:
         agents: Variables of each agent, by id.
-        breaks: For (group, day, kind, number of the break) the agents who start it, by start in seconds
-            after the start of the shift.
+        starts: For (group, day, number of the family) how many agents have started by each slot.
+        breaks: For the same, how many agents have begun each break by each slot.
         serves: For (group, slot) the agents who work for each team; only for groups with several teams.
+        slot_misses: Agents too few and too many by team and slot.
+        kind_misses: The same by kind of shift and day.
+        conflicts: Rules that can't all hold; the model keeps them as far as possible.
+        level: The common level of points of unpopular shifts, -1 for none.
+        fairness: For the number of an agent the points above and below that level.
     """
 
     scope: Scope
     agents: dict[str, AgentDays] = field(default_factory=dict)
-    breaks: dict[tuple[Group, int, str, int], dict[int, int]] = field(default_factory=dict)
+    starts: dict[tuple[Group, int, int], Steps] = field(default_factory=dict)
+    breaks: dict[tuple[Group, int, int], list[Steps]] = field(default_factory=dict)
     serves: dict[tuple[Group, int], dict[str, int]] = field(default_factory=dict)
+    slot_misses: list[Miss] = field(default_factory=list)
+    kind_misses: list[Miss] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    level: int = -1
+    fairness: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def build_model(problem: RosterProblem) -> RosterModel:
     """Return the linear model of a roster problem: hard rules of the agents, everything else priced."""
     model = RosterModel(new_scope(problem))
     for agent in problem.agents:
+        concession, conflicts = concede(problem, agent)
+        rows, fixes = len(model.scope.model.rows), len(model.scope.model.fixes)
         model.agents[agent.id] = add_agent(model.scope, agent)
+        _widen(model.scope.model, concession, rows, fixes)
+        model.conflicts.extend(conflicts)
     _price_days(model)
     _price_fairness(model)
     _price_kinds(model)
@@ -53,9 +104,26 @@ def groups(problem: RosterProblem) -> dict[Group, list[Agent]]:
     return found
 
 
+def families(problem: RosterProblem) -> list[list[ShiftKind]]:
+    """Return the kinds of shift that differ in nothing but their start, where breaks are concerned."""
+    found: dict[object, list[ShiftKind]] = {}
+    for kind in problem.kinds:
+        key = (kind.length_s, kind.breaks, kind.min_work_s, kind.max_work_s)
+        found.setdefault(key, []).append(kind)
+    return [sorted(family, key=lambda kind: kind.start_s) for family in found.values()]
+
+
 def break_starts(pause: Break, step_s: int) -> range:
     """Return where a break may start, seconds after the start of the shift, on the slots' raster."""
     return range(-(-pause.earliest_s // step_s) * step_s, pause.latest_s + 1, step_s)
+
+
+def _widen(linear: LinearModel, concession: Concession, rows: int, fixes: int) -> None:
+    """Apply a concession to the agent's part of the model, which begins at these rows and fixes."""
+    for number, limits in concession.rows.items():
+        linear.row_lower[rows + number], linear.row_upper[rows + number] = limits
+    for number in sorted(concession.fixes, reverse=True):
+        del linear.fixes[fixes + number], linear.fix_where[fixes + number]
 
 
 def _price_days(model: RosterModel) -> None:
@@ -93,11 +161,12 @@ def _price_fairness(model: RosterModel) -> None:
     if not cost or len(loads) < 2:
         return
     most = max(days.agent.points_before + sum(c for _v, c in terms) for days, terms in loads)
-    level = scope.model.variable(most)
+    level = model.level = scope.model.variable(most)
     for days, terms in loads:
-        over = scope.model.variable(most, cost=cost, implied=True)
-        under = scope.model.variable(most, cost=cost, implied=True)
+        over = scope.model.variable(most, cost=cost, implied=True, agent=days.number)
+        under = scope.model.variable(most, cost=cost, implied=True, agent=days.number)
         before = days.agent.points_before
+        model.fairness[days.number] = (over, under)
         scope.model.row([*terms, (level, -1), (over, -1), (under, 1)], -before, -before)
 
 
@@ -106,23 +175,19 @@ def _points(scope: Scope, days: AgentDays) -> list[Term]:
         (variable, scope.kinds[kind_id].unpopularity)
         for day in range(scope.problem.days)
         for kind_id, variable in days.shift[day].items()
-        if scope.kinds[kind_id].unpopularity and may_work(days.agent, kind_id)
+        if scope.kinds[kind_id].unpopularity
     ]
-
-
-def may_work(agent: Agent, kind_id: str) -> bool:
-    """Return whether a kind of shift is open to an agent at all."""
-    return agent.kind_ids is None or kind_id in agent.kind_ids
 
 
 def _price_kinds(model: RosterModel) -> None:
     """Price agents too few and too many on a kind of shift."""
     linear, many = model.scope.model, len(model.agents)
     for want in model.scope.problem.shift_requirements:
-        under = linear.variable(want.required, cost=want.under_cost, implied=True)
-        over = linear.variable(many, cost=want.over_cost, implied=True)
+        under = linear.variable(want.required, cost=want.under_cost, implied=True, day=want.day)
+        over = linear.variable(many, cost=want.over_cost, implied=True, day=want.day)
         shifts = [days.shift[want.day].get(want.kind_id) for days in model.agents.values()]
         terms = [(v, 1) for v in shifts if v is not None]
+        model.kind_misses.append(Miss(want.kind_id, want.day, want.required, under, over))
         linear.row([*terms, (under, 1), (over, -1)], want.required, want.required)
 
 
@@ -138,72 +203,96 @@ def _price_slots(model: RosterModel) -> None:
             for team, term in _serve(model, group, slot, terms, len(agents)):
                 serving.setdefault((team, slot), []).extend(term)
     for requirement in scope.problem.requirements:
-        _price_team(scope, requirement, serving)
+        _price_team(model, requirement, serving)
 
 
 def _presence(model: RosterModel, group: Group, agents: list[Agent]) -> dict[int, list[Term]]:
     """Return for each slot the sum of the group's agents on shift and not on a break."""
-    scope, present = model.scope, dict[int, list[Term]]()
-    for day in range(scope.problem.days):
-        for kind in scope.problem.kinds:
-            shifts = [model.agents[a.id].shift[day].get(kind.id) for a in agents if may_work(a, kind.id)]
-            variables = [v for v in shifts if v is not None]
-            if variables:
-                count = scope.model.variable(len(variables), implied=True)
-                scope.model.row([*((v, 1) for v in variables), (count, -1)], 0, 0)
-                _cover(model, present, (group, day, kind), count, len(variables))
+    present: dict[int, list[Term]] = {}
+    for day in range(model.scope.problem.days):
+        for number, family in enumerate(families(model.scope.problem)):
+            by_slot: dict[int, list[int]] = {}
+            for kind in family:
+                shifts = [model.agents[a.id].shift[day].get(kind.id) for a in agents]
+                variables = [v for v in shifts if v is not None]
+                if variables:
+                    by_slot.setdefault(_start_slot(model.scope.timeline, kind, day), []).extend(variables)
+            if by_slot:
+                _cover(model, present, (group, day, number), by_slot)
     return present
 
 
 def _cover(
     model: RosterModel,
     present: dict[int, list[Term]],
-    where: tuple[Group, int, ShiftKind],
-    count: int,
-    many: int,
+    where: tuple[Group, int, int],
+    by_slot: Mapping[int, list[int]],
 ) -> None:
-    """Add a count of agents on a shift to the slots it covers, less those on a break."""
-    group, day, kind = where
-    timeline, linear = model.scope.timeline, model.scope.model
-    start, end = timeline.shift_at(kind, day)
-    for slot in timeline.slots_between(start, end):
-        present.setdefault(slot, []).append((count, 1))
-    before: dict[int, int] = {}
-    for number, pause in enumerate(kind.breaks):
-        starts = break_starts(pause, timeline.problem.grid.step_s)
-        chosen = {at: linear.variable(many) for at in starts}
-        model.breaks[group, day, kind.id, number] = chosen
-        linear.row([*((v, 1) for v in chosen.values()), (count, -1)], 0, 0)
-        for at, variable in chosen.items():
-            for slot in timeline.slots_between(start + at, start + at + pause.length_s):
-                present.setdefault(slot, []).append((variable, -1))
-        if number:
-            _order_breaks(linear, kind, kind.breaks[number - 1].length_s, before, chosen)
-        before = chosen
+    """Add the agents on shifts of a family to the slots they cover, less those on a break."""
+    timeline = model.scope.timeline
+    step_s = timeline.problem.grid.step_s
+    kind = families(timeline.problem)[where[2]][0]
+    started = model.starts[where] = _started(model.scope.model, by_slot, where[1])
+    pauses = model.breaks[where] = _place_breaks(model.scope, kind, started, where[1])
+    length = kind.length_s // step_s
+    for slot in range(max(0, started.times[0]), min(timeline.slots, started.times[-1] + length)):
+        terms = present.setdefault(slot, [])
+        terms += started.at(slot) + started.at(slot - length, sign=-1)
+        for pause, begun in zip(kind.breaks, pauses, strict=True):
+            terms += begun.at(slot, sign=-1) + begun.at(slot - pause.length_s // step_s)
 
 
-def _order_breaks(
-    linear: LinearModel, kind: ShiftKind, length_s: int, before: Mapping[int, int], after: Mapping[int, int]
-) -> None:
-    """Demand enough and not too much work between two breaks.
+def _start_slot(timeline: Timeline, kind: ShiftKind, day: int) -> int:
+    """Return the slot in which a shift starts; it may lie outside the period."""
+    return int(-(-(timeline.shift_at(kind, day)[0] - timeline.starts_at) // timeline.problem.grid.step_s))
 
-    The i-th earliest first break goes with the i-th earliest second one, so that sums up to each start say
-    it all: as many second breaks as have a first break long enough before, and the other way round.
+
+def _started(linear: LinearModel, by_slot: Mapping[int, list[int]], day: int) -> Steps:
+    """Return how many agents have started by each slot."""
+    times = sorted(by_slot)
+    counts: list[int] = []
+    for slot in times:
+        many = len(by_slot[slot]) + (linear.upper[counts[-1]] if counts else 0)
+        count = linear.variable(many, implied=True, day=day)
+        earlier = [(counts[-1], 1)] if counts else []
+        linear.row([*((v, 1) for v in by_slot[slot]), *earlier, (count, -1)], 0, 0)
+        counts.append(count)
+    return Steps(times, counts)
+
+
+def _place_breaks(scope: Scope, kind: ShiftKind, started: Steps, day: int) -> list[Steps]:
+    """Return for each break how many agents have begun it by each slot.
+
+    Who starts first takes each break first. So sums say it all: by each slot no more agents have begun a
+    break than have started long enough before, and no fewer than have to; the same between two breaks.
     """
-    least_s = length_s + kind.min_work_s
-    if max(before) + least_s > min(after):
-        for at in list(after)[:-1]:
-            early = [(v, 1) for start, v in after.items() if start <= at]
-            linear.row([*early, *((v, -1) for s, v in before.items() if s + least_s <= at)], upper=0)
-        last = max(after)
-        for start, variable in before.items():
-            if start + least_s > last:
-                linear.row([(variable, 1)], upper=0)
-    if kind.max_work_s is not None and min(before) + length_s + kind.max_work_s < max(after):
-        most_s = length_s + kind.max_work_s
-        for at in before:
-            late = [(v, 1) for start, v in after.items() if start <= at + most_s]
-            linear.row([*late, *((v, -1) for s, v in before.items() if s <= at)], lower=0)
+    linear, step_s = scope.model, scope.problem.grid.step_s
+    found: list[Steps] = []
+    for number, pause in enumerate(kind.breaks):
+        window = break_starts(pause, step_s)
+        early, late = window[0] // step_s, window[-1] // step_s
+        times = list(range(started.times[0] + early, started.times[-1] + late + 1))
+        most = linear.upper[started.variables[-1]]
+        begun = Steps(times, [linear.variable(most, day=day) for _ in times])
+        for earlier, later in pairwise(begun.variables):
+            linear.row([(later, 1), (earlier, -1)], lower=0)
+        _lag(linear, started, begun, early, late)
+        if number:
+            before = kind.breaks[number - 1]
+            least = -(-(before.length_s + kind.min_work_s) // step_s)
+            longest_s = kind.length_s if kind.max_work_s is None else kind.max_work_s
+            _lag(linear, found[-1], begun, least, (before.length_s + longest_s) // step_s)
+        found.append(begun)
+    return found
+
+
+def _lag(linear: LinearModel, first: Steps, second: Steps, least: int, most: int) -> None:
+    """Demand that everybody does the second thing at least and at most so many slots after the first."""
+    for slot, count in zip(second.times, second.variables, strict=True):
+        linear.row([(count, 1), *first.at(slot - least, sign=-1)], upper=0)
+        due = first.at(slot - most, sign=-1)
+        if due:
+            linear.row([(count, 1), *due], lower=0)
 
 
 def _serve(
@@ -212,22 +301,24 @@ def _serve(
     """Return what each team gets of a group in a slot: all of it, or a share that is to be decided."""
     if len(group) == 1:
         return [(team, terms) for team in group]
-    linear = model.scope.model
-    shares = {team: linear.variable(many, implied=True) for team in sorted(group)}
+    linear, day = model.scope.model, model.scope.timeline.day_of(slot)
+    shares = {team: linear.variable(many, implied=True, day=day) for team in sorted(group)}
     model.serves[group, slot] = shares
     linear.row([*terms, *((v, -1) for v in shares.values())], 0, 0)
     return [(team, [(variable, 1)]) for team, variable in shares.items()]
 
 
 def _price_team(
-    scope: Scope, requirement: TeamRequirement, serving: Mapping[tuple[str, int], list[Term]]
+    model: RosterModel, requirement: TeamRequirement, serving: Mapping[tuple[str, int], list[Term]]
 ) -> None:
-    linear, many = scope.model, len(scope.problem.agents)
+    scope, linear, many = model.scope, model.scope.model, len(model.agents)
     for slot, required in enumerate(requirement.required):
         terms = serving.get((requirement.team, slot), [])
         if not terms:
             linear.offset += required * requirement.under_cost
             continue
-        under = linear.variable(required, cost=requirement.under_cost, implied=True)
-        over = linear.variable(many, cost=requirement.over_cost, implied=True)
+        day = scope.timeline.day_of(slot)
+        under = linear.variable(required, cost=requirement.under_cost, implied=True, day=day)
+        over = linear.variable(many, cost=requirement.over_cost, implied=True, day=day)
         linear.row([*terms, (under, 1), (over, -1)], required, required)
+        model.slot_misses.append(Miss(requirement.team, slot, required, under, over))

@@ -41,40 +41,57 @@ class LinearModel:
     upper: list[int] = field(default_factory=list)
     cost: list[int] = field(default_factory=list)
     implied: list[bool] = field(default_factory=list)
+    agent: list[int] = field(default_factory=list)
+    day: list[int] = field(default_factory=list)
     rows: list[list[Term]] = field(default_factory=list)
     row_lower: list[int] = field(default_factory=list)
     row_upper: list[int] = field(default_factory=list)
     row_rule: list[Rule | None] = field(default_factory=list)
+    row_where: list[str] = field(default_factory=list)
     fixes: list[tuple[int, int, Rule | None]] = field(default_factory=list)
+    fix_where: list[str] = field(default_factory=list)
     offset: int = 0
 
-    def variable(self, upper: int = 1, *, lower: int = 0, cost: int = 0, implied: bool = False) -> int:
+    def variable(
+        self, upper: int = 1, *, cost: int = 0, implied: bool = False, agent: int = -1, day: int = -1
+    ) -> int:
         """Return the index of a new integer variable.
 
         Args:
             upper: Largest value.
-            lower: Smallest value.
             cost: Price of one unit.
             implied: Whether it is integer by itself as soon as the others are.
+            agent: Number of the agent it is about, -1 for none.
+            day: Day it is about, -1 for none.
         """
-        self.lower.append(lower)
+        self.lower.append(0)
         self.upper.append(upper)
         self.cost.append(cost)
         self.implied.append(implied)
+        self.agent.append(agent)
+        self.day.append(day)
         return len(self.lower) - 1
 
     def row(
-        self, terms: Iterable[Term], lower: int = -FREE, upper: int = FREE, *, rule: Rule | None = None
+        self,
+        terms: Iterable[Term],
+        lower: int = -FREE,
+        upper: int = FREE,
+        *,
+        rule: Rule | None = None,
+        where: str = "",
     ) -> None:
-        """Demand that a sum of variables lies between two limits, for the sake of a rule."""
+        """Demand that a sum of variables lies between two limits, for the sake of a rule, at a day."""
         self.rows.append(list(terms))
         self.row_lower.append(lower)
         self.row_upper.append(upper)
         self.row_rule.append(rule)
+        self.row_where.append(where)
 
-    def fix(self, variable: int, value: int, *, rule: Rule | None = None) -> None:
-        """Demand a value of a variable, for the sake of a rule."""
+    def fix(self, variable: int, value: int, *, rule: Rule | None = None, where: str = "") -> None:
+        """Demand a value of a variable, for the sake of a rule, at a day."""
         self.fixes.append((variable, value, rule))
+        self.fix_where.append(where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +101,9 @@ class Matrix:
     Attributes:
         rows: Sparse matrix, rows x variables.
         implied: Variables that are integer by themselves once the others are.
+        agent: Number of the agent that a variable is about, -1 for none.
+        day: Day that a variable is about, -1 for none. An agent's variables with a day are the choices, those
+            without follow from them.
     """
 
     rows: sparse.csr_matrix
@@ -93,6 +113,8 @@ class Matrix:
     upper: Floats
     cost: Floats
     implied: NDArray[np.bool_]
+    agent: NDArray[np.int64]
+    day: NDArray[np.int64]
     offset: float
 
     @property
@@ -114,6 +136,7 @@ def matrix(model: LinearModel) -> Matrix:
         (flat[:, 1].astype(np.float64), flat[:, 0], starts), shape=(len(model.rows), len(lower))
     )
     rows.sum_duplicates()
+    rows.eliminate_zeros()
     row_lower = np.array(model.row_lower, dtype=np.float64)
     row_upper = np.array(model.row_upper, dtype=np.float64)
     row_lower[row_lower <= -FREE] = -np.inf
@@ -126,5 +149,27 @@ def matrix(model: LinearModel) -> Matrix:
         upper,
         np.array(model.cost, dtype=np.float64),
         np.array(model.implied, dtype=np.bool_),
+        np.array(model.agent, dtype=np.int64),
+        np.array(model.day, dtype=np.int64),
         float(model.offset),
+    )
+
+
+def restrict(whole: Matrix, values: Floats, free: NDArray[np.bool_]) -> Matrix:
+    """Return the model of the free variables when all others keep their values."""
+    fixed = np.where(free, 0.0, values)
+    rows = whole.rows.tocsc()[:, free].tocsr()
+    used = np.diff(rows.indptr) > 0
+    shift = whole.rows @ fixed
+    return Matrix(
+        rows[used],
+        (whole.row_lower - shift)[used],
+        (whole.row_upper - shift)[used],
+        whole.lower[free],
+        whole.upper[free],
+        whole.cost[free],
+        whole.implied[free],
+        whole.agent[free],
+        whole.day[free],
+        whole.offset + float(whole.cost @ fixed),
     )

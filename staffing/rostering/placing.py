@@ -1,11 +1,13 @@
 """Decides who takes which break and works for which team, once the counts of a solution are known."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from staffing.rostering.cover import Group, RosterModel, groups
+from staffing.rostering.cover import Group, RosterModel, Steps, families, groups
 from staffing.rostering.linear import Floats
 from staffing.rostering.model import Agent, Assignment, Spell
 from staffing.rostering.timeline import Timeline
+from staffing.shifts import ShiftKind
 
 
 def place(model: RosterModel, values: Floats) -> tuple[Assignment, ...]:
@@ -19,36 +21,56 @@ def place(model: RosterModel, values: Floats) -> tuple[Assignment, ...]:
     found: dict[tuple[str, int], Assignment] = {}
     for group, agents in groups(problem).items():
         for day in range(problem.days):
-            for kind in problem.kinds:
-                on_shift = [a for a in agents if _is_on(model, values, a, day, kind.id)]
-                for agent, breaks in _with_breaks(model, values, group, day, kind.id, on_shift):
-                    start, end = model.scope.timeline.shift_at(kind, day)
-                    found[agent.id, day] = Assignment(agent.id, day, kind.id, start, end, breaks)
+            for number, family in enumerate(families(problem)):
+                shifts = _on_shift(model, values, agents, day, family)
+                pauses = model.breaks.get((group, day, number), [])
+                for i, shift in enumerate(shifts):
+                    breaks = _breaks(model, values, family[0], pauses, i, shift)
+                    found[shift.agent_id, day] = replace(shift, breaks=breaks)
     if problem.requirements:
         _add_work(model, values, found)
-    return tuple(found[key] for agent in problem.agents for key in sorted(found) if key[0] == agent.id)
+    return tuple(
+        found[agent.id, day]
+        for agent in problem.agents
+        for day in range(problem.days)
+        if (agent.id, day) in found
+    )
 
 
-def _is_on(model: RosterModel, values: Floats, agent: Agent, day: int, kind_id: str) -> bool:
-    variable = model.agents[agent.id].shift[day].get(kind_id)
-    return variable is not None and values[variable] > 0.5
+def _on_shift(
+    model: RosterModel, values: Floats, agents: Sequence[Agent], day: int, family: Sequence[ShiftKind]
+) -> list[Assignment]:
+    """Return the shifts of a family on a day, the earliest first, agents taking turns from day to day."""
+    turn = day % len(agents)
+    shifts = []
+    for kind in family:
+        start, end = model.scope.timeline.shift_at(kind, day)
+        for agent in (*agents[turn:], *agents[:turn]):
+            variable = model.agents[agent.id].shift[day].get(kind.id)
+            if variable is not None and values[variable] > 0.5:
+                shifts.append(Assignment(agent.id, day, kind.id, start, end))
+    return shifts
 
 
-def _with_breaks(
-    model: RosterModel, values: Floats, group: Group, day: int, kind_id: str, agents: Sequence[Agent]
-) -> list[tuple[Agent, tuple[Spell, ...]]]:
-    """Return each agent of a shift with breaks: the i-th agent takes the i-th earliest of each break."""
-    kind = model.scope.kinds[kind_id]
-    start, _end = model.scope.timeline.shift_at(kind, day)
-    columns = []
+def _breaks(
+    model: RosterModel,
+    values: Floats,
+    kind: ShiftKind,
+    pauses: Sequence[Steps],
+    rank: int,
+    shift: Assignment,
+) -> tuple[Spell, ...]:
+    """Return the breaks of the shift that started as number `rank`: it takes each break as that number."""
+    timeline, spells = model.scope.timeline, []
     for number, pause in enumerate(kind.breaks):
-        counts = model.breaks.get((group, day, kind_id, number))
-        starts = [at for at, v in counts.items() for _ in range(round(values[v]))] if counts else []
-        starts = sorted(starts) or [pause.earliest_s] * len(agents)
-        columns.append([Spell(pause.name, start + at, start + at + pause.length_s) for at in starts])
-    turn = day % len(agents) if agents else 0
-    rotated = [*agents[turn:], *agents[:turn]]
-    return [(agent, tuple(column[i] for column in columns)) for i, agent in enumerate(rotated)]
+        since = shift.starts_at + pause.earliest_s
+        if pauses:
+            begun = pauses[number]
+            counts = values[begun.variables]
+            slot = next(t for t, count in zip(begun.times, counts, strict=True) if count > rank + 0.5)
+            since = timeline.slot_at(slot)
+        spells.append(Spell(pause.name, since, since + pause.length_s))
+    return tuple(spells)
 
 
 def _add_work(model: RosterModel, values: Floats, found: dict[tuple[str, int], Assignment]) -> None:
@@ -63,7 +85,7 @@ def _add_work(model: RosterModel, values: Floats, found: dict[tuple[str, int], A
             wanted = _wanted(model, values, group, slot, len(by_slot[slot]))
             _share_out(by_slot[slot], teams, wanted, slot)
         for key, work in teams.items():
-            found[key] = _with_work(shifts[key], _spells(timeline, work))
+            found[key] = replace(shifts[key], work=_spells(timeline, work))
 
 
 def _by_slot(
@@ -114,9 +136,3 @@ def _spells(timeline: Timeline, work: Sequence[tuple[int, str]]) -> tuple[Spell,
         else:
             spells.append(Spell(team, since, until))
     return tuple(spells)
-
-
-def _with_work(shift: Assignment, work: tuple[Spell, ...]) -> Assignment:
-    return Assignment(
-        shift.agent_id, shift.day, shift.kind_id, shift.starts_at, shift.ends_at, shift.breaks, work
-    )

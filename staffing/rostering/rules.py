@@ -8,7 +8,7 @@ from staffing.rostering.model import Agent, Contract, Limits, RosterProblem
 from staffing.rostering.timeline import WEEK_DAYS, Timeline
 from staffing.shifts import ShiftKind
 
-_LAW, _PROMISE, _CONTRACT, _HOURS = 1000, 500, 100, 10
+_LAW, _PROMISE, _RHYTHM, _HOURS = 1000, 500, 50, 10
 _HOUR_S = 3600
 _REST_REACH_DAYS = 3
 
@@ -21,11 +21,13 @@ class AgentDays:
         shift: For each day the variable of each kind of shift, by kind's id.
         works: Whether the agent works on the day.
         starts_run: Whether the day is the first of a run of worked days.
+        number: Number of the agent in the problem.
         first: Earliest day known.
     """
 
     agent: Agent
     contract: Contract
+    number: int
     first: int
     shift: dict[int, dict[str, int]] = field(default_factory=dict)
     works: dict[int, int] = field(default_factory=dict)
@@ -34,17 +36,20 @@ class AgentDays:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a rule needs to see: the model it adds rows to, the problem, the timeline, the kinds by id."""
+    """What a rule needs: the model it adds rows to, problem, timeline, kinds and agents' numbers by id."""
 
     model: LinearModel
     problem: RosterProblem
     timeline: Timeline
     kinds: dict[str, ShiftKind]
+    numbers: dict[str, int]
 
 
 def new_scope(problem: RosterProblem) -> Scope:
     """Return a scope with an empty model."""
-    return Scope(LinearModel(), problem, Timeline(problem), {kind.id: kind for kind in problem.kinds})
+    kinds = {kind.id: kind for kind in problem.kinds}
+    numbers = {agent.id: number for number, agent in enumerate(problem.agents)}
+    return Scope(LinearModel(), problem, Timeline(problem), kinds, numbers)
 
 
 def add_agent(scope: Scope, agent: Agent) -> AgentDays:
@@ -56,16 +61,23 @@ def add_agent(scope: Scope, agent: Agent) -> AgentDays:
     return days
 
 
+def may_work(agent: Agent, contract: Contract, kind: ShiftKind) -> bool:
+    """Return whether a kind of shift is open to an agent at all: by its kind and its paid hours."""
+    if agent.kind_ids is not None and kind.id not in agent.kind_ids:
+        return False
+    return contract.day_s is None or contract.day_s[0] <= kind.paid_s <= contract.day_s[1]
+
+
 def forbid_what_cannot_be(scope: Scope, days: AgentDays) -> None:
-    """Rule out shifts against availability, kinds of shift and daily hours."""
-    agent, contract = days.agent, days.contract
+    """Rule out shifts against availability and absences."""
+    agent = days.agent
     for day in range(scope.problem.days):
         for kind_id, variable in days.shift[day].items():
             kind = scope.kinds[kind_id]
-            reason = _reason_against(scope, agent, contract, kind, day)
+            reason = _reason_against(scope, agent, kind, day)
             if reason:
-                rule = Rule(agent.id, f"{reason} on day {day + 1}", _PROMISE)
-                scope.model.fix(variable, 0, rule=rule)
+                rule = Rule(agent.id, reason, _PROMISE)
+                scope.model.fix(variable, 0, rule=rule, where=f"day {day + 1}")
 
 
 def grant_time_off(scope: Scope, days: AgentDays) -> None:
@@ -96,13 +108,12 @@ def keep_locks(scope: Scope, days: AgentDays) -> None:
 def rest_between_shifts(scope: Scope, days: AgentDays) -> None:
     """Keep the rest between two shifts, and kinds apart that may not follow one another."""
     rest_s = days.contract.min_rest_s
+    rule = Rule(days.agent.id, f"{rest_s / _HOUR_S:g} h rest between shifts", _LAW)
     for day in range(days.first, scope.problem.days - 1):
         for later in range(max(0, day + 1), min(day + 3, scope.problem.days)):
-            rule = Rule(
-                days.agent.id, f"{rest_s / _HOUR_S:g} h rest between day {day + 1} and day {later + 1}", _LAW
-            )
+            where = f"day {day + 1} to {later + 1}"
             for before, after in _forbidden_pairs(scope, days, day, later, rest_s):
-                scope.model.row(_ones(before + after), upper=1, rule=rule)
+                scope.model.row(_ones(before + after), upper=1, rule=rule, where=where)
 
 
 def limit_runs(scope: Scope, days: AgentDays) -> None:
@@ -110,20 +121,21 @@ def limit_runs(scope: Scope, days: AgentDays) -> None:
     contract, model, agent_id = days.contract, scope.model, days.agent.id
     longest, shortest, off = contract.max_days_in_row, contract.min_days_in_row, contract.min_days_off_in_row
     for day in range(scope.problem.days):
+        where = f"day {day + 1}"
         if longest is not None and day - longest >= days.first:
             starts = [(days.starts_run[d], 1) for d in range(day - longest + 1, day + 1)]
-            rule = Rule(agent_id, f"at most {longest} days in a row up to day {day + 1}", _LAW)
-            model.row([*starts, (days.works[day], -1)], lower=0, rule=rule)
+            rule = Rule(agent_id, f"at most {longest} days in a row", _LAW)
+            model.row([*starts, (days.works[day], -1)], lower=0, rule=rule, where=where)
         if shortest > 1:
             recent = range(max(days.first, day - shortest) + 1, day + 1)
             starts = [(days.starts_run[d], 1) for d in recent]
-            rule = Rule(agent_id, f"at least {shortest} days in a row around day {day + 1}")
-            model.row([*starts, (days.works[day], -1)], upper=0, rule=rule)
+            rule = Rule(agent_id, f"at least {shortest} days in a row", _RHYTHM)
+            model.row([*starts, (days.works[day], -1)], upper=0, rule=rule, where=where)
         if off > 1:
             recent = range(max(days.first, day - off) + 1, day + 1)
             ends = [term for d in recent for term in _ends_run(days, d)]
-            rule = Rule(agent_id, f"at least {off} days off in a row around day {day + 1}")
-            model.row([*ends, (days.works[day], 1)], upper=1, rule=rule)
+            rule = Rule(agent_id, f"at least {off} days off in a row", _RHYTHM)
+            model.row([*ends, (days.works[day], 1)], upper=1, rule=rule, where=where)
 
 
 def limit_hours(scope: Scope, days: AgentDays) -> None:
@@ -159,11 +171,12 @@ def limit_weekends(scope: Scope, days: AgentDays) -> None:
     weekends = scope.timeline.weekends
     if contract.whole_weekends:
         for saturday, sunday in (pair for pair in weekends if len(pair) == 2):
-            rule = Rule(agent_id, f"both or no days of the weekend of day {saturday + 1}")
-            model.row([(days.works[saturday], 1), (days.works[sunday], -1)], 0, 0, rule=rule)
+            rule = Rule(agent_id, "both or no days of a weekend", _RHYTHM)
+            terms = [(days.works[saturday], 1), (days.works[sunday], -1)]
+            model.row(terms, 0, 0, rule=rule, where=f"day {saturday + 1}")
     if contract.max_weekends is None and contract.max_weekends_in_row is None:
         return
-    worked = [model.variable(implied=True) for _ in weekends]
+    worked = [model.variable(implied=True, agent=days.number) for _ in weekends]
     for variable, weekend in zip(worked, weekends, strict=True):
         for day in weekend:
             model.row([(variable, 1), (days.works[day], -1)], lower=0)
@@ -197,7 +210,7 @@ def limit_start_variance(scope: Scope, days: AgentDays) -> None:
         return
     bases = sorted({kind.start_s for kind in scope.problem.kinds})
     for number, week in enumerate(scope.timeline.weeks, 1):
-        chosen = {base: scope.model.variable() for base in bases}
+        chosen = {base: scope.model.variable(agent=days.number) for base in bases}
         scope.model.row(_ones(chosen.values()), 1, 1)
         rule = Rule(days.agent.id, f"starts within {variance_s / _HOUR_S:g} h of each other in week {number}")
         for day in week:
@@ -233,12 +246,17 @@ RULES: tuple[Callable[[Scope, AgentDays], None], ...] = (
 
 def _variables(scope: Scope, agent: Agent, contract: Contract) -> AgentDays:
     model = scope.model
-    days = AgentDays(agent, contract, -len(agent.worked_before))
+    number = scope.numbers[agent.id]
+    days = AgentDays(agent, contract, number, -len(agent.worked_before))
     for day in range(days.first, scope.problem.days):
         weekday = scope.timeline.weekday(day)
-        kinds = [k.id for k in scope.problem.kinds if day < 0 or weekday in k.weekdays]
-        days.shift[day] = {kind_id: model.variable() for kind_id in kinds}
-        days.works[day] = model.variable(implied=True)
+        kinds = [
+            k.id
+            for k in scope.problem.kinds
+            if day < 0 or (weekday in k.weekdays and may_work(agent, contract, k))
+        ]
+        days.shift[day] = {kind_id: model.variable(agent=number, day=max(day, 0)) for kind_id in kinds}
+        days.works[day] = model.variable(implied=True, agent=days.number)
         model.row([*_ones(days.shift[day].values()), (days.works[day], -1)], 0, 0)
         _add_run_start(scope, days, day)
     for day, worked in zip(range(days.first, 0), agent.worked_before, strict=True):
@@ -249,7 +267,7 @@ def _variables(scope: Scope, agent: Agent, contract: Contract) -> AgentDays:
 
 def _add_run_start(scope: Scope, days: AgentDays, day: int) -> None:
     model, works = scope.model, days.works
-    start = days.starts_run[day] = model.variable(implied=True)
+    start = days.starts_run[day] = model.variable(implied=True, agent=days.number)
     if day == days.first:
         model.row([(start, 1), (works[day], -1)], 0, 0)
         return
@@ -258,20 +276,16 @@ def _add_run_start(scope: Scope, days: AgentDays, day: int) -> None:
     model.row([(start, 1), (works[day - 1], 1)], upper=1)
 
 
-def _reason_against(scope: Scope, agent: Agent, contract: Contract, kind: ShiftKind, day: int) -> str | None:
+def _reason_against(scope: Scope, agent: Agent, kind: ShiftKind, day: int) -> str | None:
     """Return why an agent never gets a kind of shift on a day, or None."""
-    if agent.kind_ids is not None and kind.id not in agent.kind_ids:
-        return f"no shift {kind.id}"
-    if contract.day_s and not contract.day_s[0] <= kind.paid_s <= contract.day_s[1]:
-        return f"{_hours(contract.day_s)} a day (shift {kind.id})"
     if agent.windows:
         window = agent.windows[scope.timeline.weekday(day)]
         if window is None or kind.start_s < window[0] or kind.end_s > window[1]:
-            return f"availability (shift {kind.id})"
+            return "availability"
     start, end = scope.timeline.shift_at(kind, day)
     for absence in scope.problem.absences:
         if absence.agent_id == agent.id and start < absence.until and absence.since < end:
-            return f"absence (shift {kind.id})"
+            return "absence"
     return None
 
 
@@ -318,7 +332,7 @@ def _credits(scope: Scope, agent_id: str, span: Sequence[int]) -> Iterable[int]:
 
 def _long_rest(scope: Scope, days: AgentDays, day: int, rest_s: int) -> int:
     """Return a variable that is 1 only when a long rest lies around the day off `day`."""
-    rest = scope.model.variable()
+    rest = scope.model.variable(agent=days.number)
     scope.model.row([(rest, 1), (days.works[day], 1)], upper=1)
     last = scope.problem.days - 1
     for before in range(max(days.first, day - _REST_REACH_DAYS), day):

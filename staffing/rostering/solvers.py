@@ -11,6 +11,8 @@ import highspy  # isort: skip
 from staffing.rostering.linear import Floats, Matrix
 
 _NEVER = 1e30
+_INTERIOR_ROWS = 10_000
+"""From this size on the interior-point method beats the simplex method on rosters by slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,19 @@ class Answer:
     infeasible: bool = False
 
 
-def relax(matrix: Matrix, *, time_limit_s: float, threads: int = 1) -> Answer:
+def relax(
+    matrix: Matrix,
+    *,
+    time_limit_s: float,
+    should_stop: Callable[[], bool] | None = None,
+) -> Answer:
     """Return the solution of the model without whole numbers: its price is a bound (HiGHS)."""
-    highs = _load(matrix, whole=False)
-    highs.setOptionValue("threads", threads)
-    highs.setOptionValue("time_limit", time_limit_s)
+    highs = load(matrix, whole=False)
+    if matrix.shape[0] > _INTERIOR_ROWS:
+        highs.setOptionValue("solver", "ipm")
+        highs.setOptionValue("run_crossover", "off")
+    highs.setOptionValue("time_limit", float(time_limit_s))
+    _listen(highs, None, should_stop)
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return Answer(None, float("inf"), -float("inf"))
@@ -49,7 +59,6 @@ def branch(
     *,
     time_limit_s: float,
     seed: int = 0,
-    threads: int = 1,
     start: Floats | None = None,
     on_progress: Callable[[float, float, Floats | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -60,14 +69,13 @@ def branch(
         matrix: The model.
         time_limit_s: Wall time after which it gives up.
         seed: Its random seed.
-        threads: Threads it may use.
         start: A solution to begin with.
-        on_progress: Called with objective, bound and a new solution or None, from the solver's thread.
+        on_progress: Called with objective, bound and a new solution or None.
         should_stop: Asked now and then; the search ends when it says yes.
     """
-    highs = _load(matrix, whole=True)
-    for name, value in (("time_limit", time_limit_s), ("random_seed", seed), ("threads", threads)):
-        highs.setOptionValue(name, value)
+    highs = load(matrix, whole=True)
+    highs.setOptionValue("time_limit", float(time_limit_s))
+    highs.setOptionValue("random_seed", seed)
     highs.setOptionValue("mip_rel_gap", 0.0)
     highs.setOptionValue("mip_abs_gap", 0.999 if _is_whole(matrix) else 1e-6)
     if start is not None:
@@ -151,9 +159,11 @@ def _is_whole(matrix: Matrix) -> bool:
     return bool(np.all(matrix.cost == np.round(matrix.cost)))
 
 
-def _load(matrix: Matrix, *, whole: bool) -> highspy.Highs:
+def load(matrix: Matrix, *, whole: bool) -> highspy.Highs:
+    """Return HiGHS with a model, as whole numbers or relaxed."""
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
+    highs.setOptionValue("threads", 1)  # one number for the whole process: HiGHS refuses a second one
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = matrix.shape
     lp.col_cost_, lp.offset_ = matrix.cost, matrix.offset
@@ -193,7 +203,8 @@ def _listen(
             lambda event: on_progress(event.data_out.mip_primal_bound, event.data_out.mip_dual_bound, None)
         )
     if should_stop is not None:
-        highs.cbMipInterrupt.subscribe(lambda event: event.interrupt() if should_stop() else None)
+        for interrupt in (highs.cbMipInterrupt, highs.cbSimplexInterrupt, highs.cbIpmInterrupt):
+            interrupt.subscribe(lambda event: event.interrupt() if should_stop() else None)
 
 
 def _cp_model(matrix: Matrix, better_than: float | None) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:

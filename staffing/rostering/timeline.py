@@ -1,5 +1,6 @@
 """Decides when each shift of a period begins and ends, and which slots it covers."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import cached_property
@@ -67,6 +68,15 @@ class Timeline:
         first = -(-(since - self.starts_at) // step_s)
         last = (until - self.starts_at) // step_s
         return range(max(0, int(first)), min(self.slots, int(last)))
+
+    def day_of(self, slot: int) -> int:
+        """Return the day of the period in which a slot begins."""
+        return bisect_right(self._day_slots, slot) - 1
+
+    @cached_property
+    def _day_slots(self) -> list[int]:
+        starts = (day_start_at(self.problem.grid, self.on(day)) for day in range(self.problem.days))
+        return [(start - self.starts_at) // self.problem.grid.step_s for start in starts]
 
     def slot_at(self, slot: int) -> int:
         """Return the start of a slot, epoch seconds."""

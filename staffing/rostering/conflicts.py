@@ -1,0 +1,165 @@
+"""Decides which rules of an agent can't all hold, names them, and gives up as little as possible."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ortools.sat.python import cp_model
+
+from staffing.rostering.linear import FREE, LinearModel, Rule
+from staffing.rostering.model import Agent, Conflict, RosterProblem
+from staffing.rostering.rules import add_agent, new_scope
+
+_UNITS = 3600
+_EFFORT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Concession:
+    """How far the rules of one agent are widened so that they can hold.
+
+    Attributes:
+        rows: New limits of rows, by number of the row within the agent's part of the model.
+        fixes: Numbers of the agent's fixes that are lifted.
+    """
+
+    rows: dict[int, tuple[int, int]] = field(default_factory=dict)
+    fixes: frozenset[int] = frozenset()
+
+
+def find_conflicts(problem: RosterProblem) -> tuple[Conflict, ...]:
+    """Return the rules that can't all hold, agent by agent; empty when all rules can.
+
+    Rules bind one agent at a time (everything shared is priced), so this is complete: without conflicts
+    a roster exists.
+    """
+    return tuple(conflict for agent in problem.agents for conflict in concede(problem, agent)[1])
+
+
+def concede(problem: RosterProblem, agent: Agent) -> tuple[Concession, tuple[Conflict, ...]]:
+    """Return how an agent's rules are widened by as little as possible, and the conflicts behind that."""
+    scope = new_scope(problem)
+    add_agent(scope, agent)
+    model = scope.model
+    if _possible(model, set(_rules(model))):
+        return Concession(), ()
+    concession, given_up = _least_breach(model)
+    kept = [rule for rule in _rules(model) if rule not in given_up]
+    conflicts = []
+    for rule in given_up:
+        core = _smallest(model, [*kept, rule])
+        rows = [model.row_where[number] for number in concession.rows if model.row_rule[number] == rule]
+        fixes = [model.fix_where[number] for number in concession.fixes if model.fixes[number][2] == rule]
+        given = tuple(f"{rule.text}, {where}" if where else rule.text for where in sorted({*rows, *fixes}))
+        conflicts.append(Conflict(agent.id, tuple(r.text for r in core), given))
+    return concession, tuple(conflicts)
+
+
+def _rules(model: LinearModel) -> dict[Rule, None]:
+    """Return the rules of a model in the order in which they were added."""
+    found = dict.fromkeys(rule for rule in model.row_rule if rule is not None)
+    return found | dict.fromkeys(rule for _v, _value, rule in model.fixes if rule is not None)
+
+
+def _possible(model: LinearModel, kept: Iterable[Rule]) -> bool:
+    """Return whether the rules can all hold."""
+    cp, variables = _variables(model)
+    wanted = set(kept)
+    for terms, lower, upper, rule in _rows(model):
+        if rule is None or rule in wanted:
+            cp.add_linear_constraint(_sum(variables, terms), lower, upper)
+    for variable, value, rule in model.fixes:
+        if rule is None or rule in wanted:
+            cp.add(variables[variable] == value)
+    return bool(_solver().solve(cp) in (cp_model.OPTIMAL, cp_model.FEASIBLE))
+
+
+def _smallest(model: LinearModel, rules: list[Rule]) -> list[Rule]:
+    """Return rules that can't all hold although all but any one of them can."""
+    core = _core(model, rules)
+    for rule in list(core):
+        others = [other for other in core if other != rule]
+        if not _possible(model, others):
+            core = others
+    return core
+
+
+def _core(model: LinearModel, rules: list[Rule]) -> list[Rule]:
+    """Return rules that the solver needed to prove that not all can hold, by assumptions."""
+    cp, variables = _variables(model)
+    literals = {rule: cp.new_bool_var("") for rule in rules}
+    for terms, lower, upper, rule in _rows(model):
+        if rule is None or rule in literals:
+            row = cp.add_linear_constraint(_sum(variables, terms), lower, upper)
+            if rule is not None:
+                row.only_enforce_if(literals[rule])
+    for variable, value, rule in model.fixes:
+        if rule is None or rule in literals:
+            row = cp.add(variables[variable] == value)
+            if rule is not None:
+                row.only_enforce_if(literals[rule])
+    cp.add_assumptions(list(literals.values()))
+    solver = _solver()
+    if solver.solve(cp) != cp_model.INFEASIBLE:
+        return rules
+    needed = set(solver.sufficient_assumptions_for_infeasibility())
+    return [rule for rule, literal in literals.items() if literal.index in needed]
+
+
+def _least_breach(model: LinearModel) -> tuple[Concession, list[Rule]]:
+    """Return the cheapest widening of the rules and the rules that are widened, the lightest first."""
+    cp, variables = _variables(model)
+    slacks: list[tuple[int, cp_model.IntVar, int]] = []
+    lifted: list[tuple[int, cp_model.IntVar]] = []
+    price: list[tuple[cp_model.IntVar, int]] = []
+    for number, (terms, lower, upper, rule) in enumerate(_rows(model)):
+        total = _sum(variables, terms)
+        if rule is None:
+            cp.add_linear_constraint(total, lower, upper)
+            continue
+        for sign, limited in ((-1, upper < FREE), (1, lower > -FREE)):
+            if limited:
+                slack = cp.new_int_var(0, 10_000_000, "")
+                slacks.append((number, slack, sign))
+                price.append((slack, rule.weight * _UNITS // rule.unit))
+                cp.add(total - slack <= upper) if sign < 0 else cp.add(total + slack >= lower)
+    for number, (variable, value, rule) in enumerate(model.fixes):
+        if rule is None:
+            cp.add(variables[variable] == value)
+            continue
+        lift = cp.new_bool_var("")
+        lifted.append((number, lift))
+        price.append((lift, rule.weight * _UNITS))
+        cp.add(variables[variable] == value).only_enforce_if(~lift)
+    cp.minimize(_sum([v for v, _c in price], [(i, c) for i, (_v, c) in enumerate(price)]))
+    solver = _solver()
+    solver.solve(cp)
+    rows: dict[int, tuple[int, int]] = {}
+    for number, slack, sign in slacks:
+        amount = solver.value(slack)
+        if amount:
+            lower, upper = rows.get(number, (model.row_lower[number], model.row_upper[number]))
+            rows[number] = (lower, upper + amount) if sign < 0 else (lower - amount, upper)
+    fixes = frozenset(number for number, lift in lifted if solver.value(lift))
+    broken = {model.row_rule[number] for number in rows} | {model.fixes[number][2] for number in fixes}
+    return Concession(rows, fixes), [rule for rule in _rules(model) if rule in broken]
+
+
+def _rows(model: LinearModel) -> Iterable[tuple[list[tuple[int, int]], int, int, Rule | None]]:
+    return zip(model.rows, model.row_lower, model.row_upper, model.row_rule, strict=True)
+
+
+def _variables(model: LinearModel) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
+    cp = cp_model.CpModel()
+    limits = zip(model.lower, model.upper, strict=True)
+    return cp, [cp.new_int_var(low, high, "") for low, high in limits]
+
+
+def _sum(variables: list[cp_model.IntVar], terms: list[tuple[int, int]]) -> cp_model.LinearExpr:
+    return cp_model.LinearExpr.weighted_sum([variables[v] for v, _c in terms], [c for _v, c in terms])
+
+
+def _solver() -> cp_model.CpSolver:
+    solver = cp_model.CpSolver()
+    solver.parameters.num_workers = 1
+    solver.parameters.max_deterministic_time = _EFFORT
+    return solver

@@ -1,0 +1,273 @@
+"""Decides rosters by taking a few agents off and giving each the best schedule that is left.
+
+Each agent gets the exact best response to what the others work (`response`), priced by what one more shift
+is worth to the cover (`board`). Worse rosters are accepted at first and ever less so (simulated annealing,
+Kirkpatrick et al. 1983; ruin and recreate, Schrimpf et al. 2000).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from staffing.rostering.board import (
+    Board,
+    Ints,
+    Shift,
+    Snapshot,
+    add,
+    make_shift,
+    new_board,
+    remove,
+    restore,
+    shift_prices,
+    snapshot,
+)
+from staffing.rostering.cover import Miss, RosterModel, Steps, groups
+from staffing.rostering.improve import Solution
+from staffing.rostering.linear import Floats, Matrix
+from staffing.rostering.response import Block, best_response, follow, make_blocks
+
+_NOTHING: Ints = np.zeros(0, dtype=np.int64)
+_MOST_AGENTS = 6
+_WARMTH = 1.5
+"""First temperature as a multiple of the price of one slot's shortage, the grain of the objective."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A roster under construction.
+
+    Attributes:
+        board: Its cover.
+        blocks: Rules of each agent.
+        group: Number of each agent's group.
+        taken: What each agent has taken, as indices into the choices of the block.
+        shifts: Each agent's shifts.
+        own: Each agent's price of wishes, hours and changes.
+        cover: Price of the cover, up to a constant.
+    """
+
+    model: RosterModel
+    board: Board
+    blocks: list[Block]
+    group: list[int]
+    chance: np.random.Generator
+    taken: list[Ints] = field(default_factory=list)
+    shifts: list[list[Shift]] = field(default_factory=list)
+    own: list[float] = field(default_factory=list)
+    cover: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    board: Snapshot
+    taken: list[Ints]
+    shifts: list[list[Shift]]
+    own: list[float]
+    cover: float
+
+
+def rebuild(
+    model: RosterModel,
+    matrix: Matrix,
+    *,
+    seed: int,
+    steps: int,
+    elapsed: Callable[[], float],
+    on_better: Callable[[float], None],
+    should_stop: Callable[[], bool],
+) -> Solution:
+    """Return the best roster found.
+
+    Args:
+        model: The roster model.
+        matrix: The same as arrays.
+        seed: Seed of the search.
+        steps: Times that some agents are taken off and put back.
+        elapsed: Tells the share of the time that has passed; where it runs ahead of the steps, it counts.
+        on_better: Called with the price of each better roster.
+        should_stop: Asked before each step.
+    """
+    draft = _new_draft(model, matrix, seed)
+    for agent in draft.chance.permutation(len(draft.blocks)):
+        _put(draft, int(agent))
+    price = best_price = _price(draft)
+    best = _save(draft)
+    on_better(best_price)
+    warmth = _WARMTH * _grain(model)
+    for step in range(steps):
+        if should_stop():
+            break
+        saved = _save(draft)
+        _rebuild_some(draft)
+        new_price = _price(draft)
+        heat = warmth * max(0.0, 1 - max(step / steps, elapsed()))
+        if new_price > price - heat * np.log(draft.chance.uniform()):
+            _go_back(draft, saved)
+            continue
+        price = new_price
+        if price < best_price - 0.5:
+            best_price, best = price, _save(draft)
+            on_better(best_price)
+    _go_back(draft, best)
+    return Solution(fill(draft, matrix), best_price)
+
+
+def _new_draft(model: RosterModel, matrix: Matrix, seed: int) -> Draft:
+    problem = model.scope.problem
+    by_group = groups(problem)
+    number = {agent.id: index for index, members in enumerate(by_group.values()) for agent in members}
+    many = len(problem.agents)
+    return Draft(
+        model,
+        new_board(problem, list(by_group)),
+        make_blocks(model, matrix),
+        [number[agent.id] for agent in problem.agents],
+        np.random.default_rng(seed),
+        [_NOTHING] * many,
+        [[] for _ in range(many)],
+        [0.0] * many,
+        _nothing_covered(model),
+    )
+
+
+def _nothing_covered(model: RosterModel) -> float:
+    """Return the constant part of the price: everything short, no wish to work granted."""
+    problem = model.scope.problem
+    under = sum(r.under_cost * sum(r.required[: model.scope.timeline.slots]) for r in problem.requirements)
+    under += sum(want.under_cost * want.required for want in problem.shift_requirements)
+    granted = sum(wish.cost for wish in problem.wishes if wish.on)
+    known = {agent.id for agent in problem.agents}
+    kept = sum(agent_id in known and day < problem.days for agent_id, day in problem.published)
+    return float(under + granted + problem.change_cost * kept)
+
+
+def _grain(model: RosterModel) -> float:
+    """Return the typical price of one agent short: of a slot, or of a shift."""
+    problem = model.scope.problem
+    prices = [r.under_cost for r in problem.requirements]
+    prices += [want.under_cost for want in problem.shift_requirements]
+    return float(np.median(prices)) if prices else 1.0
+
+
+def _rebuild_some(draft: Draft) -> None:
+    many = min(int(draft.chance.integers(2, _MOST_AGENTS + 1)), len(draft.blocks))
+    agents = draft.chance.choice(len(draft.blocks), size=many, replace=False)
+    for agent in agents:
+        _take_off(draft, int(agent))
+    for agent in agents:
+        _put(draft, int(agent))
+
+
+def _take_off(draft: Draft, agent: int) -> None:
+    draft.cover += remove(draft.board, draft.group[agent], draft.shifts[agent])
+    draft.shifts[agent], draft.taken[agent], draft.own[agent] = [], _NOTHING, 0.0
+
+
+def _put(draft: Draft, agent: int) -> None:
+    """Give an agent the best schedule that is left."""
+    block, group = draft.blocks[agent], draft.group[agent]
+    prices, best = shift_prices(draft.board, group)
+    # The noise lets equally good schedules take turns.
+    wanted = prices[block.days, block.kinds] + draft.chance.uniform(0, 1, len(block.days))
+    seed = int(draft.chance.integers(1 << 30))
+    response = best_response(block, wanted, level=_level(draft), seed=seed)
+    if response is None:
+        raise ValueError(f"no schedule found for agent number {agent}")
+    draft.shifts[agent] = [
+        make_shift(draft.board, best, day=int(block.days[i]), column=int(block.kinds[i]))
+        for i in response.taken
+    ]
+    draft.taken[agent] = response.taken
+    draft.own[agent] = response.cost
+    draft.cover += add(draft.board, group, draft.shifts[agent])
+
+
+def _price(draft: Draft) -> float:
+    return draft.cover + sum(draft.own) + _unfairness(draft)
+
+
+def _points(draft: Draft) -> list[int]:
+    problem = draft.model.scope.problem
+    unpopular = [kind.unpopularity for kind in problem.kinds]
+    return [
+        problem.agents[agent].points_before + sum(unpopular[shift.column] for shift in draft.shifts[agent])
+        for agent in sorted(draft.model.fairness)
+    ]
+
+
+def _level(draft: Draft) -> int:
+    points = sorted(_points(draft))
+    return points[len(points) // 2] if points else 0
+
+
+def _unfairness(draft: Draft) -> float:
+    level = _level(draft)
+    return float(draft.model.scope.problem.fairness_cost * sum(abs(p - level) for p in _points(draft)))
+
+
+def _save(draft: Draft) -> _Saved:
+    return _Saved(snapshot(draft.board), list(draft.taken), list(draft.shifts), list(draft.own), draft.cover)
+
+
+def _go_back(draft: Draft, saved: _Saved) -> None:
+    restore(draft.board, saved.board)
+    draft.taken, draft.shifts, draft.own = list(saved.taken), list(saved.shifts), list(saved.own)
+    draft.cover = saved.cover
+
+
+def fill(draft: Draft, matrix: Matrix) -> Floats:
+    """Return the values of all variables of the model that say what the draft says."""
+    values = np.zeros(matrix.shape[1])
+    level = _level(draft)
+    for agent, block in enumerate(draft.blocks):
+        values[matrix.agent == agent] = follow(block, draft.taken[agent], level=level)
+    if draft.model.level >= 0:
+        values[draft.model.level] = level
+    _fill_counts(draft, values)
+    _fill_cover(draft, values)
+    return values
+
+
+def _fill_counts(draft: Draft, values: Floats) -> None:
+    """Set how many agents have started, and begun their breaks, by each slot."""
+    group_list = list(groups(draft.model.scope.problem))
+    for where, started in draft.model.starts.items():
+        group, day, family = where
+        columns = set(draft.board.tables[family].columns.tolist())
+        here = [
+            shift
+            for agent, shifts in enumerate(draft.shifts)
+            if group_list[draft.group[agent]] == group
+            for shift in shifts
+            if shift.day == day and shift.column in columns
+        ]
+        _count(values, started, [shift.start for shift in here])
+        for number, begun in enumerate(draft.model.breaks[where]):
+            _count(values, begun, [shift.breaks[number] for shift in here])
+
+
+def _count(values: Floats, steps: Steps, slots: list[int]) -> None:
+    values[steps.variables] = np.searchsorted(np.sort(slots), steps.times, side="right")
+
+
+def _fill_cover(draft: Draft, values: Floats) -> None:
+    """Set who works for which team, and what is missing or too many."""
+    model, board, problem = draft.model, draft.board, draft.model.scope.problem
+    numbers = {group: number for number, group in enumerate(groups(problem))}
+    teams = sorted({requirement.team for requirement in problem.requirements})
+    for (group, slot), shares in model.serves.items():
+        for team, variable in shares.items():
+            values[variable] = board.serving[numbers[group], teams.index(team), slot]
+    present = board.serving.sum(axis=0)
+    for miss in model.slot_misses:
+        _fill_miss(values, miss, int(present[teams.index(miss.what), miss.at]))
+    columns = {kind.id: column for column, kind in enumerate(problem.kinds)}
+    for miss in model.kind_misses:
+        _fill_miss(values, miss, int(board.on_kind[miss.at, columns[miss.what]]))
+
+
+def _fill_miss(values: Floats, miss: Miss, present: int) -> None:
+    values[miss.under] = max(0, miss.required - present)
+    values[miss.over] = max(0, present - miss.required)
