@@ -1,6 +1,6 @@
 """Decides which days are not ordinary (holidays, planner's events) and what they do to the volume."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -52,7 +52,12 @@ class Effect:
 
 
 def holidays_between(
-    country: str, first_on: date, last_on: date, *, subdivision: str | None = None
+    country: str,
+    first_on: date,
+    last_on: date,
+    *,
+    subdivision: str | None = None,
+    categories: Sequence[str] = ("public",),
 ) -> dict[date, str]:
     """Return the public holidays of a country or a part of it, by local date.
 
@@ -61,15 +66,18 @@ def holidays_between(
         first_on: First date.
         last_on: Last date, included.
         subdivision: ISO 3166-2 part without the country, as "BY"; None for the whole country's holidays.
+        categories: Kinds of holidays, as "public", "bank", "optional"; each country knows some of them.
 
     Raises:
-        ValueError: When the country or the subdivision is unknown.
+        ValueError: When the country, the subdivision or a category is unknown.
     """
     years = range(first_on.year, last_on.year + 1)
     try:
-        found = holidays.country_holidays(country, subdiv=subdivision, years=years)
-    except NotImplementedError as error:
-        raise ValueError(f"no holidays are known for {country!r}, {subdivision!r}") from error
+        found = holidays.country_holidays(
+            country, subdiv=subdivision, years=years, categories=tuple(categories)
+        )
+    except (NotImplementedError, ValueError) as error:
+        raise ValueError(f"no holidays are known for {country!r}, {subdivision!r}, {categories!r}") from error
     return {on: str(name) for on, name in sorted(found.items()) if first_on <= on <= last_on}
 
 
