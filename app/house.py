@@ -10,6 +10,7 @@ from app.auth import Keyring
 from app.clock import Clock
 from app.db.engine import Database
 from app.feed import Feed
+from app.reader import Reader
 from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
@@ -26,6 +27,7 @@ class House:
     switchboard: Switchboard
     keyring: Keyring
     feed: Feed
+    reader: Reader
     worker: Worker | None = None
     """Carries out planning runs in this process; None when that is left to `rondo worker`."""
     scheduler: Scheduler | None = None

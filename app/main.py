@@ -18,6 +18,7 @@ from app import logs
 from app.api import (
     admin,
     agents,
+    classifier,
     contacts,
     events,
     forecasts,
@@ -42,6 +43,7 @@ from app.edge import Edge
 from app.errors import AppError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
 from app.house import House
+from app.reader import Reader
 from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
@@ -57,6 +59,7 @@ ROUTERS = (
     tickets.router,
     events.router,
     policies.router,
+    classifier.router,
     history.router,
     runs.router,
     forecasts.router,
@@ -117,6 +120,7 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
     database = open_database(settings)
     clock = Clock(speed=settings.clock_speed, start_at=await _start_at(settings, database))
     feed = Feed(database)
+    reader = Reader(database)
     switchboard = Switchboard(
         database,
         clock,
@@ -136,9 +140,10 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
     try:
         await feed.start()
         await switchboard.start()
+        await reader.start()
         if not settings.is_sqlite:
             listener = asyncio.create_task(follow_head(settings.database_url, database, heard))
-        house = House(settings, clock, database, switchboard, keyring, feed)
+        house = House(settings, clock, database, switchboard, keyring, feed, reader)
         if background:
             await _start_planning(house)
         yield house
@@ -148,6 +153,7 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
         if listener is not None:
             listener.cancel()
         feed.stop()
+        reader.stop()
         await switchboard.stop()
         await database.close()
 

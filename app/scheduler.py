@@ -52,6 +52,7 @@ class Job:
 
 JOBS: Final = (
     Job("nightly-forecast", {"hour": "2", "minute": "10"}, "forecast", looks_back=timedelta(days=2)),
+    Job("weekly-training", {"day_of_week": "sun", "hour": "4", "minute": "10"}, "train"),
     Job("weekly-roster", {"day_of_week": "thu", "hour": "3", "minute": "10"}, "roster"),
 )
 

@@ -149,6 +149,12 @@ class TicketChange(Body):
     reason: Short = ""
 
 
+class TextToTry(Body):
+    """A text that a customer might write."""
+
+    text: Annotated[str, StringConstraints(min_length=1, max_length=32_000)]
+
+
 class NewKey(Body):
     """An API key: scopes, or the name of a role that stands for scopes."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from app.api.bodies import Body, Short, Slug
-from app.planning.params import ForecastParams, RequireParams, RosterParams
+from app.planning.params import ForecastParams, RequireParams, RosterParams, TrainParams
 
 _MOST_DAYS_OFF = 366
 
@@ -34,7 +34,14 @@ class NewRosterRun(Body):
     params: RosterParams = RosterParams()
 
 
-NewRun = Annotated[NewForecastRun | NewRequireRun | NewRosterRun, Field(discriminator="kind")]
+class NewTrainRun(Body):
+    """Learn the text classifier from the newest resolved tickets."""
+
+    kind: Literal["train"]
+    params: TrainParams = TrainParams()
+
+
+NewRun = Annotated[NewForecastRun | NewRequireRun | NewRosterRun | NewTrainRun, Field(discriminator="kind")]
 
 
 class Days(Body):

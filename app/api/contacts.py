@@ -45,6 +45,8 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
         segment=sender.segment,
     )
 
+    guess = house.reader.suggest(given.subject, given.text) if given.team is None else None
+
     def make(found: Found) -> cmd.Receive:
         customer_id = found.customer_id(known)
         return cmd.Receive(
@@ -67,6 +69,7 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
             source_id=given.call_id,
             scheduled_at=given.scheduled_at.timestamp() if given.scheduled_at else None,
             enqueued_at=given.received_at.timestamp() if given.received_at else None,
+            suggestion=guess,
             details=details(given.details),
         )
 

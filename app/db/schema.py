@@ -458,3 +458,12 @@ intraday_update = sa.Table(
     sa.Column("data", sa.Text, nullable=False),
     sa.Index("ix_intraday_update_forecast_id", "forecast_id"),
 )
+
+classifier = sa.Table(
+    "classifier",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("trained_at", Instant, nullable=False),
+    sa.Column("scores", sa.Text, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)

@@ -33,6 +33,10 @@ class ImportParams(Params):
     ] = {}
 
 
+class TrainParams(Params):
+    """Nothing to choose: the newest resolved tickets are learnt from."""
+
+
 class ForecastParams(Params):
     """Which teams (none: all), from which day (none: today) and how far; None takes the team's setting."""
 

@@ -8,9 +8,17 @@ from typing import Final, NamedTuple
 from app.planning.desk import Desk, Outcome
 from app.planning.forecasting import forecast_teams
 from app.planning.importing import import_history
-from app.planning.params import ForecastParams, ImportParams, Params, RequireParams, RosterParams
+from app.planning.params import (
+    ForecastParams,
+    ImportParams,
+    Params,
+    RequireParams,
+    RosterParams,
+    TrainParams,
+)
 from app.planning.requiring import require_week
 from app.planning.rostering import roster_weeks
+from app.planning.training import train_classifier
 
 
 class Kind(NamedTuple):
@@ -25,4 +33,5 @@ KINDS: Final[dict[str, Kind]] = {
     "forecast": Kind(ForecastParams, forecast_teams),
     "require": Kind(RequireParams, require_week),
     "roster": Kind(RosterParams, roster_weeks),
+    "train": Kind(TrainParams, train_classifier),
 }
