@@ -115,6 +115,7 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int) -> dict[str, 
 
 def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]:
     ticket = floor.tickets.get(contact.ticket_id)
+    step, wider = step_words(floor, team, contact)
     return {
         "kind": "contact",
         "id": contact.id,
@@ -126,7 +127,8 @@ def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]
         "place": None if contact.offer_ids else floor.position(contact),
         "since": contact.enqueued_at,
         "priority": contact.priority,
-        "step": step_words(floor, team, contact),
+        "step": step,
+        "wider": wider,
         "offered_to": [agent_ref(floor, floor.offers[i].agent_id)["name"] for i in contact.offer_ids],
         "owner": agent_ref(floor, ticket.owner_id)["name"] if ticket is not None else None,
         "subject": ticket.subject if ticket is not None else "",
@@ -136,20 +138,20 @@ def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]
     }
 
 
-def step_words(floor: Floor, team: TeamPolicy, contact: Contact) -> str:
-    """Return in words who may take a waiting contact at its present step."""
+def step_words(floor: Floor, team: TeamPolicy, contact: Contact) -> tuple[str, str]:
+    """Return in words at which step a waiting contact is, and who beyond its team may take it there."""
     if contact.step < 0 and contact.preferred_agent_id is not None:
-        return f"kept for {agent_ref(floor, contact.preferred_agent_id)['name']}"
+        return f"kept for {agent_ref(floor, contact.preferred_agent_id)['name']}", ""
     if contact.step <= 0:
-        return "own team"
+        return "own team", ""
     now = scope(team, contact.step)
     others = [floor.policy.teams[each].name for each in now.teams if each != team.id]
     wider = [
-        f"skills {now.skill_slack} lower" if now.skill_slack else "",
+        f"skills up to {now.skill_slack} lower" if now.skill_slack else "",
         "any language" if now.any_language else "",
         "also " + ", ".join(others) if others else "",
     ]
-    return f"step {contact.step} of {len(team.steps)}: {', '.join(filter(None, wider))}"
+    return f"step {contact.step} of {len(team.steps)}", ", ".join(filter(None, wider))
 
 
 def _group(agent: Agent) -> str:

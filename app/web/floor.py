@@ -91,7 +91,7 @@ def _live(floor: Floor, contact_id: int) -> dict[str, Any]:
     return {
         "waiting": waiting,
         "since": contact.enqueued_at if contact is not None else None,
-        "step": step_words(floor, floor.team(contact.team_id), contact) if contact and waiting else "",
+        "step": step_words(floor, floor.team(contact.team_id), contact) if contact and waiting else ("", ""),
         "free": sorted(free, key=lambda each: (not each["mine"], each["name"])),
         "names": {agent.id: agent.name for agent in floor.agents.values()},
     }

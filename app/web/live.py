@@ -75,11 +75,15 @@ class Broadcaster:
         try:
             yield self
         finally:
-            self._stopped = True
-            self._tell()
+            self.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stop(self) -> None:
+        """End every stream, each after its last message."""
+        self._stopped = True
+        self._tell()
 
     async def parts(self) -> tuple[Values, dict[str, str]]:
         """Return the floor's values and their HTML as they stand now, both by key."""
@@ -203,7 +207,23 @@ async def follow_floor(
                 yield ServerSentEvent(data=message.data, event=message.event, id=message.id, retry=1000)
 
     # Every silence ends with a message of our own, so that no pings are needed.
-    return EventSourceResponse(messages(), ping=0)
+    return EventSourceResponse(
+        messages(),
+        ping=0,
+        shutdown_event=_Farewell(broadcaster),  # type: ignore[arg-type]
+        shutdown_grace_period=1.0,
+    )
+
+
+class _Farewell:
+    """What the response sets when the server is told to stop: streams then end by themselves."""
+
+    def __init__(self, broadcaster: Broadcaster) -> None:
+        self._broadcaster = broadcaster
+
+    def set(self) -> None:
+        """End the streams."""
+        self._broadcaster.stop()
 
 
 @router.get("/who")

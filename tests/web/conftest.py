@@ -1,12 +1,19 @@
 """A headless Chromium for the tests of the pages; they are skipped where there is none."""
 
+import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from app.db.migrate import migrate
+from app.setting_up import set_up
+from app.settings import Settings
 from tests.web.browser import FLAGS, find_chromium, watch_errors
+from tests.web.service import Service, serving
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,6 +22,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
             if pytest_asyncio.is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        names = getattr(item, "fixturenames", [])
+        if "service" in names:
+            # Started first, it is stopped last: a page must not outlive the service it is connected to.
+            names.remove("service")
+            names.insert(0, "service")
+            if pytest_asyncio.is_async_test(item) and "browser" not in names:
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -38,11 +52,50 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page in a profile of its own. The test fails if the page logs an error or raises one."""
+    """A page in a profile of its own.
+
+    The test fails if a page of the profile logs an error, raises one, breaks the content security policy
+    (which is logged), or asks any other machine for anything.
+    """
     context = await browser.new_context(locale="en-GB", timezone_id="UTC")
     context.set_default_timeout(10_000)
-    page = await context.new_page()
-    errors = watch_errors(page)
-    yield page
+    hosts: set[str | None] = set()
+    context.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+    errors: list[list[str]] = []
+    context.on("page", lambda page: errors.append(watch_errors(page)))
+    yield await context.new_page()
     await context.close()
-    assert errors == []
+    assert [error for each in errors for error in each] == []
+    assert hosts <= {"127.0.0.1", None}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A database with the ready organisation, to be copied, and the secret of a key for each role."""
+    path = tmp_path_factory.mktemp("furnished") / "rondo.sqlite3"
+    settings = Settings(database_url=f"sqlite:///{path}", worker="off", scheduler=False, log_level="error")
+    migrate(settings.database_url)
+    return path, await set_up(settings)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service(furnished: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[Service]:
+    """A running service with the ready organisation; all its agents are offline."""
+    template, keys = furnished
+    database = tmp_path / "rondo.sqlite3"
+    shutil.copy(template, database)
+    async with serving(database, keys) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def floor(page: Page, service: Service) -> Page:
+    """The floor as a signed-in lead sees it, live."""
+    await sign_in(page, service, "lead")
+    return page
+
+
+async def sign_in(page: Page, service: Service, role: str) -> None:
+    """Sign the browser in as a role and wait for its first page."""
+    await page.goto(await service.link(role))
+    await page.locator("header.top").wait_for()

@@ -60,14 +60,21 @@ function choose(team) {
     row.classList.toggle("chosen", team !== "" && row.dataset.team === team);
   }
   for (const list of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-filter]"))) {
-    let visible = 0;
+    const most = Number(list.dataset.atFirst ?? Infinity);
+    let fitting = 0;
     for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) {
-      row.hidden = team !== "" && !(row.dataset.teams ?? "").split(" ").includes(team);
-      if (!row.hidden) visible += 1;
+      const fits = team === "" || (row.dataset.teams ?? "").split(" ").includes(team);
+      if (fits) fitting += 1;
+      row.hidden = !fits || fitting > most;
     }
     const count = document.querySelector(`[data-count="${list.dataset.list}"]`);
-    if (count) count.textContent = String(visible);
-    list.closest("details, section")?.classList.toggle("is-empty", visible === 0);
+    if (count) count.textContent = String(fitting);
+    list.closest("details, section")?.classList.toggle("is-empty", fitting === 0);
+    const rest = /** @type {HTMLElement | null} */ (document.querySelector(`[data-rest="${list.dataset.list}"]`));
+    if (rest) {
+      rest.hidden = fitting <= most;
+      rest.textContent = `Show all ${fitting}`;
+    }
   }
 }
 
@@ -111,6 +118,11 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     void show(link.pathname.split("/").pop() ?? "");
   }
+});
+
+document.querySelector("[data-rest=contacts]")?.addEventListener("click", () => {
+  document.querySelector("[data-list=contacts]")?.removeAttribute("data-at-first");
+  choose(chosen());
 });
 
 choose(chosen());

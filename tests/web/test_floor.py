@@ -1,0 +1,227 @@
+"""The lead's floor in a real browser: live, usable, honest about a lost connection."""
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from app.web.words import duration
+from tests.web.conftest import sign_in
+from tests.web.service import Service
+
+FREE = ("ada.abel", "amir.brandt")  # both of the team complaints
+AT_HOME = {"menu": ["1"]}  # a call for complaints
+
+
+async def test_posted_contact_appears_without_reload(floor: Page, service: Service) -> None:
+    await expect(floor.get_by_text("Nobody waits.")).to_be_visible()
+    contact = await service.contact(**AT_HOME, subject="Parcel arrived broken")
+    row = floor.locator(f"#contact-{contact}")
+    await expect(row).to_contain_text("Parcel arrived broken")
+    await expect(row.locator("[data-label=Team]")).to_have_text("Complaints")
+    await expect(row.locator("[data-label=Owner]")).to_have_text("Vera Lind")
+    await expect(floor.locator("#queue-complaints [data-label=Waiting]")).to_have_text("1")
+    await expect(floor.get_by_text("Nobody waits.")).to_be_hidden()
+
+
+async def test_page_shows_the_floor_before_any_script_ran(browser: Browser, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(await service.link("lead"))
+    await page.goto(service.url)
+    await expect(page.locator(f"#contact-{contact}")).to_be_visible()
+    await context.close()
+
+
+async def test_agent_who_takes_a_contact_turns_busy(floor: Page, service: Service) -> None:
+    await service.presence(FREE[0])
+    agent = floor.locator(f"[id='agent-{FREE[0]}']")
+    await expect(floor.locator("[data-list=agents-idle]")).to_contain_text("Ada Abel")
+    contact = await service.contact(**AT_HOME)
+    await expect(floor.locator(f"#contact-{contact}")).to_contain_text("offered to Ada Abel")
+    offer = (await service.get("lead", f"/v1/contacts/{contact}"))["offers"][0]["id"]
+    await service.post("telephony", f"/v1/offers/{offer}/accept")
+    await expect(floor.locator("[data-list=agents-busy]")).to_contain_text("Ada Abel")
+    await expect(agent).to_contain_text(f"Call {contact}")
+    await expect(floor.locator(f"#contact-{contact}")).to_have_count(0)
+    await expect(floor.locator("#queue-complaints [data-label=Answered]")).to_have_text("1")
+
+
+async def test_caller_who_hangs_up_counts_as_abandoned(floor: Page, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    await expect(floor.locator(f"#contact-{contact}")).to_be_visible()
+    await service.post("telephony", f"/v1/contacts/{contact}/abandon")
+    await expect(floor.locator(f"#contact-{contact}")).to_have_count(0)
+    await expect(floor.locator("#queue-complaints [data-label=Abandoned]")).to_contain_text("1")
+
+
+async def test_words_of_a_customer_are_shown_as_words(floor: Page, service: Service) -> None:
+    words = "<img src=x onerror=\"document.title='caught'\"> & <b>bold</b>"
+    contact = await service.contact(**AT_HOME, subject=words, **{"from": {"name": words}})
+    row = floor.locator(f"#contact-{contact}")
+    await expect(row).to_contain_text(words)
+    await row.get_by_role("link", name="Why and actions").click()
+    await expect(floor.get_by_role("dialog")).to_contain_text(words)
+    assert await floor.title() == "Floor – Rondo"
+
+
+async def test_wait_runs_on_and_turns_late(floor: Page, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    wait = floor.locator(f"#contact-{contact} time")
+    await expect(wait).to_have_text(re.compile("0:0[1-9]"))
+    await wait.evaluate("each => each.dataset.target = 1")
+    await expect(wait).to_have_class(re.compile("late"))
+
+
+async def test_lead_moves_a_contact_by_clicking(floor: Page, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await floor.get_by_label("Move to team").select_option(label="Ordering")
+    await floor.get_by_role("button", name="Move").click()
+    await expect(floor.locator(f"#contact-{contact} [data-label=Team]")).to_have_text("Ordering")
+    await expect(floor.get_by_role("status")).to_contain_text(f"Contact {contact} moved.")
+    await expect(floor.get_by_role("dialog")).to_contain_text("Complaints: waited")
+
+
+async def test_lead_changes_the_priority_by_clicking(floor: Page, service: Service) -> None:
+    first, second = await service.contact(**AT_HOME), await service.contact(**AT_HOME)
+    rows = floor.locator("[data-list=contacts] > tr")
+    await expect(rows).to_have_count(2)
+    await floor.locator(f"#contact-{second}").get_by_role("link", name="Why and actions").click()
+    await floor.get_by_label("Priority").select_option("5")
+    await floor.get_by_role("button", name="Change").click()
+    await expect(floor.locator(f"#contact-{second} [data-label=Priority]")).to_have_text("5")
+    assert [await row.get_attribute("id") for row in await rows.all()] == [
+        f"contact-{second}",
+        f"contact-{first}",
+    ]
+
+
+async def test_lead_offers_a_contact_to_an_agent_by_clicking(floor: Page, service: Service) -> None:
+    contact = await service.contact(menu=["2"])
+    await service.presence(FREE[1])
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await floor.get_by_label("Offer to agent").select_option(label="Amir Brandt (other team)")
+    await floor.get_by_role("button", name="Offer").click()
+    await expect(floor.locator(f"#contact-{contact}")).to_contain_text("offered to Amir Brandt")
+
+
+async def test_refused_action_says_why(browser: Browser, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    page = await browser.new_page()  # its own, as browsers log what is refused
+    await sign_in(page, service, "lead")
+    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    move = page.locator("form[data-send$='/move']")
+    await move.evaluate("form => form.dataset.send = form.dataset.send.replace(/[0-9]+/, '999999')")
+    await move.get_by_role("button").click()
+    await expect(page.get_by_role("alert").filter(has_text="999999")).to_be_visible()
+    await page.close()
+
+
+async def test_agent_sees_the_floor_without_a_leads_actions(page: Page, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    await sign_in(page, service, "agent")
+    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("Went to Complaints")
+    await expect(page.get_by_role("button", name="Move")).to_have_count(0)
+
+
+async def test_team_chosen_stays_over_reload_and_new_contacts(floor: Page, service: Service) -> None:
+    mine = await service.contact(**AT_HOME)
+    await floor.get_by_role("navigation", name="Team").get_by_text("Complaints").click()
+    await floor.reload()
+    other, next_mine = await service.contact(menu=["2"]), await service.contact(**AT_HOME)
+    await expect(floor.locator(f"#contact-{next_mine}")).to_be_visible()
+    await expect(floor.locator(f"#contact-{mine}")).to_be_visible()
+    await expect(floor.locator(f"#contact-{other}")).to_be_hidden()
+
+
+async def test_all_tabs_of_a_browser_share_one_stream(floor: Page, service: Service) -> None:
+    tabs = [floor]
+    for _ in range(7):
+        tabs.append(await floor.context.new_page())
+        await tabs[-1].goto(service.url)
+    contact = await service.contact(**AT_HOME)
+    for tab in tabs:
+        await expect(tab.locator(f"#contact-{contact}")).to_be_visible()
+    assert service.streams_ever == 1
+
+
+async def test_page_is_live_where_there_are_no_shared_workers(page: Page, service: Service) -> None:
+    await page.add_init_script("delete window.SharedWorker")
+    await sign_in(page, service, "lead")
+    contact = await service.contact(**AT_HOME)
+    await expect(page.locator(f"#contact-{contact}")).to_be_visible()
+
+
+async def test_page_resumes_after_the_service_was_away(browser: Browser, service: Service) -> None:
+    page = await browser.new_page()  # its own, as browsers log failed connections
+    await sign_in(page, service, "lead")
+    before = await service.contact(**AT_HOME)
+    await expect(page.locator(f"#contact-{before}")).to_be_visible()
+    await service.stop()
+    await expect(page.locator("#stale")).to_contain_text("No connection since")
+    await service.start()
+    after = await service.contact(**AT_HOME)
+    await service.post("telephony", f"/v1/contacts/{before}/abandon")
+    await expect(page.locator(f"#contact-{after}")).to_be_visible()
+    await expect(page.locator(f"#contact-{before}")).to_have_count(0)
+    await expect(page.locator("#stale")).to_be_hidden()
+    await page.close()
+
+
+async def test_other_tabs_ask_to_sign_in_once_signed_out(floor: Page, service: Service) -> None:
+    other = await floor.context.new_page()
+    await other.goto(service.url)
+    await expect(other.locator("#pulse")).to_contain_text("live")
+    await floor.get_by_role("button", name="Sign out").click()
+    await expect(floor.get_by_label("API key")).to_be_visible()
+    await service.contact(**AT_HOME)
+    await expect(other.get_by_label("API key")).to_be_visible()
+
+
+async def test_no_stream_is_left_open_when_the_last_tab_closes(floor: Page, service: Service) -> None:
+    await expect(floor.locator("#pulse")).to_contain_text("live")
+    assert service.streams == 1
+    keep = await floor.context.new_page()
+    await floor.close()
+    await keep.goto("about:blank")
+    await asyncio.wait_for(service.no_streams.wait(), 10)
+
+
+async def test_contact_has_a_page_of_its_own(floor: Page, service: Service) -> None:
+    contact = await service.contact(**AT_HOME, text="It came in two halves.")
+    await floor.goto(f"{service.url}/contacts/{contact}")
+    await expect(floor.get_by_role("heading", name=f"Call {contact}")).to_be_visible()
+    await expect(floor.locator("main")).to_contain_text("choice 1 of the menu: complaint")
+    await expect(floor.locator("main")).to_contain_text("It came in two halves.")
+
+
+async def test_rows_beyond_the_first_twenty_open_on_demand(floor: Page, service: Service) -> None:
+    contacts = [await service.contact(**AT_HOME) for _ in range(22)]
+    await expect(floor.get_by_role("button", name="Show all 22")).to_be_visible()
+    await expect(floor.locator(f"#contact-{contacts[-1]}")).to_be_hidden()
+    await floor.get_by_role("button", name="Show all 22").click()
+    await expect(floor.locator(f"#contact-{contacts[-1]}")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+async def test_floor_never_scrolls_sideways(floor: Page, service: Service, width: int) -> None:
+    contact = await service.contact(menu=["2"], subject="x" * 200, text="the router shows an error")
+    await floor.set_viewport_size({"width": width, "height": 800})
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await expect(floor.get_by_role("dialog")).to_be_visible()
+    assert await floor.evaluate("document.documentElement.scrollWidth") <= width
+    assert await floor.evaluate("document.querySelector('dialog').scrollWidth") <= width
+
+
+async def test_scripts_and_service_write_durations_alike(floor: Page) -> None:
+    seconds = [0, 0.9, 59.99, 60, 3599, 3600, 86_399, 172_799, 172_800, 1e6, -5]
+    script = """async seconds => {
+        const src = document.querySelector('script[type=module]').src;
+        const { duration } = await import(src.replace(/[^/]+$/, 'clock.js'));
+        return seconds.map(duration);
+    }"""
+    assert await floor.evaluate(script, seconds) == [duration(each) for each in seconds]
