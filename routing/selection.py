@@ -6,12 +6,21 @@ Agents of the contact's own team go before those a relaxation step added. Ties e
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from routing.floor import Floor
 from routing.model import Agent, Contact
 from routing.staff_index import order_key
 
-_FEW = 24
+TERMS: Final = {
+    "longest_idle": ("outside_team", "used_share", "idle_since"),
+    "best_skilled": ("outside_team", "skill_levels_negative", "used_share", "idle_since"),
+    "least_occupied": ("outside_team", "used_share", "served_s"),
+    "round_robin": ("outside_team", "last_offer_at", "idle_since"),
+}
+"""What the numbers in a candidate's key mean, by strategy; smaller goes first, then the agent's id."""
+
+_FEW: Final = 24
 
 
 def choose(floor: Floor, contact: Contact, mask: int, count: int) -> list[Agent]:

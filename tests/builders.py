@@ -60,8 +60,9 @@ class Rig:
         self.ended: dict[int, Contact] = {}
         self.offers: dict[int, Offer] = {}
         self.do(PutAgent(actor="test", agent=make_agent("lead", teams=())))
-        self.do(PublishPolicy(actor="test", policy=policy or make_policy()))
-        for agent in agents or (make_agent(),):
+        chosen = policy or make_policy()
+        self.do(PublishPolicy(actor="test", policy=chosen))
+        for agent in agents or (make_agent(teams=(chosen.fallback_team,)),):
             self.do(PutAgent(actor="test", agent=agent))
 
     def do(self, command: Any) -> list[Event]:

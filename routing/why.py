@@ -1,0 +1,296 @@
+"""Why a contact went where it went, or why it still waits and what would change that, in plain words.
+
+Everything said is also there as a value. Agents are named; instants are epoch seconds, and in the sentences
+times from now, or local times of the site where they are hours away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from routing.eligibility import Refusal, refusal_in, sets
+from routing.events import Candidate, Classification, Decision, Sets
+from routing.floor import Floor
+from routing.model import NEVER, WAITING_STATES, Contact, ContactState
+from routing.selection import TERMS
+from routing.steps import scope
+from routing.way_out import Change, find_changes
+
+_NAMED: Final = 8
+_HOUR_S: Final = 3600.0
+
+
+class Against(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason and whom it keeps from taking the contact."""
+
+    reason: Refusal
+    agent_ids: tuple[str, ...]
+
+
+class Considered(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent who could have been chosen, best first, with the named terms of the choice."""
+
+    agent_id: str
+    terms: dict[str, float]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision as it was made."""
+
+    decision_id: int
+    waited_s: float
+    policy_version: int
+    relaxation_step: int
+    urgency: float
+    trigger: str
+    strategy: str
+    agent_ids: tuple[str, ...]
+    """Who was asked; empty where nobody could be."""
+    considered: tuple[Considered, ...]
+    rivals: tuple[tuple[int, float], ...]
+    against: tuple[Against, ...]
+    sentence: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer: what was decided, how it stands, what keeps it, what would change that."""
+
+    contact_id: int
+    state: ContactState
+    classification: Classification | None
+    decisions: tuple[Step, ...]
+    position: int | None
+    next_contact_id: int | None
+    """Who goes before everybody else in the same queue, this contact or another."""
+    against: tuple[Against, ...]
+    changes: tuple[Change, ...]
+    sentences: tuple[str, ...]
+
+
+def explain(
+    floor: Floor,
+    contact: Contact,
+    decisions: Iterable[Decision],
+    now: float,
+    *,
+    classification: Classification | None = None,
+) -> Explanation:
+    """Return why `contact` is where it is.
+
+    `decisions` are its stored records, oldest first; `contact` may have ended and left the floor.
+    """
+    steps = tuple(_step(floor, contact, list(group)) for _, group in groupby(decisions, lambda d: d.id))
+    waits = contact.state is ContactState.QUEUED
+    against = _against(floor, sets(floor, contact)) if waits else ()
+    changes = find_changes(floor, contact, now) if contact.state in WAITING_STATES else ()
+    position = floor.position(contact)
+    next_id = _next_in_line(floor, contact) if waits else None
+    sentences = [
+        *([_belongs(floor, classification)] if classification is not None else []),
+        *(step.sentence for step in steps),
+        *_stands(floor, contact, now),
+        *([_kept_by(floor, contact, against)] if waits else []),
+        *([_place(position, next_id, contact)] if waits and position is not None else []),
+        *(_foretell(floor, change, now) for change in changes),
+    ]
+    return Explanation(
+        contact_id=contact.id,
+        state=contact.state,
+        classification=classification,
+        decisions=steps,
+        position=position,
+        next_contact_id=next_id,
+        against=against,
+        changes=changes,
+        sentences=tuple(sentences),
+    )
+
+
+def _step(floor: Floor, contact: Contact, records: Sequence[Decision]) -> Step:
+    """Return the value and the sentence of one decision; a broadcast has a record for each agent asked."""
+    first = records[0]
+    asked = tuple(record.agent_id for record in records if record.agent_id is not None)
+    considered = tuple(_considered(first.strategy, each) for each in first.candidates)
+    against = _against(floor, first.sets) if first.sets is not None else ()
+    after = f"After {first.waited_s:.0f} s"
+    if not asked:
+        sentence = f"{after} nobody could take it{_because(floor, contact, against)}."
+    elif first.trigger == "lead":
+        sentence = f"{after} a lead gave it to {_names(floor, asked)}, ahead of the order."
+    elif first.trigger == "agent":
+        sentence = f"{after} {_names(floor, asked)} became free and was asked: {_most_urgent(first)}."
+    else:
+        sentence = f"{after} {_names(floor, asked)} was asked: {_best_of(floor, first, asked)}."
+    return Step(
+        decision_id=first.id,
+        waited_s=first.waited_s,
+        policy_version=first.policy_version,
+        relaxation_step=first.step,
+        urgency=first.urgency,
+        trigger=first.trigger,
+        strategy=first.strategy,
+        agent_ids=asked,
+        considered=considered,
+        rivals=first.rivals,
+        against=against,
+        sentence=sentence.replace(" was asked", " were asked") if len(asked) > 1 else sentence,
+    )
+
+
+def _considered(strategy: str, candidate: Candidate) -> Considered:
+    names = TERMS.get(strategy, ())
+    return Considered(
+        agent_id=candidate.agent_id, terms=dict(zip(names, candidate.key, strict=False)) if names else {}
+    )
+
+
+def _most_urgent(decision: Decision) -> str:
+    if not decision.rivals:
+        return "no other contact waited that could have gone there"
+    rival, value = decision.rivals[0]
+    return (
+        f"its urgency of {decision.urgency:.2f} was the highest, "
+        f"before contact {rival} with {value:.2f}"
+        + (f" and {len(decision.rivals) - 1} more" if decision.rivals[1:] else "")
+    )
+
+
+def _best_of(floor: Floor, decision: Decision, asked: tuple[str, ...]) -> str:
+    others = [each.agent_id for each in decision.candidates if each.agent_id not in asked]
+    kind = decision.strategy.replace("_", " ")
+    if not others:
+        return "nobody else was free for it"
+    return f"first by {kind}, before {_names(floor, others)}"
+
+
+def _against(floor: Floor, record: Sets) -> tuple[Against, ...]:
+    """Return the agents of the pool by the first reason against each, in the order of the reasons."""
+    found: dict[Refusal, list[str]] = {}
+    pool = int(record.pool, 16)
+    while pool:
+        low = pool & -pool
+        pool ^= low
+        index = low.bit_length() - 1
+        reason = refusal_in(record, index)
+        if reason is not None:
+            found.setdefault(reason, []).append(floor.staff.at[index].id)
+    return tuple(Against(reason=each, agent_ids=tuple(found[each])) for each in Refusal if each in found)
+
+
+def _because(floor: Floor, contact: Contact, against: tuple[Against, ...]) -> str:
+    if not against:
+        return ": there was nobody in the team"
+    return ": " + "; ".join(_reason(floor, contact, each) for each in against)
+
+
+def _reason(floor: Floor, contact: Contact, against: Against) -> str:
+    names = _names(floor, against.agent_ids)
+    many = len(against.agent_ids) != 1
+    match against.reason:
+        case Refusal.MISSING_SKILL:
+            wanted = ", ".join(f"{need.skill} {need.level}" for need in contact.skills)
+            return f"{names} {'lack' if many else 'lacks'} the skills ({wanted})"
+        case Refusal.MISSING_LANGUAGE:
+            return f"{names} {'do' if many else 'does'} not speak {contact.language}"
+        case Refusal.NOT_PRESENT:
+            return f"{names} {'are' if many else 'is'} not there"
+        case Refusal.NOT_RESPONDING:
+            return f"{names} {'do' if many else 'does'} not respond"
+        case Refusal.NO_CAPACITY:
+            return f"{names} {'are' if many else 'is'} busy"
+        case Refusal.TURNED_DOWN:
+            return f"{names} turned it down"
+        case Refusal.NOT_IN_POOL:
+            return f"{names} {'are' if many else 'is'} not in the team"
+
+
+def _belongs(floor: Floor, classification: Classification) -> str:
+    team = _team(floor, classification.team_id)
+    return f"It belongs to {team}: {classification.reason or classification.by}."
+
+
+def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
+    match contact.state:
+        case ContactState.CONNECTED:
+            return [f"{_name(floor, contact.agent_id)} is talking to the customer."]
+        case ContactState.WRAP_UP:
+            return [f"{_name(floor, contact.agent_id)} is wrapping up."]
+        case ContactState.OFFERED:
+            offers = [floor.offers[offer_id] for offer_id in contact.offer_ids]
+            names = _names(floor, [offer.agent_id for offer in offers])
+            return [f"It rings at {names} for {max(o.expires_at for o in offers) - now:.0f} s more."]
+        case ContactState.SCHEDULED:
+            return [f"It waits for its time, {_when(floor, contact.scheduled_at or now, now)}."]
+        case ContactState.QUEUED:
+            waited = f"It has waited {now - contact.segment_at:.0f} s for {_team(floor, contact.team_id)}."
+            holder = floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
+            return [
+                waited,
+                *([f"{_name(floor, holder.agent_id)} stays with the customer."] if holder else []),
+            ]
+        case _:
+            because = f": {contact.end_reason}" if contact.end_reason else ""
+            return [f"It ended as {contact.state}{because}."]
+
+
+def _kept_by(floor: Floor, contact: Contact, against: tuple[Against, ...]) -> str:
+    if contact.step < 0:
+        return (
+            f"It is kept for {_name(floor, contact.preferred_agent_id)}{_because(floor, contact, against)}."
+        )
+    teams = scope(floor.team(contact.team_id), contact.step).teams
+    where = " and ".join(_team(floor, team_id) for team_id in teams)
+    if not against:
+        return f"Nobody belongs to {where}."
+    return f"Nobody in {where} can take it now{_because(floor, contact, against)}."
+
+
+def _place(position: int, next_id: int | None, contact: Contact) -> str:
+    if next_id is None or next_id == contact.id:
+        return "It is next."
+    return f"It is number {position} in line; contact {next_id} is next."
+
+
+def _next_in_line(floor: Floor, contact: Contact) -> int | None:
+    lines = floor.queues.by_team.get(contact.team_id, {}).values()
+    heads = [line.entries[0] for line in lines if line.key[0] == contact.team_id]
+    return min(heads)[1] if heads else None
+
+
+def _foretell(floor: Floor, change: Change, now: float) -> str:
+    if change.at is None:
+        return f"{change.what}."
+    return f"{change.what} {_when(floor, change.at, now)}."
+
+
+def _when(floor: Floor, at: float, now: float) -> str:
+    ahead_s = max(at - now, 0.0)
+    if at >= NEVER:
+        return "never"
+    if ahead_s < _HOUR_S:
+        return f"in {ahead_s:.0f} s" if ahead_s < 120 else f"in {ahead_s / 60:.0f} min"
+    return f"on {datetime.fromtimestamp(at, ZoneInfo(floor.policy.site.time_zone)):%A %d %B at %H:%M}"
+
+
+def _names(floor: Floor, agent_ids: Sequence[str]) -> str:
+    shown = [_name(floor, each) for each in agent_ids[:_NAMED]]
+    more = len(agent_ids) - len(shown)
+    if more > 0:
+        shown.append(f"{more} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _name(floor: Floor, agent_id: str | None) -> str:
+    agent = floor.agents.get(agent_id or "")
+    return agent.name if agent is not None else str(agent_id)
+
+
+def _team(floor: Floor, team_id: str) -> str:
+    team = floor.policy.teams.get(team_id)
+    return team.name if team is not None else team_id

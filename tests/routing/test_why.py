@@ -1,0 +1,275 @@
+"""Why it went where it went, why it still waits, and what would change that: in words and as values."""
+
+from typing import Any
+
+from routing.commands import Assign, Decline, Reprioritise, Transfer
+from routing.events import ContactReceived, Decision, NobodyFound, OfferMade
+from routing.hours import Hours, Span
+from routing.model import Channel, ContactState, Presence, SkillNeed
+from routing.policy import Step
+from routing.way_out import Change
+from routing.why import Explanation, explain
+from tests.builders import NOON, Rig, make_agent, make_policy, make_team
+
+
+def decisions_of(rig: Rig, contact_id: int) -> list[Decision]:
+    made = [event.decision for event in rig.log if isinstance(event, OfferMade | NobodyFound)]
+    return [decision for decision in made if decision.contact_id == contact_id]
+
+
+def why(rig: Rig, contact_id: int) -> Explanation:
+    received = next(e for e in rig.happened(ContactReceived) if e.contact.id == contact_id)
+    return explain(
+        rig.floor,
+        rig.contact(contact_id),
+        decisions_of(rig, contact_id),
+        rig.now,
+        classification=received.classification,
+    )
+
+
+def said(rig: Rig, contact_id: int) -> str:
+    return " ".join(why(rig, contact_id).sentences)
+
+
+def changes(rig: Rig, contact_id: int) -> dict[str, Change]:
+    return {change.kind: change for change in why(rig, contact_id).changes}
+
+
+def against(rig: Rig, contact_id: int) -> dict[str, tuple[str, ...]]:
+    return {str(each.reason): each.agent_ids for each in why(rig, contact_id).against}
+
+
+def make_rig(*agents: Any, **team: Any) -> Rig:
+    return Rig(make_policy(make_team("orders", **team), make_team("care")), *agents)
+
+
+def test_classification_is_told_with_its_reason():
+    rig = make_rig()
+    assert "It belongs to Orders: the request names the team." in said(rig, rig.receive(team_id="orders"))
+
+
+def test_chosen_agent_is_told_with_those_who_came_after_and_the_terms():
+    rig = make_rig(*(make_agent(name, teams=("orders",)) for name in ("ann", "bob")))
+    rig.available("bob")
+    rig.now += 10.0
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    assert "Bob was asked: first by longest idle, before Ann." in said(rig, contact)
+    considered = why(rig, contact).decisions[0].considered
+    assert [each.agent_id for each in considered] == ["bob", "ann"]
+    assert considered[0].terms == {"outside_team": 0.0, "used_share": 0.0, "idle_since": NOON}
+
+
+def test_freed_agent_is_told_with_the_rivals():
+    rig = make_rig(make_agent(teams=("orders", "care")))
+    plain, urgent = rig.receive(team_id="care"), rig.receive(team_id="orders", priority=1)
+    rig.now += 30.0
+    rig.available("ann")
+    text = said(rig, urgent)
+    assert "After 30 s Ann became free and was asked" in text
+    assert f"before contact {plain}" in text
+
+
+def test_broadcast_is_one_decision_with_all_who_were_asked():
+    rig = make_rig(*(make_agent(name, teams=("orders",)) for name in ("ann", "bob")), broadcast=2)
+    rig.available("ann", "bob")
+    contact = rig.receive(team_id="orders")
+    assert [step.agent_ids for step in why(rig, contact).decisions] == [("ann", "bob")]
+    assert "Ann and Bob were asked" in said(rig, contact)
+
+
+def test_lead_who_assigned_is_told():
+    rig = make_rig(make_agent(teams=("care",)))
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.do(Assign(actor="lead", contact_id=contact, agent_id="ann"))
+    assert "a lead gave it to Ann" in said(rig, contact)
+
+
+def test_every_reason_against_an_agent_is_told_with_names():
+    names = ("busy", "away", "silent", "mute", "novice", "choosy")
+    profile = {"teams": ("orders",), "languages": ("de",), "skills": {"contracts": 3}}
+    agents = {name: dict(profile) for name in names}
+    agents["mute"]["languages"] = ("en",)
+    agents["novice"]["skills"] = {}
+    rig = make_rig(*(make_agent(name, **values) for name, values in agents.items()))
+    terms = {"team_id": "orders", "language": "de", "skills": (SkillNeed("contracts", 3),)}
+    rig.available("busy")
+    rig.answered(**terms)
+    rig.available("silent", "choosy", "mute", "novice")
+    contact = rig.receive(**terms)
+    rig.do(Decline(actor="choosy", offer_id=rig.pending(contact)[0]))
+    rig.wait(20.0)
+    assert against(rig, contact) == {
+        "missing_skill": ("novice",),
+        "missing_language": ("mute",),
+        "not_present": ("away",),
+        "not_responding": ("silent",),
+        "no_capacity": ("busy",),
+        "turned_down": ("choosy",),
+    }
+    text = said(rig, contact)
+    for part in (
+        "Novice lacks the skills (contracts 3)",
+        "Mute does not speak de",
+        "Away is not there",
+        "Silent does not respond",
+        "Busy is busy",
+        "Choosy turned it down",
+    ):
+        assert part in text
+
+
+def test_decision_that_found_nobody_tells_who_was_against_it_then():
+    rig = make_rig(make_agent(teams=("orders",)))
+    contact = rig.receive(team_id="orders")
+    step = why(rig, contact).decisions[0]
+    assert [(each.reason, each.agent_ids) for each in step.against] == [("not_present", ("ann",))]
+    assert step.sentence == "After 0 s nobody could take it: Ann is not there."
+
+
+def test_place_in_line_and_who_is_next_are_told():
+    rig = make_rig()
+    first, second = rig.receive(team_id="orders"), rig.receive(team_id="orders")
+    told = why(rig, second)
+    assert (told.position, told.next_contact_id) == (2, first)
+    assert f"It is number 2 in line; contact {first} is next." in told.sentences
+    rig.do(Reprioritise(actor="lead", contact_id=second, priority=1))
+    assert "It is next." in said(rig, second)
+
+
+def test_coming_steps_are_told_with_their_times():
+    steps = (
+        Step(after_s=30.0, skill_slack=2),
+        Step(after_s=60.0, teams=("care",), any_language=True),
+        Step(after_s=90.0, overflow_to="care"),
+    )
+    rig = make_rig(steps=steps)
+    contact = rig.receive(team_id="orders")
+    rig.wait(10.0)
+    text = said(rig, contact)
+    assert "2 skill levels less will do in 20 s." in text
+    assert "Care may take it too, the language no longer counts in 50 s." in text
+    assert "It moves to Care in 80 s." in text
+    assert changes(rig, contact)["overflow"].at == NOON + 90.0
+
+
+def test_changes_come_in_order_of_time():
+    rig = make_rig(steps=(Step(after_s=30.0, teams=("care",)),))
+    contact = rig.receive(team_id="orders")
+    times = [each.at for each in why(rig, contact).changes if each.at is not None]
+    assert times == sorted(times)
+    assert len(times) == 2
+
+
+def test_end_of_a_wrap_up_is_told():
+    rig = make_rig(make_agent(teams=("orders",)), wrap_up_s=45.0)
+    rig.available("ann")
+    running = rig.answered(team_id="orders")
+    contact = rig.receive(team_id="orders")
+    assert changes(rig, contact)["talk_over"].agent_ids == ("ann",)
+    rig.complete(running)
+    assert changes(rig, contact)["wrap_up_over"].at == rig.now + 45.0
+    assert "Ann's wrap-up ends in 45 s." in said(rig, contact)
+
+
+def test_end_of_the_offer_an_agent_has_is_told():
+    rig = make_rig(make_agent(teams=("orders",)))
+    rig.available("ann")
+    rig.receive(team_id="orders")
+    assert changes(rig, rig.receive(team_id="orders"))["offer_over"].at == NOON + 20.0
+
+
+def test_end_of_a_rest_and_of_a_refusal_are_told():
+    rig = make_rig(*(make_agent(name, teams=("orders",)) for name in ("ann", "bob")))
+    rig.available("ann", "bob")
+    contact = rig.receive(team_id="orders")
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    rig.wait(20.0)
+    found = changes(rig, contact)
+    assert found["asked_again"].at == NOON + 120.0
+    assert found["rest_over"].at == NOON + 320.0
+
+
+def test_speakers_who_could_come_back_are_told_with_what_they_do():
+    rig = make_rig(
+        make_agent("ann", teams=("orders",)), make_agent("bea", teams=("orders",), languages=("de",))
+    )
+    rig.available("ann", "bea")
+    rig.leaves("bea", Presence.MEAL)
+    contact = rig.receive(team_id="orders", language="de")
+    assert changes(rig, contact)["comes_back"].agent_ids == ("bea",)
+    assert "Bea (meal) could take it on coming back." in said(rig, contact)
+
+
+def test_language_nobody_speaks_is_told():
+    rig = make_rig(make_agent("ann", teams=("orders",)))
+    contact = rig.receive(team_id="orders", language="fi")
+    assert "Nobody there has the language fi" in said(rig, contact)
+
+
+def test_team_without_agents_is_told():
+    rig = make_rig(make_agent("ann", teams=("care",)))
+    text = said(rig, rig.receive(team_id="orders"))
+    assert "Nobody belongs to Orders." in text
+    assert "Somebody must join the team." in text
+
+
+def test_contact_kept_for_its_agent_is_told_with_the_end_of_that():
+    rig = make_rig(*(make_agent(name, teams=("orders",)) for name in ("ann", "bob")))
+    rig.available("ann")
+    rig.answered(team_id="orders")
+    rig.available("bob")
+    contact = rig.receive(team_id="orders", preferred_agent_id="ann")
+    text = said(rig, contact)
+    assert "It is kept for Ann: Ann is busy." in text
+    assert "Anybody may take it in 60 s." in text
+
+
+def test_opening_is_told_in_the_sites_time_when_the_team_is_closed():
+    night = Hours(time_zone="Europe/London", week=((Span("02:00", "03:00"),),) * 7)
+    rig = make_rig(hours=night)
+    contact = rig.receive(team_id="orders", channel=Channel.EMAIL)
+    rig.now += 3600.0
+    assert "Orders is closed and opens on Tuesday 03 February at 02:00." in said(rig, contact)
+
+
+def test_contact_that_rings_talks_and_has_ended_says_so():
+    rig = make_rig(make_agent(teams=("orders",)))
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    assert "It rings at Ann for 20 s more." in said(rig, contact)
+    rig.accept(contact)
+    assert "Ann is talking to the customer." in said(rig, contact)
+    rig.complete(contact)
+    assert "Ann is wrapping up." in said(rig, contact)
+    rig.wrap_up(contact)
+    assert why(rig, contact).state is ContactState.COMPLETED
+    assert "It ended as completed: finished." in said(rig, contact)
+
+
+def test_giver_of_a_warm_transfer_is_told():
+    rig = make_rig(make_agent(teams=("orders",)))
+    rig.available("ann")
+    contact = rig.answered(team_id="orders")
+    rig.do(Transfer(actor="ann", contact_id=contact, team_id="care", warm=True))
+    assert "Ann stays with the customer." in said(rig, contact)
+
+
+def test_scheduled_contact_tells_its_time():
+    rig = make_rig()
+    contact = rig.receive(team_id="orders", channel=Channel.CALLBACK, scheduled_at=NOON + 90.0)
+    assert "It waits for its time, in 90 s." in said(rig, contact)
+
+
+def test_contact_turned_away_tells_why():
+    rig = make_rig(max_waiting=0)
+    assert "It ended as rejected: full." in said(rig, rig.receive(team_id="orders"))
+
+
+def test_many_agents_are_named_up_to_eight():
+    rig = make_rig(*(make_agent(f"agent{number:02}", teams=("orders",)) for number in range(12)))
+    contact = rig.receive(team_id="orders")
+    assert "Agent07 and 4 more are not there" in said(rig, contact)
+    assert len(against(rig, contact)["not_present"]) == 12
