@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import cli_replay
+from app import cli_plan, cli_replay
 from app.db.migrate import migrate as run_migrations
 from app.settings import Settings
 
 app = typer.Typer(help="Rondo: call-centre ticket routing and staffing.", no_args_is_help=True)
 console = Console()
+cli_plan.register(app)
 cli_replay.register(app)
 
 

@@ -94,6 +94,10 @@ class Worker:
         beat = asyncio.create_task(self._beat(), name="worker-beat")
         try:
             await self._work(claimed)
+        except asyncio.CancelledError:
+            self._compute.cancel(run_id)
+            await self._finish(claimed, self._wall.now(), {"state": "cancelled"})
+            raise
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)

@@ -72,26 +72,11 @@ async def get_forecast(
     planning = await house.database.read(read_planning)
     known_team(planning, team)
     week_on = chosen_week(planning, week, house.clock.now())
-    since, until = week_span(planning.grid, week_on, 7)
-    row, overrides = await house.database.read(_stored, team, week_on, forecast_id, since)
+    since = week_span(planning.grid, week_on, 7)[0]
+    row, overrides = await house.database.read(stored_forecast, team, week_on, forecast_id, since)
     if row is None:
         raise NotFoundError(f"There is no forecast of {team} for the week of {week_on}; start a run of it.")
-    expected = between(forecast_from(team, row.data), since, until)
-    items = await asyncio.to_thread(
-        intervals_json, expected, overrides, handle_s=planning.team(team).handle_s or 300.0
-    )
-    meta = {name: row.data[name] for name in ("first_on", "last_on", "minutes", "zone")}
-    learnt = {name: row.data[name] for name in ("backtest", "effects", "outliers", "notes")}
-    return {
-        "team": team,
-        "id": row.id,
-        "week": week_on.isoformat(),
-        "made_at": isoformat(row.made_at),
-        **meta,
-        "items": items,
-        "overrides": [override_json(each) for each in overrides],
-        **learnt,
-    }
+    return await asyncio.to_thread(forecast_json, planning, row, overrides, week_on)
 
 
 @router.get(
@@ -108,24 +93,7 @@ async def list_requirements(request: Request, _: Reader, week: WeekQuery = None)
     planning = await house.database.read(read_planning)
     week_on = chosen_week(planning, week, house.clock.now())
     rows = await house.database.read(forecasts.list_requirements, week_on.isoformat())
-    many = max((len(row.data["required"]) for row in rows), default=0)
-    days = max((row.data["days"] for row in rows), default=7)
-    starts = intervals_between(planning.grid, week_on, week_on + timedelta(days=days - 1))[:many]
-    return {
-        "week": week_on.isoformat(),
-        "minutes": rows[0].data["minutes"] if rows else planning.grid.minutes,
-        "intervals": [utc_iso(int(at)) for at in starts],
-        "teams": {
-            row.team: {
-                "id": row.id,
-                "forecast_id": row.forecast_id,
-                "made_at": isoformat(row.made_at),
-                **{name: row.data[name] for name in (*_NAMES, "binding")},
-                **{name: row.data[name] for name in ("targets", "shrinkage", "patience_s", "patience_from")},
-            }
-            for row in rows
-        },
-    }
+    return requirements_json(planning, week_on, rows)
 
 
 @router.get("/overrides", summary="The planners' corrections of forecasts.")
@@ -234,6 +202,52 @@ async def put_team(request: Request, team: str, given: TeamTerms, who: Writer) -
     return planning.team(team).model_dump(mode="json")
 
 
+def forecast_json(
+    planning: Planning,
+    row: forecasts.ForecastRow,
+    overrides: Sequence[forecasts.OverrideRow],
+    week_on: date,
+) -> dict[str, Any]:
+    """Return a week of a stored forecast interval by interval, with what it was learnt from."""
+    since, until = week_span(planning.grid, week_on, 7)
+    expected = between(forecast_from(row.team, row.data), since, until)
+    handle_s = planning.team(row.team).handle_s or 300.0
+    return {
+        "team": row.team,
+        "id": row.id,
+        "week": week_on.isoformat(),
+        "made_at": isoformat(row.made_at),
+        **{name: row.data[name] for name in ("first_on", "last_on", "minutes", "zone")},
+        "items": intervals_json(expected, overrides, handle_s=handle_s),
+        "overrides": [override_json(each) for each in overrides],
+        **{name: row.data[name] for name in ("backtest", "effects", "outliers", "notes")},
+    }
+
+
+def requirements_json(
+    planning: Planning, week_on: date, rows: Sequence[forecasts.RequirementRow]
+) -> dict[str, Any]:
+    """Return the stored requirements of a week, column by column."""
+    many = max((len(row.data["required"]) for row in rows), default=0)
+    days = max((row.data["days"] for row in rows), default=7)
+    starts = intervals_between(planning.grid, week_on, week_on + timedelta(days=days - 1))[:many]
+    return {
+        "week": week_on.isoformat(),
+        "minutes": rows[0].data["minutes"] if rows else planning.grid.minutes,
+        "intervals": [utc_iso(int(at)) for at in starts],
+        "teams": {
+            row.team: {
+                "id": row.id,
+                "forecast_id": row.forecast_id,
+                "made_at": isoformat(row.made_at),
+                **{name: row.data[name] for name in (*_NAMES, "binding")},
+                **{name: row.data[name] for name in ("targets", "shrinkage", "patience_s", "patience_from")},
+            }
+            for row in rows
+        },
+    }
+
+
 def known_team(planning: Planning, team: str) -> None:
     """Raise NotFoundError for a path that names a team which does not exist."""
     if team not in planning.policy.teams:
@@ -265,9 +279,10 @@ def override_json(row: forecasts.OverrideRow) -> dict[str, Any]:
     }
 
 
-def _stored(
+def stored_forecast(
     conn: Connection, team: str, week_on: date, forecast_id: int | None, since: float
 ) -> tuple[forecasts.ForecastRow | None, Sequence[forecasts.OverrideRow]]:
+    """Return the forecast of a week (or the one with that id) and the corrections since `since`."""
     first, last = week_on.isoformat(), (week_on + timedelta(days=6)).isoformat()
     if forecast_id is None:
         row = forecasts.find_forecast(conn, team, first_on=first, last_on=last)

@@ -79,14 +79,7 @@ async def get_plan(request: Request, plan_id: int, _: Reader) -> dict[str, Any]:
     house = house_of(request)
     row = await found_plan(house, plan_id)
     shifts = await house.database.read(plans.list_assignments, plan_id)
-    names = names_of(row.data)
-    return plan_json(row) | {
-        "shifts": row.data["shifts"],
-        "people": [{"agent": key, "name": name} for key, name in names.items()],
-        "assignments": [assignment_json(each, names) for each in shifts],
-        "intervals": [utc_iso(int(at)) for at in plan_starts(row)],
-        "coverage": {team: _coverage_json(row, each) for team, each in row.data["teams"].items()},
-    }
+    return full_plan_json(row, shifts)
 
 
 @router.post("/{plan_id}/publish", summary="Publish a draft; the week's published plan is superseded.")
@@ -136,6 +129,18 @@ def plan_json(row: PlanRow) -> dict[str, Any]:
         "minutes": row.data["minutes"],
         "zone": row.data["zone"],
         **{name: row.data[name] for name in names},
+    }
+
+
+def full_plan_json(row: PlanRow, shifts: list[AssignmentRow]) -> dict[str, Any]:
+    """Return a plan with its shifts and its coverage."""
+    names = names_of(row.data)
+    return plan_json(row) | {
+        "shifts": row.data["shifts"],
+        "people": [{"agent": key, "name": name} for key, name in names.items()],
+        "assignments": [assignment_json(each, names) for each in shifts],
+        "intervals": [utc_iso(int(at)) for at in plan_starts(row)],
+        "coverage": {team: _coverage_json(row, each) for team, each in row.data["teams"].items()},
     }
 
 

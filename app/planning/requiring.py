@@ -157,7 +157,7 @@ def requirement_json(need: Need) -> dict[str, Any]:
     opened = np.array([is_open(need.hours, float(at)) for at in starts])
     handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, need.terms.handle_s or 300.0)
     handle_s = np.maximum(handle_s, 1.0)
-    offered = np.where(opened, expected.volume, 0.0)
+    offered = np.where(opened & (expected.volume >= need.terms.least_volume), expected.volume, 0.0)
     patience_s, patience_from = patience_of(need.terms, need.waits)
     working = opened & ((offered > 0) | (need.terms.min_agents > 0))
     rules = Rules(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from math import isfinite
 from typing import Any, Final
 
 from app.db import plans, staff
@@ -237,8 +238,8 @@ def roster_json(task: RosterTask, problem: RosterProblem, roster: Roster) -> dic
     return {
         "status": roster.status,
         "objective": roster.objective,
-        "bound": round(float(roster.bound), 3),
-        "gap": round(float(roster.gap), 6) if roster.gap != float("inf") else None,
+        "bound": round(float(roster.bound), 3) if isfinite(roster.bound) else None,
+        "gap": round(float(roster.gap), 6) if isfinite(roster.gap) else None,
         "costs": dict(roster.costs),
         "seed": roster.seed,
         "elapsed_s": round(roster.elapsed_s, 3),
@@ -372,7 +373,8 @@ def _kind_json(kind: ShiftKind) -> dict[str, Any]:
 def _progress_text(progress: Progress) -> str:
     if progress.objective is None:
         return f"{progress.phase}: no roster yet"
-    gap = f", gap {progress.gap:.1%}" if progress.gap not in (None, float("inf")) else ""
+    known = progress.gap is not None and isfinite(progress.gap)
+    gap = f", gap {progress.gap:.1%}" if known else ""
     return f"{progress.phase}: price {progress.objective}{gap}"
 
 

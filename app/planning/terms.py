@@ -47,6 +47,9 @@ class TeamTerms(Terms):
     allow_for_uncertainty: Annotated[
         bool, Field(description="Staff for the rates that may come, not for the expected one alone.")
     ] = True
+    least_volume: Annotated[
+        float, Field(ge=0, le=1000, description="Fewer contacts in an interval need min_agents only.")
+    ] = 0.2
     forecast_weeks: Annotated[int, Field(ge=1, le=18)] = 6
 
 
