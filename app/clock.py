@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 
@@ -24,6 +25,12 @@ class Clock:
     def real_s(self, duration_s: float) -> float:
         """Return how long to sleep on the wall clock for `duration_s` to pass here; never below 0."""
         return max(duration_s, 0.0) / self.speed
+
+
+def stopwatch() -> Callable[[], float]:
+    """Return a function that says how many seconds of the wall clock have passed since now."""
+    begin = time.perf_counter()
+    return lambda: time.perf_counter() - begin
 
 
 def isoformat(at: float | None) -> str | None:

@@ -15,14 +15,14 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from app.clock import Clock
+from app import meters
+from app.clock import Clock, stopwatch
 from app.db import floor_rows
-from app.db.engine import FAILURES, Connection, Database
+from app.db.engine import Connection, Database, OutageError
 from app.errors import (
     AppError,
     IdempotencyMismatchError,
     OverloadedError,
-    StorageUnavailableError,
 )
 from app.projection import tally
 from app.refusals import error_of
@@ -246,36 +246,40 @@ class Switchboard:
         self._set_timer()
 
     async def _attempt(self, batch: list[_Request]) -> None:
-        """Carry a batch out; a command that breaks is set apart and the rest tried again."""
-        while True:
-            try:
-                done = await self._database.tx(self._carry_out, batch)
-            except _BrokenError as broken:
-                self._floor = None
-                log.error("command_failed", exc_info=broken.__cause__)
-                _resolve(broken.request, AppError())
-                batch = [each for each in batch if each is not broken.request]
-                continue
-            except FAILURES as error:
-                self._floor = None
-                log.error("transaction_failed", error=type(error).__name__)
-                failure = StorageUnavailableError(headers={"Retry-After": "1"})
-                for request in batch:
-                    _resolve(request, failure)
-                await asyncio.sleep(0.1)
+        """Carry a batch out, or part of it: what breaks is set apart and the rest tried again."""
+        took_s = stopwatch()
+        try:
+            done = await self._database.tx(self._carry_out, batch)
+        except _BrokenError as broken:
+            self._floor = None
+            log.error("command_failed", exc_info=broken.__cause__)
+            _resolve(broken.request, AppError())
+            await self._attempt([each for each in batch if each is not broken.request])
+        except OutageError as outage:
+            self._floor = None
+            meters.BATCHES.labels("failed").inc()
+            log.error("transaction_failed", error=type(outage.__cause__).__name__)
+            for request in batch:
+                _resolve(request, OutageError())
+            await asyncio.sleep(0.1)
+        except Exception:
+            # The outermost frame of the loop: without it one fault would end every later command.
+            self._floor = None
+            if len(batch) > 1:
+                # The database refuses something that one of them wants: find out which.
+                middle = len(batch) // 2
+                await self._attempt(batch[:middle])
+                await self._attempt(batch[middle:])
                 return
-            except Exception:
-                # The outermost frame of the loop: without it one fault would end every later command.
-                self._floor = None
-                log.exception("batch_failed")
-                for request in batch:
-                    _resolve(request, AppError())
-                return
+            log.exception("batch_failed")
+            for request in batch:
+                _resolve(request, AppError())
+        else:
+            _meter(done, took_s())
             for request, result in zip(batch, done.results, strict=True):
                 _resolve(request, result)
             if done.encoded and self._on_events is not None:
                 self._on_events(done.first_seq, done.encoded)
-            return
 
     def _carry_out(self, conn: Connection, batch: list[_Request]) -> _Batch:
         floor = self._caught_up(conn)
@@ -385,6 +389,15 @@ class Switchboard:
         # A timer far away is set again when it comes nearer: loops take no delays of centuries.
         delay_s = min(self._clock.real_s(due - self._clock.now()), 3600.0)
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake.set)
+
+
+def _meter(done: _Batch, took_s: float) -> None:
+    refused = sum(isinstance(each, AppError) for each in done.results)
+    meters.BATCHES.labels("done").inc()
+    meters.BATCH_S.observe(took_s)
+    meters.EVENTS.inc(len(done.events))
+    meters.COMMANDS.labels("done").inc(len(done.results) - refused)
+    meters.COMMANDS.labels("refused").inc(refused)
 
 
 def _resolve(request: _Request, result: Any) -> None:
