@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import asyncpg
 import sqlalchemy as sa
 import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -31,10 +33,19 @@ FAILURES = (sqlalchemy.exc.SQLAlchemyError, OSError)
 """What a transaction raises when the database did not take it."""
 
 _READERS = 2
+_OUR_FAULT = ("22", "23", "42")
+"""Classes of SQLSTATE that blame what was sent: bad data, a broken constraint, a wrong statement."""
+
+
+class OutageError(StorageUnavailableError, ConnectionError):
+    """The database is away: 503 to a caller, an OSError to what runs in the background."""
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
 
 
 class Database(Protocol):
-    """A database that runs query functions as transactions."""
+    """A database that runs query functions as transactions; raises OutageError while it is away."""
 
     dialect: str
 
@@ -103,13 +114,15 @@ class PostgresDatabase:
 
     async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` on a pooled connection, in one transaction."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(f, *args, **kwargs)
+        with _outages():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(f, *args, **kwargs)
 
     async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` on a pooled connection; the transaction is rolled back at the end."""
-        async with self._engine.connect() as connection:
-            return await connection.run_sync(f, *args, **kwargs)
+        with _outages():
+            async with self._engine.connect() as connection:
+                return await connection.run_sync(f, *args, **kwargs)
 
     async def close(self) -> None:
         """Close the pool."""
@@ -158,8 +171,27 @@ def null_pool_engine(url: str) -> Any:
 
 
 def _run(engine: sa.Engine, f: Any, *args: Any, **kwargs: Any) -> Any:
-    with engine.begin() as connection:
+    with _outages(), engine.begin() as connection:
         return f(connection, *args, **kwargs)
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """Raise OutageError for what the database can't help; let what the statement is to blame for pass."""
+    try:
+        yield
+    except sqlalchemy.exc.DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        to_blame = isinstance(error, _BLAMING) if state is None else state.startswith(_OUR_FAULT)
+        if to_blame and not error.connection_invalidated:
+            raise
+        raise OutageError from error
+    except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # Drivers raise their own errors while a connection is made.
+        raise OutageError from error
+
+
+_BLAMING = (sqlalchemy.exc.DataError, sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
 
 
 def _take_lock(path: Path) -> int:
