@@ -99,7 +99,8 @@ def _read(console: Console, file: Path, zone: ZoneInfo, *, day: datetime | None)
         console.print(f"{file} can't be read: {error.strerror or error}", markup=False)
         raise typer.Exit(_WRONG_INPUT) from None
     for fault in recording.faults:
-        console.print(f"{file}, line {fault.line}: {fault.text}", markup=False, highlight=False)
+        text = f"{file}, line {fault.line}: {fault.text}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     if recording.faults:
         console.print("nothing was posted")
         raise typer.Exit(_WRONG_INPUT)
@@ -218,8 +219,7 @@ def _notes(report: Report, options: Options) -> Iterator[str]:
     )
     yield (
         f"{report.agents} agents; {report.ledger.missed} offers ran out before they were answered;"
-        f" patience of served callers: the recorded wait and an exponential rest of mean"
-        f" {report.mean_patience_s:.0f} s"
+        f" patience of the served: the wait and an exponential rest of mean {report.mean_patience_s:.0f} s"
     )
     yield (
         f"an agent's answer was under way for {report.answer_way_s:.1f} s of recorded time in the mean, which"

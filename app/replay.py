@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -27,8 +28,6 @@ from routing.model import Channel
 from routing.policy import DEFAULT_CHANNELS, Policy, Site, TeamPolicy
 
 _LEAD: Final = "replay.lead"
-_LEAD_IN_S: Final = 6.0
-"""Seconds of the wall clock from the start of our own service to the first call."""
 _DRAIN_S: Final = 3 * 3600.0
 """Recorded time after the last call within which every contact should have ended."""
 _PRIORITY_CREDIT_S: Final = 90.0
@@ -107,15 +106,22 @@ class Report:
 
 
 async def replay_on_own(
-    records: Sequence[Record], options: Options, ledger: Ledger, settings: Settings, *, log_path: Path
+    records: Sequence[Record],
+    options: Options,
+    ledger: Ledger,
+    settings: Settings,
+    *,
+    log_path: Path,
+    lead_in_s: float = 6.0,
 ) -> Report:
     """Play `records` on a service of our own with the database of `settings`, which lives in recorded time.
 
-    Its clock runs at `options.speed`; its teams are those of the records. Raises what `replay` raises and
-    NotStartedError.
+    Its clock runs at `options.speed` and begins `lead_in_s` seconds of the wall clock before the first call;
+    if it starts more slowly than that, everything comes later by as much. Its teams are those of the records.
+    Raises what `replay` raises and NotStartedError.
     """
-    begins_at = write_script(records, run="", agents=options.agents).begins_at
-    start = datetime.fromtimestamp(begins_at - _LEAD_IN_S * options.speed, UTC)
+    script = write_script(records, run="", agents=options.agents)
+    start = datetime.fromtimestamp(script.begins_at - lead_in_s * options.speed, UTC)
     chosen = settings.model_copy(
         update={
             "clock_speed": options.speed,
@@ -126,8 +132,8 @@ async def replay_on_own(
         }
     )
     async with _own_service(chosen, log_path) as api:
-        await _put_policy(api, records, options)
-        return await replay(api, records, options, ledger, not_before=begins_at)
+        await _put_policy(api, script, options)
+        return await replay(api, records, options, ledger, not_before=script.begins_at)
 
 
 async def replay(
@@ -177,14 +183,14 @@ async def replay(
 
 @asynccontextmanager
 async def _own_service(settings: Settings, log_path: Path) -> AsyncIterator[Api]:
-    migrate(settings.database_url)
+    await asyncio.to_thread(migrate, settings.database_url)
     async with open_house(settings) as house:
         _, key = await house.keyring.create_key("replay", ROLES["admin"])
     async with child.service(settings, log_path) as url, connected(url, key) as api:
         yield api
 
 
-async def _put_policy(api: Api, records: Sequence[Record], options: Options) -> None:
+async def _put_policy(api: Api, script: Script, options: Options) -> None:
     """Give a new service the teams of the records, and rules that are as near as can be to theirs."""
     await api.send("PUT", f"/v1/agents/{_LEAD}", {"name": "Lead of the replay"})
     teams = {
@@ -194,10 +200,10 @@ async def _put_policy(api: Api, records: Sequence[Record], options: Options) -> 
             lead_id=_LEAD,
             target_s=options.target_s,
             priority_credit_s=_PRIORITY_CREDIT_S,
-            wrap_up_s=max(each.wrap_up_s for each in records),
+            wrap_up_s=max(each.wrap_up_s for each in script.callers),
             owner_preferred_s=0.0,
         )
-        for team in sorted({each.team for each in records})
+        for team in script.teams
     }
     least_s = _OFFER_REAL_S * options.speed
     channels: dict[Channel, Any] = {

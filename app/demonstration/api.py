@@ -14,6 +14,7 @@ import msgspec
 from app.clock import Clock
 
 _ATTEMPTS: Final = 8
+_FIRST_PAUSE_S: Final = 0.05
 
 
 class RefusedError(Exception):
@@ -52,16 +53,19 @@ class Api:
         path: str,
         body: Any = None,
         *,
+        text: str | None = None,
         key: str | None = None,
         params: dict[str, Any] | None = None,
     ) -> Any:
-        """Send a request until it is answered and return the decoded answer.
+        """Send a request, with `body` as JSON or `text` as CSV, until it is answered; return the answer.
 
         503 is waited out as long as Retry-After says, lost connections are opened again. Raises RefusedError
         for any other answer that is not 2xx, UnreachableError after eight attempts.
         """
         headers = {"Idempotency-Key": key} if key is not None else {}
-        content = None
+        content: bytes | None = None
+        if text is not None:
+            content, headers["Content-Type"] = text.encode(), "text/csv"
         if body is not None:
             content, headers["Content-Type"] = msgspec.json.encode(body), "application/json"
         reason = ""
@@ -71,7 +75,7 @@ class Api:
                     method, path, content=content, headers=headers, params=params or None
                 )
             except httpx.TransportError as error:
-                reason, pause_s = type(error).__name__, 0.05 * 2**attempt
+                reason, pause_s = type(error).__name__, _FIRST_PAUSE_S * 2**attempt
             else:
                 if answer.status_code != 503:
                     return _decoded(method, path, answer)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from app.clock import Clock
 from app.demonstration.api import Api, RefusedError, instant
 from app.demonstration.stream import Place, follow
-from routing.model import FINAL_CONTACT_STATES, Presence
+from routing.model import FINAL_CONTACT_STATES, LIVE_CHANNELS, Presence
 
 KINDS: Final = (
     "contact_received",
@@ -87,10 +87,8 @@ class Ledger:
     resumed: int = 0
     """How often the event stream broke and was resumed."""
 
-    @property
-    def open(self) -> int:
-        """Contacts taken in that have not ended yet."""
-        return len(self.posted) - len(self.ended)
+    open: int = 0
+    """Calls posted that have not ended yet."""
 
 
 @dataclass(slots=True)
@@ -124,8 +122,36 @@ class People:
         self._under_way: set[asyncio.Task[None]] = set()
         self._calls: dict[int, _Call] = {}
         self._presence: dict[str, Presence] = {}
+        self._left_over: list[Coroutine[Any, Any, None]] = []
         self._tasks = asyncio.TaskGroup()
         self._idle = asyncio.Event()
+
+    async def adopt(self) -> None:
+        """Take over, in what follows, what an earlier run left: conversations to end, customers who wait.
+
+        Of a conversation half is over; who waits on the phone or in a chat has a new caller's patience.
+        """
+        now, talk_s = self._clock.now(), self._habits.talk_s
+        for offer in (await self._api.get("/v1/offers"))["items"]:
+            if offer["agent"]["id"] not in self._agent_ids:
+                continue
+            if offer["state"] == "pending":
+                known = {"id": offer["id"], "contact_id": offer["contact_id"], "made_at": now}
+                self._left_over.append(self._answer(known))
+            elif offer["talk_ended_at"] is None:
+                talk = self._talk(offer["id"], offer["contact_id"], since=now - talk_s / 2)
+                self._left_over.append(talk)
+        async for contact in self._api.pages("/v1/contacts", state=["queued", "offered"], limit=200):
+            patience_s = self._rng.expovariate(1 / talk_s)
+            caller = Caller(
+                call_id=f"left-{contact['id']}",
+                at=now,
+                body={},
+                talk_s=talk_s,
+                patience_s=patience_s if contact["channel"] in LIVE_CHANNELS else float("inf"),
+            )
+            call = self._known(contact["id"], caller)
+            self._left_over.append(self._wait_patiently(contact["id"], call, since=now))
 
     async def live(self, callers: Iterable[Caller], turns: Iterable[Turn], *, drain_s: float = 0.0) -> None:
         """Let callers call and agents work until the last call has ended, at most `drain_s` after it came.
@@ -143,6 +169,8 @@ class People:
         async with self._tasks as tasks:
             listening = tasks.create_task(self._listen(place))
             working = tasks.create_task(self._take_turns(turns))
+            while self._left_over:
+                self._start(self._left_over.pop())
             await self._call(callers)
             if not await self._drain(drain_s):
                 for each in self._under_way:
@@ -156,6 +184,7 @@ class People:
         for caller in callers:
             await self._until(caller.at)
             self._waited_for.add(caller.call_id)
+            self._ledger.open += 1
             self._start(self._make_call(caller))
 
     async def _make_call(self, caller: Caller) -> None:
@@ -168,28 +197,25 @@ class People:
         except RefusedError as error:
             self._ledger.refused.append(f"{caller.call_id}: {error}")
             self._expected.pop(caller.call_id, None)
-            self._waited_for.discard(caller.call_id)
-            self._idle.set()
+            self._over(caller.call_id)
             return
         call = self._known(contact["id"], caller)
         self._ledger.posted[contact["id"]] = caller.call_id
         if contact["state"] in FINAL_CONTACT_STATES:
             self._end(contact["id"], contact["state"])
-        await self._wait_patiently(contact, call)
+        await self._wait_patiently(contact["id"], call, since=instant(contact["received_at"]))
 
-    async def _wait_patiently(self, contact: dict[str, Any], call: _Call) -> None:
+    async def _wait_patiently(self, contact_id: int, call: _Call, *, since: float) -> None:
         if call.caller.patience_s == float("inf"):
             return
-        due = instant(contact["received_at"]) + call.caller.patience_s
+        due = since + call.caller.patience_s
         try:
             async with asyncio.timeout(self._clock.real_s(due - self._clock.now())):
                 await call.settled.wait()
         except TimeoutError:
             if call.settled.is_set():
                 return
-            left = await self._try(
-                "POST", f"/v1/contacts/{contact['id']}/abandon", key=f"leave {contact['id']}"
-            )
+            left = await self._try("POST", f"/v1/contacts/{contact_id}/abandon", key=f"leave {contact_id}")
             self._ledger.hung_up += left is not None and left["state"] == "abandoned"
 
     async def _listen(self, place: Place) -> None:
@@ -294,7 +320,12 @@ class People:
         if call is not None:
             call.settled.set()
             self._ledger.ended[contact_id] = state
-            self._waited_for.discard(call.caller.call_id)
+            self._over(call.caller.call_id)
+
+    def _over(self, call_id: str) -> None:
+        if call_id in self._waited_for:
+            self._waited_for.discard(call_id)
+            self._ledger.open -= 1
             self._idle.set()
 
     async def _drain(self, drain_s: float) -> bool:

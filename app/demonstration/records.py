@@ -59,6 +59,7 @@ class Record:
         wait_s: Seconds it waited, or None where the file does not say.
         service_s: Seconds with the agent, or None where nobody knows.
         patience_s: Seconds the customer would have waited, or None where nobody knows.
+        wrap_up_s: Seconds of wrap-up, or None where nobody knows.
         agent: Who took it, or None.
         customer: The customer's id in the file, or None.
     """
@@ -70,7 +71,7 @@ class Record:
     wait_s: float | None
     service_s: float | None
     patience_s: float | None = None
-    wrap_up_s: float = 0.0
+    wrap_up_s: float | None = None
     agent: str | None = None
     customer: str | None = None
     priority: int = 0
@@ -244,7 +245,7 @@ def _plain_record(row: _Row, zone: ZoneInfo) -> Record | str:
         wait_s=wait_s,
         service_s=service_s,
         patience_s=patience_s,
-        wrap_up_s=_number(row, "wrap_up_s") or 0.0,
+        wrap_up_s=_number(row, "wrap_up_s"),
         agent=_text(row, "agent") or None,
         customer=_text(row, "customer") or None,
         priority=_whole(row, "priority", most=PRIORITY_MAX),
@@ -305,6 +306,6 @@ def _instant(row: _Row, name: str, zone: ZoneInfo) -> float:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{name} is {text[:40]!r}, not a time like 1999-01-05 08:30:00") from None
-    if not 1970 < at.year < 9998:
+    if not 1970 <= at.year < 9998:
         raise ValueError(f"{name} is {text[:40]!r}, outside the years that can be replayed")
     return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).timestamp()
