@@ -20,6 +20,7 @@ from app.api import (
     agents,
     classifier,
     contacts,
+    customers,
     events,
     forecasts,
     health,
@@ -58,6 +59,7 @@ ROUTERS = (
     agents.router,
     queues.router,
     tickets.router,
+    customers.router,
     events.router,
     policies.router,
     classifier.router,
@@ -202,12 +204,19 @@ async def _app_error(_: Request, error: Exception) -> Response:
 
 async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    faults = [fault | {"loc": _place(fault["loc"])} for fault in error.errors()]
+    faults = [fault | {"loc": _place(fault, error.body)} for fault in error.errors()]
     return problem(malformed(faults))
 
 
-def _place(loc: tuple[Any, ...]) -> tuple[Any, ...]:
-    return loc[1:] if loc and loc[0] in ("body", "query", "path", "header") else loc
+def _place(fault: dict[str, Any], body: Any) -> tuple[Any, ...]:
+    """Return where a fault lies in what was sent, without the names that the parser adds on its way."""
+    loc: tuple[Any, ...] = fault["loc"]
+    loc = loc[1:] if loc and loc[0] in ("body", "query", "path", "header") else loc
+    if fault["type"].startswith("union_tag"):
+        return (*loc, fault["ctx"]["discriminator"].strip("'"))
+    if loc and isinstance(body, dict) and loc[0] == body.get("kind") and loc[0] not in body:
+        return loc[1:]
+    return loc
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

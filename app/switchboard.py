@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import structlog
 
 from app import meters
 from app.clock import Clock, stopwatch
-from app.db import floor_rows
+from app.db import floor_rows, wait_books
 from app.db.engine import Connection, Database, OutageError
 from app.errors import (
     AppError,
@@ -30,12 +31,14 @@ from routing import events as ev
 from routing.commands import Command, Identity, Tick
 from routing.decide import decide
 from routing.floor import Floor
-from routing.model import Ticket
+from routing.model import Contact, Ticket
 from routing.policy import Policy
 from routing.refused import Refused
+from routing.wait import Estimate, QueueBook, WaitBook
 
 log = structlog.get_logger()
 
+_BOOK_S: Final = 60.0
 _NUDGE_S: Final = 1.0
 _CATCH_UP: Final = 5000
 """Beyond so many foreign events the floor is loaded anew instead."""
@@ -148,6 +151,8 @@ class Switchboard:
         self._max_waiting = max_waiting
         self._on_events = on_events
         self._floor: Floor | None = None
+        self._book = WaitBook()
+        self._book_saved_at = 0.0
         self._policy = floor_rows.START
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
@@ -194,6 +199,14 @@ class Switchboard:
     async def read(self, view: Callable[[Floor], Any]) -> Any:
         """Return `view(floor)` on a floor that has caught up with every committed event."""
         return await self._enqueue(_Request(lambda floor, _: view(floor), self._future()))
+
+    def estimate(self, floor: Floor, contact: Contact) -> Estimate | None:
+        """Return what a waiting contact has to expect; to be called from a view only."""
+        return self._book.estimate(floor, contact, self._clock.now())
+
+    def scores(self) -> dict[str, QueueBook]:
+        """Return what is known of the waits of each queue; to be called from a view only."""
+        return self._book.queues
 
     def nudge(self) -> None:
         """Catch up within a second: another replica has committed, and its timers are now ours too."""
@@ -295,6 +308,7 @@ class Switchboard:
         if due is not None and due <= now:
             ticked = decide(floor, Tick(), now)
             done.events += ticked if isinstance(ticked, list) else []
+            self._book.observe(floor, done.events)
         for request in batch:
             result = self._one(floor, request, found, stored, done, now)
             if request.key is not None and isinstance(result, Answer):
@@ -316,16 +330,27 @@ class Switchboard:
                 stats=tally(floor, done.events, changes),
                 answers=answers,
             )
+            self._save_book(conn, now)
         return done
+
+    def _save_book(self, conn: Connection, now: float) -> None:
+        """Store what was learnt about waits now and then: losing the last minute of it costs little."""
+        if now - self._book_saved_at >= _BOOK_S:
+            wait_books.save_wait_book(conn, msgspec.msgpack.encode(self._book), now)
+            self._book_saved_at = now
 
     def _caught_up(self, conn: Connection) -> Floor:
         seq, next_id = floor_rows.lock_head(conn)
         floor = self._floor
         if floor is None or floor.seq > seq or seq - floor.seq > _CATCH_UP:
             floor = self._floor = floor_rows.load_floor(conn)
+            self._book = wait_books.find_wait_book(conn) or self._book
+            self._book.prune(floor)
         elif floor.seq < seq:
             for _, data in floor_rows.events_after(conn, floor.seq, _CATCH_UP):
-                floor.apply(ev.decode(data))
+                event = ev.decode(data)
+                floor.apply(event)
+                self._book.observe(floor, (event,))
             floor.drain()
             floor.settle()
             floor.next_id = next_id
@@ -373,6 +398,7 @@ class Switchboard:
                 events = outcome
                 done.events += events
                 found.saw(events)
+                self._book.observe(floor, events)
             return request.view(floor, events)
         except AppError as error:
             return error

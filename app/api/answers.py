@@ -8,23 +8,36 @@ from typing import Any, Final
 import msgspec
 
 from app.clock import isoformat
-from app.switchboard import Answer
+from app.switchboard import Answer, Switchboard
 from routing import events as ev
 from routing.floor import Floor
 from routing.model import NEVER, Agent, Contact, Offer, Ticket
+from routing.wait import Estimate
 
 encode: Final = msgspec.json.Encoder().encode
 
 
-def contact_json(floor: Floor, contact: Contact) -> dict[str, Any]:
-    """Return an open contact with its place, owner and pending offers."""
+def contact_json(board: Switchboard, floor: Floor, contact: Contact) -> dict[str, Any]:
+    """Return an open contact with its place, expected wait, owner and pending offers; for views only."""
     ticket = floor.tickets.get(contact.ticket_id)
     body = stored_contact_json(contact)
-    body["position"] = floor.position(contact)
+    estimate = board.estimate(floor, contact)
+    body["position"] = estimate.position if estimate is not None else None
+    body["estimated_wait"] = estimate_json(estimate) if estimate is not None else None
     if ticket is not None:
         body["owner"] = agent_ref(floor, ticket.owner_id)
     body["offers"] = [offer_json(floor, floor.offers[offer_id]) for offer_id in contact.offer_ids]
     return body
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """Return the wait (s, from now) to expect, the interval that holds most waits, and who says so."""
+    return {
+        "wait_s": round(estimate.wait_s, 1),
+        "low_s": round(estimate.low_s, 1),
+        "high_s": round(estimate.high_s, 1),
+        "predictor": estimate.predictor,
+    }
 
 
 def stored_contact_json(contact: Contact) -> dict[str, Any]:
@@ -121,7 +134,7 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
     }
 
 
-def contact_answer(status: int, contact_id: int | None = None) -> Any:
+def contact_answer(board: Switchboard, status: int, contact_id: int | None = None) -> Any:
     """Return a view that answers with one contact: the one named, or the one the command received."""
 
     def view(floor: Floor, events: Sequence[ev.Event]) -> Answer:
@@ -131,7 +144,7 @@ def contact_answer(status: int, contact_id: int | None = None) -> Any:
                 wanted = event.contact.id
                 classification = event.classification
         contact = floor.contacts.get(wanted or 0) or floor.changes.contacts[wanted or 0]
-        body = contact_json(floor, contact)
+        body = contact_json(board, floor, contact)
         if classification is not None:
             body["classification"] = classification
         return Answer(status, encode(body))

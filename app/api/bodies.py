@@ -149,6 +149,13 @@ class TicketChange(Body):
     reason: Short = ""
 
 
+class MergeWith(Body):
+    """Which other record is the same customer; it goes into the one in the path."""
+
+    customer_id: int
+    reason: Short = ""
+
+
 class TextToTry(Body):
     """A text that a customer might write."""
 

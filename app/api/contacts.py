@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 
 from app.api import bodies
-from app.api.answers import contact_answer, contact_json, stored_contact_json
+from app.api.answers import contact_answer, contact_json, encode, stored_contact_json
 from app.api.hot import Call, hot, idempotency_key
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
@@ -17,9 +18,11 @@ from app.house import House, house_of
 from app.identify import identity
 from app.switchboard import Answer, Found
 from routing import commands as cmd
+from routing.events import Classification
 from routing.floor import Floor
 from routing.intake import details
 from routing.model import Channel, ContactState, SkillNeed
+from routing.why import explain
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
 
@@ -75,7 +78,7 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
 
     answer: Answer = await house.switchboard.submit_for(
         make,
-        contact_answer(201),
+        contact_answer(house.switchboard, 201),
         identity=known,
         key=idempotency_key(call, who, call_id=given.call_id),
     )
@@ -87,7 +90,7 @@ async def _carry_out(
 ) -> Answer:
     try:
         answer: Answer = await house.switchboard.submit(
-            command, contact_answer(200, contact_id), key=idempotency_key(call, who)
+            command, contact_answer(house.switchboard, 200, contact_id), key=idempotency_key(call, who)
         )
     except NotFoundError:
         ended = await house.database.read(rows.find_contact, contact_id)
@@ -289,10 +292,46 @@ async def get_contact(
 
     def view(floor: Floor) -> dict[str, Any] | None:
         contact = floor.contacts.get(contact_id)
-        return contact_json(floor, contact) if contact is not None else None
+        return contact_json(house.switchboard, floor, contact) if contact is not None else None
 
     live: dict[str, Any] | None = await house.switchboard.read(view)
     stored = await house.database.read(rows.find_contact, contact_id)
     if stored is None:
         raise NotFoundError(f"There is no contact {contact_id}.")
     return (live or stored_contact_json(stored.contact)) | stored.extras
+
+
+@router.get("/{contact_id}/why", summary="Why a contact went where it went, or why it still waits.")
+async def why(
+    request: Request,
+    contact_id: int,
+    _: Annotated[Principal, Depends(requires("contacts:read"))],
+) -> dict[str, Any]:
+    """Return in plain words and as values what was decided, what keeps it, and what would help."""
+    house = house_of(request)
+    stored = await house.database.read(rows.find_contact, contact_id)
+    if stored is None:
+        raise NotFoundError(f"There is no contact {contact_id}.")
+    decisions = await house.database.read(rows.list_decisions, contact_id)
+    classification = msgspec.convert(stored.extras["classification"], Classification)
+
+    def view(floor: Floor) -> bytes:
+        contact = floor.contacts.get(contact_id, stored.contact)
+        now = house.clock.now()
+        return encode(explain(floor, contact, decisions, now, classification=classification))
+
+    found: dict[str, Any] = msgspec.json.decode(await house.switchboard.read(view))
+    return found
+
+
+@router.get("/{contact_id}/events", summary="Everything that happened to a contact, in order.")
+async def list_contact_events(
+    request: Request,
+    contact_id: int,
+    _: Annotated[Principal, Depends(requires("contacts:read"))],
+) -> dict[str, Any]:
+    """Return the contact's events with their sequence numbers, oldest first, 1,000 at most."""
+    found = await house_of(request).database.read(rows.list_events, contact_id)
+    if not found:
+        raise NotFoundError(f"There is no contact {contact_id}.")
+    return {"items": [{"seq": seq} | msgspec.json.decode(data) for seq, data in found], "next": None}

@@ -24,7 +24,7 @@ async def _carry_out(house: House, who: Principal, call: Call, command: Any) -> 
     def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
         offer = floor.offers.get(command.offer_id) or floor.changes.offers[command.offer_id]
         contact = floor.contacts.get(offer.contact_id) or floor.changes.contacts[offer.contact_id]
-        body = {"offer": offer_json(floor, offer), "contact": contact_json(floor, contact)}
+        body = {"offer": offer_json(floor, offer), "contact": contact_json(house.switchboard, floor, contact)}
         body["agent"] = agent_json(floor.agents[offer.agent_id])
         return Answer(200, encode(body))
 

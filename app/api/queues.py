@@ -18,6 +18,7 @@ from app.insight import Sums, figures
 from routing.floor import Floor
 from routing.model import AgentState, Presence
 from routing.policy import TeamPolicy
+from routing.wait import COVERAGE, QueueBook
 
 router = APIRouter(prefix="/v1/queues", tags=["queues"])
 
@@ -88,6 +89,46 @@ async def get_queue(
         if queue["team"] == team:
             return queue
     raise NotFoundError(f"There is no team {team!r}.")
+
+
+@router.get("/{team}/estimates", summary="How well the wait of a queue is foretold.")
+async def estimate_scores(
+    request: Request, team: str, _: Annotated[Principal, Depends(requires("queues:read"))]
+) -> dict[str, Any]:
+    """Return, for each channel, every predictor's error, the one served, and the intervals' coverage."""
+    house = house_of(request)
+    if team not in house.switchboard.policy.teams:
+        raise NotFoundError(f"There is no team {team!r}.")
+    board = house.switchboard
+
+    def view(_: Floor) -> list[dict[str, Any]]:
+        return [
+            book_json(queue.partition("/")[2], book)
+            for queue, book in sorted(board.scores().items())
+            if queue.partition("/")[0] == team
+        ]
+
+    return {"items": await board.read(view), "next": None}
+
+
+def book_json(channel: str, book: QueueBook) -> dict[str, Any]:
+    """Return what is known of the waits of one channel of a queue."""
+    return {
+        "channel": channel,
+        "served": book.best,
+        "mean_handle_s": round(book.handle_s, 1),
+        "intervals": {"meant": COVERAGE, "judged": book.judged, "coverage": book.coverage},
+        "left_unanswered": book.abandoned,
+        "predictors": {
+            name: {
+                "answered": score.count,
+                "mean_absolute_error_s": score.mean_absolute_error_s,
+                "mean_squared_error_s2": score.mean_squared_error_s2,
+                "recent_error_s": round(score.recent_s, 2),
+            }
+            for name, score in book.scores.items()
+        },
+    }
 
 
 @router.get("/{team}/intervals", summary="A queue's figures per quarter of an hour.")

@@ -1,4 +1,4 @@
-"""Tickets, each with its one accountable owner, and the customers they belong to."""
+"""Tickets, each with its one accountable owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from app.api import bodies
 from app.api.answers import encode, ticket_json
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
-from app.clock import isoformat
 from app.db import floor_rows
 from app.db import tickets as rows
 from app.errors import NotFoundError
@@ -93,14 +92,3 @@ async def change_ticket(
             raise NotFoundError(f"There is no ticket {ticket_id}.")
         answer = Answer(200, encode(ticket_json(stored)))
     return Response(answer.body, answer.status, media_type="application/json")
-
-
-@router.get("/customers/{customer_id}", summary="One customer and what he or she is known by.")
-async def get_customer(
-    request: Request, customer_id: int, _: Annotated[Principal, Depends(requires("customers:read"))]
-) -> dict[str, Any]:
-    """Return one customer."""
-    found = await house_of(request).database.read(rows.find_customer, customer_id)
-    if found is None:
-        raise NotFoundError(f"There is no customer {customer_id}.")
-    return found | {"created_at": isoformat(found["created_at"])}

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from app.db.engine import Connection
 from app.db.schema import contact, event, segment
+from routing.events import Decision, NobodyFound, OfferMade, decode
 from routing.model import Contact
 
 _contact = msgspec.json.Decoder(Contact)
@@ -28,7 +29,15 @@ def find_contact(conn: Connection, contact_id: int) -> StoredContact | None:
     c = contact.c
     row = conn.execute(
         sa.select(
-            c.data, c.subject, c.text, c.dialled, c.source, c.source_id, c.details, c.classification
+            c.data,
+            c.customer_id,
+            c.subject,
+            c.text,
+            c.dialled,
+            c.source,
+            c.source_id,
+            c.details,
+            c.classification,
         ).where(c.id == contact_id)
     ).one_or_none()
     if row is None:
@@ -46,7 +55,7 @@ def find_contact(conn: Connection, contact_id: int) -> StoredContact | None:
         "classification": msgspec.json.decode(row.classification),
         "segments": [_segment_json(each) for each in segments.mappings()],
     }
-    return StoredContact(_contact.decode(row.data), extras)
+    return StoredContact(_decoded(row.data, row.customer_id), extras)
 
 
 def list_contacts(
@@ -61,7 +70,7 @@ def list_contacts(
     ticket_id: int | None,
 ) -> list[Contact]:
     """Return contacts, newest first, that fit every filter given."""
-    query = sa.select(contact.c.data).order_by(contact.c.id.desc()).limit(limit)
+    query = sa.select(contact.c.data, contact.c.customer_id).order_by(contact.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(contact.c.id < before)
     if states:
@@ -74,7 +83,19 @@ def list_contacts(
     ):
         if value is not None:
             query = query.where(column == value)
-    return [_contact.decode(data) for data in conn.scalars(query)]
+    return [_decoded(data, owner) for data, owner in conn.execute(query)]
+
+
+def list_decisions(conn: Connection, contact_id: int, *, limit: int = 500) -> list[Decision]:
+    """Return the contact's decision records, oldest first."""
+    query = (
+        sa.select(event.c.data)
+        .where(event.c.contact_id == contact_id, event.c.kind.in_(("offer_made", "nobody_found")))
+        .order_by(event.c.seq)
+        .limit(limit)
+    )
+    events = (decode(data) for data in conn.scalars(query))
+    return [each.decision for each in events if isinstance(each, OfferMade | NobodyFound)]
 
 
 def list_events(conn: Connection, contact_id: int, *, limit: int = 1000) -> list[tuple[int, str]]:
@@ -86,6 +107,13 @@ def list_events(conn: Connection, contact_id: int, *, limit: int = 1000) -> list
         .limit(limit)
     )
     return [(row[0], row[1]) for row in conn.execute(query)]
+
+
+def _decoded(data: str, customer_id: int) -> Contact:
+    found = _contact.decode(data)
+    # A merge changes the column alone for contacts that are not on the floor.
+    found.customer_id = customer_id
+    return found
 
 
 def _segment_json(row: Any) -> dict[str, Any]:

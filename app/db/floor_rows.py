@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from app.db import merges
 from app.db.batch_writes import write_rows
 from app.db.engine import Connection
 from routing import events as ev
@@ -89,6 +90,7 @@ def find_customers(
         mine = tickets.setdefault(customer_id, {})
         if data is not None:
             ticket = _ticket.decode(data)
+            ticket.customer_id = customer_id
             mine[ticket.id] = ticket
     newest = {
         customer_id: sorted(mine.values(), key=lambda each: -each.id) for customer_id, mine in tickets.items()
@@ -98,8 +100,13 @@ def find_customers(
 
 def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
     """Return the stored ticket, or None."""
-    data = _select(conn, "SELECT data FROM ticket WHERE id = ?", ticket_id).scalar()
-    return _ticket.decode(data) if data is not None else None
+    row = _select(conn, "SELECT data, customer_id FROM ticket WHERE id = ?", ticket_id).one_or_none()
+    if row is None:
+        return None
+    ticket = _ticket.decode(row[0])
+    # A merge changes the column alone for tickets that are not on the floor.
+    ticket.customer_id = row[1]
+    return ticket
 
 
 def find_answers(
@@ -138,6 +145,7 @@ def save_batch(
             customers.append(event)
         elif type(event) is ev.PolicyPublished:
             policies.append(event)
+    _save_merges(conn, events)
     contacts = changes.contacts.values()
     write_rows(
         conn,
@@ -163,6 +171,18 @@ def save_batch(
         },
     )
     return encoded
+
+
+def _save_merges(conn: Connection, events: Sequence[ev.Event]) -> None:
+    """Hazard: before the other rows, while the stored tickets still say whose they were."""
+    opened: dict[int, list[int]] = {}
+    for event in events:
+        if type(event) is ev.TicketOpened:
+            opened.setdefault(event.ticket.customer_id, []).append(event.ticket.id)
+        elif type(event) is ev.CustomersMerged:
+            merges.save_merge(conn, event, opened=opened.get(event.merged_id, []))
+        elif type(event) is ev.CustomersSplit:
+            merges.save_split(conn, event)
 
 
 def identity_keys(identity: Any) -> list[tuple[str, str]]:

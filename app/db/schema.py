@@ -459,6 +459,27 @@ intraday_update = sa.Table(
     sa.Index("ix_intraday_update_forecast_id", "forecast_id"),
 )
 
+wait_book = sa.Table(
+    "wait_book",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("saved_at", Instant, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+customer_merge = sa.Table(
+    "customer_merge",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("kept_id", Id, sa.ForeignKey("customer.id"), nullable=False),
+    sa.Column("merged_id", Id, sa.ForeignKey("customer.id"), nullable=False),
+    sa.Column("merged_at", Instant, nullable=False),
+    sa.Column("split_at", Instant),
+    sa.Column("ticket_ids", sa.Text, nullable=False),
+    sa.Column("customer_ids", sa.Text, nullable=False),
+    sa.Index("ix_customer_merge_merged_id", "merged_id"),
+)
+
 classifier = sa.Table(
     "classifier",
     metadata,

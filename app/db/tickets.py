@@ -25,7 +25,7 @@ def list_tickets(
     customer_id: int | None,
 ) -> list[Ticket]:
     """Return tickets, newest first, that fit every filter given."""
-    query = sa.select(ticket.c.data).order_by(ticket.c.id.desc()).limit(limit)
+    query = sa.select(ticket.c.data, ticket.c.customer_id).order_by(ticket.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(ticket.c.id < before)
     if states:
@@ -37,7 +37,12 @@ def list_tickets(
     ):
         if value is not None:
             query = query.where(column == value)
-    return [_ticket.decode(data) for data in conn.scalars(query)]
+    found = []
+    for data, owner in conn.execute(query):
+        each = _ticket.decode(data)
+        each.customer_id = owner
+        found.append(each)
+    return found
 
 
 def find_customer(conn: Connection, customer_id: int) -> dict[str, Any] | None:

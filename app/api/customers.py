@@ -1,0 +1,87 @@
+"""Customers: what they are known by; two records of one customer become one, and apart again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from app.api import bodies
+from app.auth import Principal, requires
+from app.clock import isoformat
+from app.db import merges
+from app.db import tickets as rows
+from app.errors import NotFoundError, WrongStateError
+from app.house import House, house_of
+from routing.commands import MergeCustomers, SplitCustomers
+
+router = APIRouter(prefix="/v1/customers", tags=["customers"])
+
+
+@router.get("/{customer_id}", summary="One customer and what he or she is known by.")
+async def get_customer(
+    request: Request, customer_id: int, _: Annotated[Principal, Depends(requires("customers:read"))]
+) -> dict[str, Any]:
+    """Return one customer; `merged_into` names the record that stands for it now."""
+    return await _customer(house_of(request), customer_id)
+
+
+@router.post("/{customer_id}/merge", summary="Two records are one customer; nothing of either is lost.")
+async def merge(
+    request: Request,
+    customer_id: int,
+    given: bodies.MergeWith,
+    who: Annotated[Principal, Depends(requires("customers:write"))],
+) -> dict[str, Any]:
+    """Put another record into this one: its contacts, tickets and keys. Can be undone within a day."""
+    house = house_of(request)
+    kept = await _survivor(house, customer_id)
+    gone = await _survivor(house, given.customer_id)
+    await house.switchboard.submit(
+        MergeCustomers(actor=who.actor, kept_id=kept, merged_id=gone, reason=given.reason), _nothing
+    )
+    return await _customer(house, kept)
+
+
+@router.post("/{customer_id}/split", summary="Undo the merge that this record went into.")
+async def split(
+    request: Request,
+    customer_id: int,
+    given: bodies.Reason,
+    who: Annotated[Principal, Depends(requires("customers:write"))],
+) -> dict[str, Any]:
+    """Give back what came with the merge; what was opened since stays with the other record."""
+    house = house_of(request)
+    merge = await house.database.read(merges.find_merge, customer_id)
+    if merge is None:
+        raise WrongStateError(f"Customer {customer_id} is not merged into another.")
+    await house.switchboard.submit(
+        SplitCustomers(
+            actor=who.actor,
+            kept_id=merge.kept_id,
+            merged_id=merge.merged_id,
+            merged_at=merge.merged_at,
+            ticket_ids=merge.ticket_ids,
+            reason=given.reason,
+        ),
+        _nothing,
+    )
+    return await _customer(house, customer_id)
+
+
+async def _customer(house: House, customer_id: int) -> dict[str, Any]:
+    found = await house.database.read(rows.find_customer, customer_id)
+    if found is None:
+        raise NotFoundError(f"There is no customer {customer_id}.")
+    return found | {"created_at": isoformat(found["created_at"])}
+
+
+async def _survivor(house: House, customer_id: int) -> int:
+    survivor = await house.database.read(merges.find_survivor, customer_id)
+    if survivor is None:
+        raise NotFoundError(f"There is no customer {customer_id}.")
+    return survivor
+
+
+def _nothing(*_: object) -> None:
+    return None
