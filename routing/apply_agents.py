@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
 from routing import events as ev
 from routing.model import NEVER, WAITING_STATES, Contact, ContactState, OfferState, Presence
 from routing.staff_index import is_present
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _offer_made(floor: Floor, e: ev.OfferMade) -> None:
-    offer = copy.copy(e.offer)
+    offer = replace(e.offer)
     floor.saw_id(offer.id)
     floor.saw_id(e.decision.id)
     floor.offers[offer.id] = offer
@@ -202,7 +204,6 @@ def _agent_responding(floor: Floor, e: ev.AgentResponding) -> None:
 def _agent_seen(floor: Floor, e: ev.AgentSeen) -> None:
     agent = floor.agents[e.agent_id]
     agent.seen_at = e.at
-    floor.changes.agents[agent.id] = agent
     floor.push_agent(agent)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from routing import events as ev
 from routing.model import NEVER, WAITING_STATES, ContactState, TicketState
@@ -17,7 +18,7 @@ _DONE: Final = frozenset({TicketState.RESOLVED, TicketState.CLOSED})
 
 
 def _contact_received(floor: Floor, e: ev.ContactReceived) -> None:
-    contact = copy.copy(e.contact)
+    contact = replace(e.contact)
     contact.tried = {}
     floor.saw_id(contact.id)
     floor.contacts[contact.id] = contact
@@ -124,7 +125,7 @@ def _customer_added(floor: Floor, e: ev.CustomerAdded) -> None:
 
 def _ticket_put(floor: Floor, e: ev.TicketOpened | ev.TicketJoined) -> None:
     if e.ticket.id not in floor.tickets:
-        floor.add_ticket(copy.copy(e.ticket))
+        floor.add_ticket(replace(e.ticket))
     floor.changes.tickets[e.ticket.id] = floor.tickets[e.ticket.id]
 
 

@@ -7,14 +7,18 @@ else can have become possible.
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from routing import eligibility, selection
-from routing.events import Candidate, Decision, NobodyFound, OfferMade
+from routing.events import Candidate, Decision, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
 from routing.model import Agent, Contact, ContactState, Offer
+from routing.queue_index import Line, LineKey
 from routing.turn import Turn
 from routing.urgency import urgency
 
 _SHOWN = 5
+_NONE: Final[dict[LineKey, Line]] = {}
 
 
 def dispatch(turn: Turn) -> None:
@@ -43,17 +47,18 @@ def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[
     count as if they had waited their whole preference time longer.
     """
     bit = floor.staff.bit[agent.id]
-    if not bit & floor.staff.present & floor.staff.responding:
+    if not bit & floor.staff.open:
         return None
+    contacts, staff = floor.contacts, floor.staff
+    roomy = {channel for channel, mask in staff.room.items() if mask & bit}
     heads: list[tuple[float, float, int]] = []
     for team_id in agent.teams:
-        for line in floor.queues.by_team.get(team_id, {}).values():
-            if line.mask(floor.staff) & bit and floor.staff.room[line.channel] & bit:
+        for line in floor.queues.by_team.get(team_id, _NONE).values():
+            if line.channel in roomy and line.mask(staff) & bit:
                 for effective_at, contact_id in line.entries:
-                    if agent.id not in floor.contacts[contact_id].tried:
-                        heads.append(
-                            (-urgency(line.team, age_s=now - effective_at), effective_at, contact_id)
-                        )
+                    if agent.id not in contacts[contact_id].tried:
+                        value = urgency(line.team, age_s=now - effective_at)
+                        heads.append((-value, effective_at, contact_id))
                         break
     for effective_at, contact_id in floor.queues.reserved.get(agent.id, ()):
         contact = floor.contacts[contact_id]
@@ -65,12 +70,23 @@ def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[
     if not heads:
         return None
     heads.sort()
-    seen = dict.fromkeys((contact_id, -value) for value, _, contact_id in heads[: 4 * _SHOWN])
+    # A line that several of the agent's teams may take stands there once for each.
+    seen = dict.fromkeys([(contact_id, -value) for value, _, contact_id in heads[: 2 * _SHOWN + 2]])
     best = heads[0][2]
     return floor.contacts[best], [each for each in seen if each[0] != best][:_SHOWN]
 
 
-def offer_to(turn: Turn, contact: Contact, agents: list[Agent], decision: Decision, reason: str = "") -> None:
+class Grounds(NamedTuple):
+    """What a decision was made on, the same for all who are asked."""
+
+    id: int
+    trigger: str
+    candidates: tuple[Candidate, ...] = ()
+    rivals: tuple[tuple[int, float], ...] = ()
+    sets: Sets | None = None
+
+
+def offer_to(turn: Turn, contact: Contact, agents: list[Agent], grounds: Grounds, reason: str = "") -> None:
     """Offer `contact` to each of `agents` (one, or several at once under broadcast)."""
     floor = turn.floor
     terms = floor.policy.channels[contact.channel]
@@ -87,21 +103,7 @@ def offer_to(turn: Turn, contact: Contact, agents: list[Agent], decision: Decisi
             made_at=turn.now,
             expires_at=turn.now + terms.offer_s,
         )
-        record = Decision(
-            id=decision.id,
-            contact_id=contact.id,
-            policy_version=decision.policy_version,
-            step=decision.step,
-            waited_s=decision.waited_s,
-            urgency=decision.urgency,
-            trigger=decision.trigger,
-            agent_id=agent.id,
-            offer_id=offer.id,
-            strategy=decision.strategy,
-            candidates=decision.candidates,
-            rivals=decision.rivals,
-            sets=decision.sets,
-        )
+        record = _decision(turn, contact, grounds, agent_id=agent.id, offer_id=offer.id)
         turn.emit(OfferMade(at=turn.now, actor=turn.actor, reason=reason, offer=offer, decision=record))
 
 
@@ -122,13 +124,13 @@ def _fill(turn: Turn, agent: Agent) -> bool:
     if found is None:
         return False
     contact, rivals = found
-    decision = _decision(turn, contact, trigger="agent", rivals=tuple(rivals))
+    grounds = Grounds(floor.take_id(), "agent", rivals=tuple(rivals))
     others = floor.team(contact.team_id).broadcast - 1
     chosen = [agent]
     if others > 0:
         mask = eligibility.candidates(floor, contact) & ~floor.staff.bit[agent.id]
         chosen += selection.choose(floor, contact, mask, others)
-    offer_to(turn, contact, chosen, decision)
+    offer_to(turn, contact, chosen, grounds)
     return True
 
 
@@ -137,38 +139,43 @@ def _place(turn: Turn, contact: Contact) -> None:
     team = floor.team(contact.team_id)
     mask = eligibility.candidates(floor, contact)
     chosen = selection.choose(floor, contact, mask, max(team.broadcast, _SHOWN))
-    decision = _decision(turn, contact, trigger="contact", agents=chosen)
+    candidates = tuple([_candidate(floor, contact, agent) for agent in chosen])
+    grounds = Grounds(
+        floor.take_id(), "contact", candidates=candidates, sets=eligibility.sets(floor, contact)
+    )
     if chosen:
-        offer_to(turn, contact, chosen[: team.broadcast], decision)
+        offer_to(turn, contact, chosen[: team.broadcast], grounds)
     else:
-        turn.emit(NobodyFound(at=turn.now, actor=turn.actor, decision=decision))
+        nobody = _decision(turn, contact, grounds)
+        turn.emit(NobodyFound(at=turn.now, actor=turn.actor, decision=nobody))
+
+
+def _candidate(floor: Floor, contact: Contact, agent: Agent) -> Candidate:
+    key = selection.rank(floor, contact, agent)
+    return Candidate(agent.id, tuple([term for term in key if not isinstance(term, str)]))
 
 
 def _decision(
     turn: Turn,
     contact: Contact,
+    grounds: Grounds,
     *,
-    trigger: str,
-    agents: list[Agent] | None = None,
-    rivals: tuple[tuple[int, float], ...] = (),
+    agent_id: str | None = None,
+    offer_id: int | None = None,
 ) -> Decision:
-    floor = turn.floor
-    team = floor.team(contact.team_id)
+    team = turn.floor.team(contact.team_id)
     return Decision(
-        id=floor.take_id(),
+        id=grounds.id,
         contact_id=contact.id,
-        policy_version=floor.policy.version,
+        policy_version=turn.floor.policy.version,
         step=contact.step,
         waited_s=turn.now - contact.segment_at,
         urgency=urgency(team, age_s=max(turn.now - contact.effective_at, 0.0)),
-        trigger=trigger,
+        trigger=grounds.trigger,
+        agent_id=agent_id,
+        offer_id=offer_id,
         strategy=team.strategy,
-        candidates=tuple(
-            Candidate(
-                agent.id, tuple(t for t in selection.rank(floor, contact, agent) if not isinstance(t, str))
-            )
-            for agent in agents or ()
-        ),
-        rivals=rivals,
-        sets=eligibility.sets(floor, contact) if trigger == "contact" else None,
+        candidates=grounds.candidates,
+        rivals=grounds.rivals,
+        sets=grounds.sets,
     )

@@ -8,7 +8,7 @@ from routing.events import Sets
 from routing.floor import Floor
 from routing.model import Agent, Contact
 from routing.queue_index import line_key
-from routing.steps import Scope, scope
+from routing.steps import Scope
 
 
 class Refusal(StrEnum):
@@ -28,39 +28,51 @@ def candidates(floor: Floor, contact: Contact) -> int:
     if contact.step < 0:
         pool = floor.staff.bit.get(contact.preferred_agent_id or "", 0)
     else:
-        pool = _scoped_mask(floor, contact, scope(floor.team(contact.team_id), contact.step))
+        pool = _scoped_mask(floor, contact, floor.queues.scope(contact.team_id, contact.step))
     free = pool & floor.staff.present & floor.staff.responding & floor.staff.room[contact.channel]
     return free & ~tried_mask(floor, contact) if contact.tried else free
 
 
 def sets(floor: Floor, contact: Contact) -> Sets:
     """Return who passed which rule for `contact` at this moment, for the decision record."""
+    staff = floor.staff
     if contact.step < 0:
-        everybody = pool = floor.staff.bit.get(contact.preferred_agent_id or "", 0)
-        skilled = language = everybody
+        pool = skilled = language = staff.bit.get(contact.preferred_agent_id or "", 0)
     else:
-        terms = scope(floor.team(contact.team_id), contact.step)
-        pool = floor.staff.pool_mask(terms.teams)
+        terms = floor.queues.scope(contact.team_id, contact.step)
+        pool = language = staff.pool_mask(terms.teams)
         skilled = _skilled_mask(floor, contact, terms, pool)
-        language = (
-            pool if _language_free(contact, terms) else floor.staff.language_mask(contact.language or "")
-        )
+        if not _language_free(contact, terms):
+            language = pool & staff.language_mask(contact.language or "")
+
+    def passed(mask: int) -> str:
+        within = mask & pool
+        return "" if within == pool else f"{within:x}"
+
     return Sets(
         pool=f"{pool:x}",
-        skilled=f"{skilled:x}",
-        language=f"{language & pool:x}",
-        present=f"{floor.staff.present & pool:x}",
-        responding=f"{floor.staff.responding & pool:x}",
-        room=f"{floor.staff.room[contact.channel] & pool:x}",
-        not_tried=f"{pool & ~tried_mask(floor, contact):x}",
+        skilled=passed(skilled),
+        language=passed(language),
+        present=passed(staff.present),
+        responding=passed(staff.responding),
+        room=passed(staff.room[contact.channel]),
+        not_tried=passed(~tried_mask(floor, contact)),
     )
+
+
+def able(record: Sets) -> int:
+    """Return the bit set of those in a record who may take the contact whenever they are free."""
+    pool = int(record.pool, 16)
+    return pool & _members(record.skilled, pool) & _members(record.language, pool)
 
 
 def refusal_in(record: Sets, index: int) -> Refusal | None:
     """Return the reason that a decision record holds against the agent at `index`, or None."""
     bit = 1 << index
+    pool = int(record.pool, 16)
+    if not pool & bit:
+        return Refusal.NOT_IN_POOL
     named = (
-        (record.pool, Refusal.NOT_IN_POOL),
         (record.skilled, Refusal.MISSING_SKILL),
         (record.language, Refusal.MISSING_LANGUAGE),
         (record.present, Refusal.NOT_PRESENT),
@@ -68,7 +80,7 @@ def refusal_in(record: Sets, index: int) -> Refusal | None:
         (record.room, Refusal.NO_CAPACITY),
         (record.not_tried, Refusal.TURNED_DOWN),
     )
-    return next((reason for members, reason in named if not int(members, 16) & bit), None)
+    return next((reason for members, reason in named if not _members(members, pool) & bit), None)
 
 
 def refusal(floor: Floor, agent: Agent, contact: Contact) -> Refusal | None:
@@ -82,6 +94,10 @@ def tried_mask(floor: Floor, contact: Contact) -> int:
     for agent_id in contact.tried:
         mask |= floor.staff.bit.get(agent_id, 0)
     return mask
+
+
+def _members(written: str, pool: int) -> int:
+    return int(written, 16) if written else pool
 
 
 def _scoped_mask(floor: Floor, contact: Contact, terms: Scope) -> int:

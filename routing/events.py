@@ -9,7 +9,9 @@ from routing.model import Agent, Contact, ContactState, Offer, OfferState, Prese
 from routing.policy import Policy
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=snake, omit_defaults=True):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=snake, omit_defaults=True, gc=False
+):
     """Base of all events: when, who caused it, and why. The sequence number is given by the log."""
 
     at: float
@@ -17,29 +19,29 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=sna
     reason: str = ""
 
 
-class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An agent who could have been chosen, with the terms that ranked it (smallest key first)."""
 
     agent_id: str
     key: tuple[float, ...]
 
 
-class Sets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who passed which rule, as hexadecimal bit sets over `Agent.index`.
+class Sets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Who passed which rule, as hexadecimal bit sets over `Agent.index`; empty where the whole pool did.
 
     The reason against an agent is the first set it is not in, in the order of the fields.
     """
 
     pool: str
-    skilled: str
-    language: str
-    present: str
-    responding: str
-    room: str
-    not_tried: str
+    skilled: str = ""
+    language: str = ""
+    present: str = ""
+    responding: str = ""
+    room: str = ""
+    not_tried: str = ""
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why a contact went to an agent, or to nobody: what was seen at that moment."""
 
     id: int
@@ -59,7 +61,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sets: Sets | None = None
 
 
-class Classification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Classification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Which team a contact belongs to and what said so: request, ticket, rule, classifier or fallback."""
 
     team_id: str

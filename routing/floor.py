@@ -245,9 +245,10 @@ class Floor:
                 agent.idle_since = at
             self.open_agents[agent.id] = None
         self.restate(agent, at)
+        self.staff.update(agent)
 
     def restate(self, agent: Agent, at: float) -> None:
-        """Bring the agent's state and indices up to date with what the agent does."""
+        """Bring the agent's state up to date with what the agent does."""
         if agent.not_responding:
             state = AgentState.NOT_RESPONDING
         elif agent.talking:
@@ -262,7 +263,6 @@ class Floor:
             agent.state = state
             agent.state_since = at
         self.changes.agents[agent.id] = agent
-        self.staff.update(agent)
 
     # --- timers
 
@@ -302,6 +302,7 @@ class Floor:
         return self.agent_due(self.agents[key])  # type: ignore[index]
 
     def push_agent(self, agent: Agent) -> None:
-        """Note the agent as changed and set its timer."""
+        """Note the agent as changed, index it anew and set its timer."""
+        self.staff.update(agent)
         self.changes.agents[agent.id] = agent
         self.timers.push(AGENT, agent.id, self.agent_due(agent))

@@ -118,6 +118,8 @@ def _tickets(floor: Floor, command: cmd.Receive) -> Iterator[Ticket]:
     """Yield the customer's tickets, newest first, as they stand now: what the caller read may be older."""
     read = {ticket.id: ticket for ticket in command.tickets}
     mine = floor.tickets_by_customer.get(command.customer_id or 0, ())
+    if not read and not mine:
+        return
     last = 0
     for ticket_id in merge(sorted(read, reverse=True), reversed(mine), reverse=True):
         if ticket_id != last:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from routing import commands as cmd
 from routing import eligibility
-from routing.dispatch import offer_to
+from routing.dispatch import Grounds, offer_to
 from routing.ending import talking_offer
-from routing.events import Decision, PriorityChanged, TicketChanged, TicketOwned
+from routing.events import PriorityChanged, TicketChanged, TicketOwned
 from routing.lookup import check_team, get_agent, get_contact
 from routing.model import PRIORITY_MAX, ContactState, Ticket
 from routing.queueing import close_segment, queue, revoke_offers
@@ -67,15 +67,7 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
             refusal=str(why or "no_capacity"),
         )
     revoke_offers(turn, contact, reason="assigned")
-    decision = Decision(
-        id=floor.take_id(),
-        contact_id=contact.id,
-        policy_version=floor.policy.version,
-        step=contact.step,
-        waited_s=turn.now - contact.segment_at,
-        trigger="lead",
-    )
-    offer_to(turn, contact, [agent], decision, reason=f"assigned by {turn.actor}")
+    offer_to(turn, contact, [agent], Grounds(floor.take_id(), "lead"), reason=f"assigned by {turn.actor}")
 
 
 def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:

@@ -1,7 +1,8 @@
 """What stands on the floor: contacts, offers, agents and tickets as slotted values.
 
 Instants are seconds since the Unix epoch (UTC), durations seconds. The values here are changed by
-`routing.floor.Floor.apply` alone; everybody else reads them.
+`routing.floor.Floor.apply` alone; everybody else reads them. None of them refers back to what holds it, so
+the garbage collector need not look at them (`gc=False`): its passes would grow with what waits.
 """
 
 from __future__ import annotations
@@ -101,14 +102,14 @@ class TicketState(StrEnum):
     CLOSED = "closed"
 
 
-class SkillNeed(msgspec.Struct, frozen=True, array_like=True):
+class SkillNeed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A skill that a contact asks for, with the least level (1 to 5)."""
 
     skill: str
     level: int
 
 
-class Contact(msgspec.Struct, kw_only=True):
+class Contact(msgspec.Struct, kw_only=True, gc=False):
     """One interaction on one channel, as far as routing looks at it."""
 
     id: int
@@ -154,7 +155,7 @@ class Contact(msgspec.Struct, kw_only=True):
     """`enqueued_at` less the credit for priority: the order within a team."""
 
 
-class Offer(msgspec.Struct, kw_only=True):
+class Offer(msgspec.Struct, kw_only=True, gc=False):
     """A contact offered to an agent for a limited time; accepted, it is the agent's assignment."""
 
     id: int
@@ -179,7 +180,7 @@ class Offer(msgspec.Struct, kw_only=True):
     """True where the customer left before the agent answered: no fault of the agent."""
 
 
-class Agent(msgspec.Struct, kw_only=True):
+class Agent(msgspec.Struct, kw_only=True, gc=False):
     """A person who takes contacts (or, as a lead, answers for those nobody has taken yet)."""
 
     id: str
@@ -222,7 +223,7 @@ class Agent(msgspec.Struct, kw_only=True):
     last_offer_at: float = 0.0
 
 
-class Segment(msgspec.Struct, kw_only=True):
+class Segment(msgspec.Struct, kw_only=True, gc=False):
     """One stay of a contact in a queue and, where it was answered, the conversation that followed."""
 
     contact_id: int
@@ -241,7 +242,7 @@ class Segment(msgspec.Struct, kw_only=True):
     answered_at: float | None = None
 
 
-class Ticket(msgspec.Struct, kw_only=True):
+class Ticket(msgspec.Struct, kw_only=True, gc=False):
     """A customer's concern; its owner is never empty."""
 
     id: int

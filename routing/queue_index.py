@@ -20,11 +20,11 @@ class Line:
 
     __slots__ = ("_mask", "_staff_version", "channel", "entries", "key", "scope", "team")
 
-    def __init__(self, key: LineKey, team: TeamPolicy) -> None:
+    def __init__(self, key: LineKey, team: TeamPolicy, terms: Scope) -> None:
         self.key = key
         self.team = team
         self.channel = key[1]
-        self.scope: Scope = scope(team, key[4])
+        self.scope = terms
         self.entries: list[tuple[float, int]] = []
         self._mask = 0
         self._staff_version = -1
@@ -58,6 +58,14 @@ class QueueIndex:
         """Queued and offered contacts of each team with the instant they came."""
         self.live: dict[str, int] = {}
         """How many of them are on channels on which the customer is there now."""
+        self._scopes: dict[tuple[str, int], Scope] = {}
+
+    def scope(self, team_id: str, step: int) -> Scope:
+        """Return what holds for a team's contacts at a step."""
+        known = self._scopes.get((team_id, step))
+        if known is None:
+            known = self._scopes[team_id, step] = scope(self.policy.teams[team_id], step)
+        return known
 
     def enter(self, contact: Contact) -> None:
         """Put a queued contact in its line."""
@@ -68,7 +76,9 @@ class QueueIndex:
         key = line_key(contact)
         line = self.lines.get(key)
         if line is None:
-            line = self.lines[key] = Line(key, self.policy.teams[contact.team_id])
+            team_id, step = contact.team_id, contact.step
+            line = Line(key, self.policy.teams[team_id], self.scope(team_id, step))
+            self.lines[key] = line
             for team_id in line.scope.teams:
                 self.by_team.setdefault(team_id, {})[key] = line
         insort(line.entries, entry)
@@ -109,6 +119,7 @@ class QueueIndex:
         self.lines.clear()
         self.by_team.clear()
         self.reserved.clear()
+        self._scopes.clear()
 
     def ahead(self, contact: Contact) -> int:
         """Return how many contacts of the same team stand before `contact`, those kept for an agent aside."""

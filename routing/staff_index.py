@@ -23,6 +23,8 @@ class StaffIndex:
         self.present = 0
         self.responding = 0
         self.room: dict[Channel, int] = dict.fromkeys(Channel, 0)
+        self.open = 0
+        """Who could take something: there, responding, with room on some channel."""
         self.version = 0
         self.order: dict[str, list[tuple[float, float, str]]] = {}
         """Per team the agents who could take something, in the order of the team's strategy."""
@@ -61,7 +63,9 @@ class StaffIndex:
             any_room = any_room or has
             mask = self.room[channel]
             self.room[channel] = mask | bit if has else mask & ~bit
-        self._reorder(agent, listed=any_room and present and not agent.not_responding)
+        listed = any_room and present and not agent.not_responding
+        self.open = self.open | bit if listed else self.open & ~bit
+        self._reorder(agent, listed=listed)
 
     def take_policy(self, policy: Policy) -> None:
         """Index everybody anew under another policy."""

@@ -8,6 +8,8 @@ from typing import Final
 
 from routing.model import NEVER
 
+_SWEEP: Final = 1000
+
 CONTACT: Final = 0
 OFFER: Final = 1
 AGENT: Final = 2
@@ -22,12 +24,13 @@ class Timers:
     An entry counts only while `due` still says the same, so moving or ending a timer costs nothing.
     """
 
-    __slots__ = ("_due", "_heap", "_living")
+    __slots__ = ("_due", "_heap", "_living", "_sweep_at")
 
     def __init__(self, due: Callable[[int, int | str], float], living: Callable[[], int]) -> None:
         self._due = due
         self._living = living
         self._heap: list[tuple[float, int, int | str]] = []
+        self._sweep_at = _SWEEP
 
     def push(self, kind: int, key: int | str, at: float) -> None:
         """Note that the entity is due at `at`."""
@@ -35,9 +38,10 @@ class Timers:
             return
         heapq.heappush(self._heap, (at, kind, key))
         # Entries of what has ended stay behind; sweep them before they outnumber the living.
-        if len(self._heap) > 1000 + 8 * self._living():
+        if len(self._heap) > self._sweep_at:
             self._heap = [each for each in self._heap if self._due(each[1], each[2]) == each[0]]
             heapq.heapify(self._heap)
+            self._sweep_at = _SWEEP + 8 * self._living()
 
     def next_at(self) -> float | None:
         """Return the next instant at which something is due, or None."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from routing.eligibility import Refusal, refusal_in, sets
+from routing.eligibility import Refusal, able, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.model import NEVER, Agent, Contact, OfferState
@@ -107,11 +107,11 @@ def _comes_free(floor: Floor, agent: Agent) -> Change:
 def _absent(floor: Floor, contact: Contact) -> Iterator[Change]:
     """Yield who could take it but is away, or that nobody ever could at this step."""
     record = sets(floor, contact)
-    able = int(record.pool, 16) & int(record.skilled, 16) & int(record.language, 16)
+    members = able(record)
     away = [
         agent
         for agent in floor.agents.values()
-        if able >> agent.index & 1 and refusal_in(record, agent.index) is Refusal.NOT_PRESENT
+        if members >> agent.index & 1 and refusal_in(record, agent.index) is Refusal.NOT_PRESENT
     ]
     if away:
         names = ", ".join(f"{agent.name} ({agent.presence})" for agent in away[:_SHOWN])
@@ -121,7 +121,7 @@ def _absent(floor: Floor, contact: Contact) -> Iterator[Change]:
             what=f"{names}{more} could take it on coming back",
             agent_ids=tuple(agent.id for agent in away),
         )
-    if not able:
+    if not members:
         yield Change(kind="nobody_able", what=_nobody_able(floor, contact, record.pool))
 
 
