@@ -50,7 +50,7 @@ from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
-from app.web import live, sign_in, static_files
+from app.web import live, planner, sign_in, static_files
 from app.worker import Worker
 
 ROUTERS = (
@@ -75,6 +75,7 @@ ROUTERS = (
     static_files.router,
     live.router,
     floor_page.router,
+    planner.router,
 )
 
 

@@ -54,13 +54,20 @@ JOBS: Final = (
     Job("nightly-forecast", {"hour": "2", "minute": "10"}, "forecast", looks_back=timedelta(days=2)),
     Job("weekly-training", {"day_of_week": "sun", "hour": "4", "minute": "10"}, "train"),
     Job("weekly-roster", {"day_of_week": "thu", "hour": "3", "minute": "10"}, "roster"),
+    Job("nightly-training", {"hour": "4", "minute": "10"}, "train", looks_back=timedelta(days=2)),
 )
 
 
 def next_slot(job: Job, zone: str, after: float) -> float:
-    """Return the first planned instant of a job after `after` (epoch seconds)."""
+    """Return the first planned instant of a job after `after` (epoch seconds).
+
+    In an hour that the clock repeats, a job with an hour comes the first time only.
+    """
+    trigger = CronTrigger(**job.when, timezone=ZoneInfo(zone))
     moment = datetime.fromtimestamp(after, UTC) + timedelta(microseconds=1)
-    found = CronTrigger(**job.when, timezone=ZoneInfo(zone)).get_next_fire_time(None, moment)
+    found = trigger.get_next_fire_time(None, moment)
+    while found is not None and found.fold and "hour" in job.when:
+        found = trigger.get_next_fire_time(None, found.astimezone(UTC) + timedelta(microseconds=1))
     assert found is not None  # noqa: S101  the table names no single dates
     return float(found.timestamp())
 
@@ -96,11 +103,8 @@ class Scheduler:
         self._task: asyncio.Task[None] | None = None
         self._scheduler: AsyncIOScheduler | None = None
         self._zone = "UTC"
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process plans the jobs."""
-        return self._scheduler is not None
+        self.leading = asyncio.Event()
+        """Set while this process plans the jobs."""
 
     async def start(self) -> None:
         """Begin to seek the leadership."""
@@ -145,12 +149,14 @@ class Scheduler:
             )
         scheduler.start()
         self._scheduler = scheduler
+        self.leading.set()
         log.info("leadership_taken", jobs=len(self._jobs))
 
     def _step_down(self) -> None:
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
+        self.leading.clear()
 
     async def _read_zone(self) -> None:
         policy = await self._database.read(staff.read_policy)

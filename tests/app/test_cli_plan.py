@@ -1,0 +1,108 @@
+"""The commands that plan: on the database itself, and what they say when they can't."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.db.engine import open_database
+from app.settings import Settings
+from tests.app.conftest import furnish, running
+from tests.app.planning_rig import DAY_HOURS, MONDAY, history_csv, people
+from tests.builders import make_team
+
+WEEK = MONDAY.isoformat()
+
+
+@pytest.fixture
+def organised(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A database with two teams and six agents, which the commands find."""
+
+    async def set_up() -> None:
+        async with running(settings) as service:
+            teams = tuple(make_team(name, hours=DAY_HOURS) for name in ("general", "complaints"))
+            await furnish(service.house, *people(), teams=teams)
+
+    asyncio.run(set_up())
+    monkeypatch.setenv("RONDO_DATABASE_URL", settings.database_url)
+    return settings
+
+
+def rondo(*arguments: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "160"})
+    return done.exit_code, done.stdout, done.stderr
+
+
+def as_json(*arguments: str) -> Any:
+    code, out, err = rondo(*arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_history_becomes_a_roster_by_four_commands(organised: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    imported = as_json("import", str(file))
+    assert set(imported["result"]["teams"]) == {"general", "complaints"}
+    assert set(as_json("forecast", "--first-on", WEEK)["result"]["forecasts"]) == {"general", "complaints"}
+    assert sum(as_json("require", "--week", WEEK)["requirements"]["teams"]["general"]["required"]) > 0
+    plans = as_json("roster", "--week", WEEK, "--time-limit", "2")["plans"]
+    assert {shift["name"] for shift in plans[0]["assignments"]} <= {f"Agent{i}" for i in range(6)}
+
+
+def test_tables_name_teams_and_people(organised: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    assert "general" in rondo("import", str(file))[1]
+    assert "complaints" in rondo("forecast", "--first-on", WEEK)[1]
+    code, out, _ = rondo("roster", "--week", WEEK, "--time-limit", "2")
+    assert code == 0
+    assert "Agent1" in out
+    assert "hours short" in out
+
+
+def test_broken_file_is_refused_with_its_line(organised: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text("team,start,offered\ngeneral,2026-02-02T09:00:00,many\n")
+    code, _, err = rondo("import", str(file))
+    assert code == 1
+    assert "line 2" in err
+
+
+def test_missing_file_is_named(organised: Settings) -> None:
+    code, _, err = rondo("import", "nowhere.csv")
+    assert code == 2
+    assert "nowhere.csv" in err
+
+
+def test_roster_without_history_says_why(organised: Settings) -> None:
+    code, _, err = rondo("roster", "--week", WEEK)
+    assert code == 1
+    assert "history" in err
+
+
+def test_file_in_use_is_explained_with_the_way_out(
+    migrated_sqlite: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "busy.sqlite3"
+    path.write_bytes(migrated_sqlite)
+    url = f"sqlite:///{path}"
+    monkeypatch.setenv("RONDO_DATABASE_URL", url)
+    database = open_database(Settings(database_url=url))
+    code, _, err = rondo("forecast")
+    asyncio.run(database.close())
+    assert code == 1
+    assert "--url" in err
+
+
+def test_worker_on_sqlite_says_who_does_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RONDO_DATABASE_URL", f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    code, _, err = rondo("worker")
+    assert code == 2
+    assert "embedded" in err
