@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.auth import COOKIE, Principal
+from app.clock import isoformat
 from app.errors import AppError, ForbiddenError, NotSignedInError
 from app.house import House, house_of
 from app.web import words
@@ -37,7 +38,8 @@ class Place:
 
 
 FLOOR: Final = Place("Floor", "/", ("queues:read", "agents:read", "contacts:read"))
-PLACES: Final = (FLOOR,)
+PLANNER: Final = Place("Planner", "/planner", ("plans:read",))
+PLACES: Final = (FLOOR, PLANNER)
 
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -47,7 +49,13 @@ templates = Environment(
     lstrip_blocks=True,
 )
 templates.globals.update(static=static_url, version=VERSION)
-templates.filters.update(label=words.label, duration=words.duration, percent=words.percent, count=words.count)
+templates.filters.update(
+    label=words.label,
+    duration=words.duration,
+    percent=words.percent,
+    count=words.count,
+    instant=isoformat,
+)
 
 
 def page(router: APIRouter, path: str, *, scopes: Iterable[str]) -> Callable[[Handler], Handler]:

@@ -43,22 +43,32 @@ export function valuesOf(form) {
   for (const field of form.elements) {
     if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement)) continue;
     if (!field.name || field.disabled) continue;
-    const kind = field.dataset.type;
-    if (field instanceof HTMLInputElement && field.type === "checkbox") values[field.name] = field.checked;
-    else if (kind === "number") values[field.name] = Number(field.value);
-    else if (field.value !== "") values[field.name] = field.value;
+    if (field instanceof HTMLInputElement && field.type === "checkbox") put(values, field.name, field.checked);
+    else if (field.value === "") continue;
+    else put(values, field.name, field.dataset.type === "number" ? Number(field.value) : field.value);
   }
   return values;
 }
 
+/**
+ * Set a value whose name may be a path: `params.week`.
+ * @param {Record<string, any>} values @param {string} name @param {unknown} value
+ */
+function put(values, name, value) {
+  const [first = "", ...rest] = name.split(".");
+  if (rest.length) put((values[first] ??= {}), rest.join("."), value);
+  else values[first] = value;
+}
+
 document.addEventListener("submit", async (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
-  const { send: address, method, done } = form.dataset;
+  const { send: address, method, done, confirm: question } = form.dataset;
   if (!address) return;
   event.preventDefault();
+  if (question && !confirm(question)) return;
   const button = /** @type {HTMLButtonElement | null} */ (event.submitter);
   if (button) button.disabled = true;
-  const answer = await send(address, form.elements.length ? valuesOf(form) : {}, method);
+  const answer = await send(address, method === "DELETE" ? null : valuesOf(form), method);
   if (button) button.disabled = false;
   if (answer === null) return;
   if (done) say(`${done}.`, "good");

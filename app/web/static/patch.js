@@ -3,7 +3,7 @@
 import { tick } from "./clock.js";
 
 /** What the page itself sets on elements that the service describes. */
-const OURS = new Set(["hidden", "aria-current"]);
+const OURS = new Set(["hidden", "aria-current", "open"]);
 
 /**
  * Take over elements by id, and remove those that are gone.
@@ -69,7 +69,7 @@ function compare(a, b) {
 }
 
 /** Make `present` like `next`, node by node. @param {Element} present @param {Element} next */
-function morph(present, next) {
+export function morph(present, next) {
   for (const { name } of [...present.attributes]) {
     if (!next.hasAttribute(name) && !OURS.has(name)) present.removeAttribute(name);
   }

@@ -1,0 +1,114 @@
+// @ts-check
+// The planner's week: tells the figures under the pointer, follows runs, and comes back renewed.
+import { morph } from "./patch.js";
+import { say } from "./page.js";
+
+/**
+ * @typedef {{labels: string[], volume: (number | null)[], low: (number | null)[], high: (number | null)[],
+ *   actual: (number | null)[], needed: (number | null)[], staffed: (number | null)[]}} Figures
+ */
+
+const charts = document.getElementById("charts");
+const readout = document.getElementById("readout");
+const source = document.getElementById("figures");
+/** @type {Figures | null} */
+const figures = source ? JSON.parse(source.textContent ?? "null") : null;
+let at = -1;
+
+/** @param {number | null | undefined} value @param {number} digits */
+const number = (value, digits = 0) =>
+  value === null || value === undefined ? "–" : value.toLocaleString("en-GB", { maximumFractionDigits: digits });
+
+/** Point at an interval; -1 for none. @param {number} i */
+function point(i) {
+  if (!figures || !readout || !charts) return;
+  at = Math.min(i, figures.labels.length - 1);
+  for (const cursor of /** @type {NodeListOf<HTMLElement>} */ (charts.querySelectorAll(".cursor"))) {
+    cursor.hidden = at < 0;
+    cursor.style.left = `${(100 * at) / figures.labels.length}%`;
+    cursor.style.width = `${100 / figures.labels.length}%`;
+  }
+  if (at < 0) {
+    readout.textContent = "";
+    return;
+  }
+  const [low, high] = [figures.low[at], figures.high[at]];
+  const band = low == null ? "" : ` (${number(low)}–${number(high)})`;
+  const came = figures.actual[at] == null ? "" : `, came ${number(figures.actual[at])}`;
+  readout.replaceChildren();
+  const when = document.createElement("b");
+  when.textContent = figures.labels[at] ?? "";
+  const [need, have] = [figures.needed[at], figures.staffed[at]];
+  readout.append(when, ` forecast ${number(figures.volume[at], 1)}${band}${came} · needed ${number(need)}, on the roster ${number(have)}`);
+}
+
+charts?.addEventListener("pointermove", (event) => {
+  const area = charts.querySelector("[data-plot]")?.getBoundingClientRect();
+  if (!area || !figures) return;
+  const share = (event.clientX - area.left) / area.width;
+  point(share < 0 || share >= 1 ? -1 : Math.floor(share * figures.labels.length));
+});
+charts?.addEventListener("pointerleave", () => point(-1));
+charts?.addEventListener("keydown", (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (step === undefined || event.target !== charts) return;
+  event.preventDefault();
+  point(Math.max(at + step, 0));
+});
+
+for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-auto]"))) {
+  form.addEventListener("change", () => form.requestSubmit());
+}
+
+/** Runs that this page has seen under way. @type {Set<string>} */
+const under = new Set();
+let timer = 0;
+
+/** Ask how far the runs are: often while one is under way, rarely otherwise. */
+async function follow() {
+  clearTimeout(timer);
+  const answer = document.hidden ? null : await fetch("/planner/runs").catch(() => null);
+  const present = document.getElementById("runs");
+  if (answer?.ok && present) {
+    const template = document.createElement("template");
+    template.innerHTML = await answer.text();
+    const next = template.content.firstElementChild;
+    if (next) morph(present, next);
+    notice();
+  }
+  timer = setTimeout(follow, under.size ? 700 : 8_000);
+}
+
+/** See which runs have begun and which have ended since. */
+function notice() {
+  for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-run]"))) {
+    under.add(each.dataset.run ?? "");
+  }
+  let renewed = false;
+  for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-ended]"))) {
+    if (!under.delete(each.dataset.ended ?? "")) continue;
+    if (each.dataset.state === "done") renewed = true;
+    else say(`The run ${each.dataset.state === "cancelled" ? "was cancelled; nothing was saved." : "failed."}`, "bad");
+  }
+  // A finished roster is a new version: show it rather than the one chosen before.
+  if (renewed) renew((address) => address.searchParams.delete("plan"));
+}
+
+/** Load the page anew, where it is. @param {(address: URL) => void} change */
+function renew(change) {
+  const address = new URL(location.href);
+  change(address);
+  location.replace(address);
+}
+
+document.addEventListener("sent", (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  const answer = /** @type {CustomEvent} */ (event).detail;
+  if (form.dataset.started !== undefined) under.add(String(answer.id));
+  if (form.dataset.then) location.assign(form.dataset.then);
+  else void follow();
+});
+
+notice();
+timer = setTimeout(follow, under.size ? 700 : 8_000);
+document.addEventListener("visibilitychange", () => document.hidden || void follow());
