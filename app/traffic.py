@@ -123,7 +123,7 @@ PRESET: Final = (
     Profile(
         team="complaints",
         menu="1",
-        weekday=165.0,
+        weekday=140.0,
         week=(1.35, 1.1, 1.0, 0.95, 0.95, 0.5, 0.25),
         humps=((10.0, 1.4, 1.0), (15.0, 2.2, 0.8)),
         handle_s=290.0,
@@ -139,7 +139,7 @@ PRESET: Final = (
     Profile(
         team="technical",
         menu="2",
-        weekday=180.0,
+        weekday=155.0,
         week=(1.15, 1.05, 1.0, 1.0, 0.9, 0.55, 0.3),
         humps=((11.0, 2.0, 0.8), (17.5, 1.5, 1.0)),
         handle_s=400.0,
