@@ -92,6 +92,13 @@ class MissOffer(Command, frozen=True, kw_only=True):
     reason: str = "no_answer"
 
 
+class Revoke(Command, frozen=True, kw_only=True):
+    """Somebody on our side takes an offer back, such as when the agent's line failed: nobody's fault."""
+
+    offer_id: int
+    reason: str
+
+
 class Abandon(Command, frozen=True, kw_only=True):
     """The customer hangs up or leaves, in the queue or in conversation."""
 
@@ -257,6 +264,7 @@ FloorCommand = (
     | Accept
     | Decline
     | MissOffer
+    | Revoke
     | Abandon
     | Complete
     | FinishWrapUp

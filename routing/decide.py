@@ -39,6 +39,7 @@ _HANDLERS: dict[type[cmd.Command], Callable[[Turn, Any], None]] = {
     cmd.Accept: offers.accept,
     cmd.Decline: offers.decline,
     cmd.MissOffer: offers.miss,
+    cmd.Revoke: offers.revoke,
     cmd.Abandon: ending.abandon,
     cmd.Complete: ending.complete,
     cmd.FinishWrapUp: ending.finish_wrap_up,

@@ -16,6 +16,7 @@ from routing.lookup import check_team, get_agent
 from routing.model import (
     LIVE_CHANNELS,
     PRIORITY_MAX,
+    SKILL_LEVEL_MAX,
     Channel,
     Contact,
     ContactState,
@@ -52,6 +53,8 @@ def _check(floor: Floor, command: cmd.Receive, now: float) -> None:
         get_agent(floor, command.preferred_agent_id, field="preferred_agent")
     if command.priority is not None and not 0 <= command.priority <= PRIORITY_MAX:
         raise RefusedError(Code.INVALID_VALUE, f"Priority goes from 0 to {PRIORITY_MAX}.", "priority")
+    if any(not 1 <= need.level <= SKILL_LEVEL_MAX for need in command.skills):
+        raise RefusedError(Code.INVALID_VALUE, f"Skill levels go from 1 to {SKILL_LEVEL_MAX}.", "skills")
     if command.enqueued_at is not None and command.enqueued_at > now:
         raise RefusedError(Code.INVALID_VALUE, "The contact can't have come in the future.", "received_at")
     if command.scheduled_at is not None and command.channel in LIVE_CHANNELS:

@@ -70,6 +70,14 @@ def miss(turn: Turn, command: cmd.MissOffer) -> None:
     expire(turn, get_pending_offer(turn.floor, command.offer_id, None, turn.now), reason=command.reason)
 
 
+def revoke(turn: Turn, command: cmd.Revoke) -> None:
+    """Put the contact back at its place without blame; the agent is asked again after the retry time."""
+    offer = get_pending_offer(turn.floor, command.offer_id, None, turn.now)
+    retry_at = turn.now + turn.floor.team(offer.team_id).decline_retry_s
+    end_offer(turn, offer, OfferState.REVOKED, reason=command.reason, retry_at=retry_at)
+    _stop_preferring(turn, offer, reason=command.reason)
+
+
 def expire(turn: Turn, offer: Offer, *, reason: str) -> None:
     """End an unanswered offer: the contact is back at its place, the agent gets nothing for a while.
 

@@ -5,7 +5,7 @@ import pytest
 from routing.commands import ChangeTicket, Identity, Receive
 from routing.events import ContactEnded, ContactReceived, CustomerAdded
 from routing.hours import Hours, Span
-from routing.model import Channel, ContactState, Presence, TicketState
+from routing.model import Channel, ContactState, Presence, SkillNeed, TicketState
 from routing.refused import Code
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
 
@@ -217,6 +217,7 @@ def test_age_before_intake_counts_for_the_place():
         ({"team_id": "nowhere"}, Code.UNKNOWN_TEAM, "team"),
         ({"preferred_agent_id": "nobody"}, Code.UNKNOWN_AGENT, "preferred_agent"),
         ({"priority": 6}, Code.INVALID_VALUE, "priority"),
+        ({"skills": (SkillNeed("contracts", 0),)}, Code.INVALID_VALUE, "skills"),
         ({"enqueued_at": NOON + 1.0}, Code.INVALID_VALUE, "received_at"),
         ({"scheduled_at": NOON + 60.0}, Code.INVALID_VALUE, "scheduled_at"),
     ],

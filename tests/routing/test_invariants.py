@@ -184,9 +184,8 @@ class FloorMachine(RuleBasedStateMachine):
             self.do(cmd.Accept(actor="agent", offer_id=offer_id))
 
     @precondition(lambda self: self.pending())
-    @rule(which=which, declined=st.booleans())
-    def turn_down(self, which: int, declined: bool) -> None:
-        kind = cmd.Decline if declined else cmd.MissOffer
+    @rule(which=which, kind=st.sampled_from((cmd.Decline, cmd.MissOffer, cmd.Revoke)))
+    def turn_down(self, which: int, kind: Any) -> None:
         self.do(kind(actor="agent", offer_id=self.pick(self.pending(), which), reason="busy"))
 
     @precondition(lambda self: self.floor.contacts)
@@ -415,5 +414,5 @@ class FloorMachine(RuleBasedStateMachine):
         return int(ids[which % len(ids)])
 
 
-FloorMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=50)
+FloorMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=45)
 TestFloor = FloorMachine.TestCase

@@ -15,6 +15,7 @@ from tests.routing.test_invariants import AGENTS, KEPT, MERGED, SKILLS, TEAMS, F
 
 NAMES = [agent.id for agent in AGENTS]
 STEPS = 400
+REFUSALS = (cmd.Decline, cmd.MissOffer, cmd.Revoke)
 
 Deed = tuple[int, Callable[[], Any], Callable[[], Sized] | None]
 
@@ -77,7 +78,11 @@ def contact_deeds(rng: random.Random, machine: FloorMachine) -> list[Deed]:
         (8, receive, None),
         (14, lambda: machine.accept(which()), machine.pending),
         (4, machine.accept_all, machine.pending),
-        (5, lambda: machine.turn_down(which(), rng.random() < 0.7), machine.pending),
+        (
+            5,
+            lambda: machine.turn_down(which(), rng.choice(REFUSALS)),
+            machine.pending,
+        ),
         (2, lambda: machine.abandon(which()), lambda: floor.contacts),
         (8, lambda: machine.complete(which(), rng.choice(list(TicketState))), machine.connected),
         (8, lambda: machine.wrap_up(which(), rng.random() < 0.3), lambda: floor.offers),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from routing.commands import Abandon, Accept, Complete, Decline, ExtendWrapUp, FinishWrapUp, MissOffer
+from routing.commands import Abandon, Accept, Complete, Decline, ExtendWrapUp, FinishWrapUp, MissOffer, Revoke
 from routing.events import AgentNotResponding, OfferEnded, OfferMade
 from routing.model import AgentState, Channel, ContactState, OfferState
 from routing.refused import Code
@@ -152,6 +152,16 @@ def test_offers_are_taken_back_without_blame_when_another_of_the_agent_was_misse
     assert rig.happened(OfferEnded)[-1].state is OfferState.REVOKED
     assert rig.asked(second) == []
     assert rig.agent("ann").missed == 1
+
+
+def test_offer_taken_back_by_us_is_nobodys_fault_and_rings_elsewhere():
+    rig = Rig(None, make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    contact = rig.receive()
+    rig.do(Revoke(actor="pbx", offer_id=rig.pending(contact)[0], reason="line_failed"))
+    assert (rig.asked(contact), rig.agent_state("ann")) == (["bob"], AgentState.IDLE)
+    ended = rig.happened(OfferEnded)[0]
+    assert (ended.state, ended.reason) == (OfferState.REVOKED, "line_failed")
 
 
 def test_customer_who_left_while_it_rang_does_not_count_against_the_agent():
