@@ -1,0 +1,1 @@
+"""Simulation: `replications.simulate` runs traffic and staff through `routing.decide`. Start there."""
