@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.contacts import get_contact
+from app.api.contacts import get_contact, why
 from app.api.ids import path_id
 from app.auth import Principal
 from app.db import tickets as ticket_rows
@@ -19,8 +19,6 @@ from routing.floor import Floor
 from routing.model import PRIORITY_MAX, WAITING_STATES, AgentState, Presence
 
 router = APIRouter(include_in_schema=False)
-
-_SAID: Final = {"by": "", "reason": "", "confidence": None}
 
 
 @page(router, FLOOR.path, scopes=FLOOR.scopes)
@@ -46,7 +44,7 @@ async def floor_page(house: House, who: Principal, request: Request) -> Response
 async def contact_page(house: House, who: Principal, request: Request) -> Response:
     """Show one contact: facts, how it came here, and a lead's actions; `?part` leaves the frame out."""
     contact_id = path_id(request, "contact_id")
-    contact = await get_contact(request, contact_id, who)
+    contact = {"estimated_wait": None} | await get_contact(request, contact_id, who)
     live = await house.switchboard.read(lambda floor: _live(floor, contact_id))
     customer = None
     if "customers:read" in who.scopes:
@@ -56,7 +54,7 @@ async def contact_page(house: House, who: Principal, request: Request) -> Respon
         who,
         "contact_part.html" if "part" in request.query_params else "contact.html",
         contact=contact,
-        said=_SAID | {"team_id": contact["team"]} | contact["classification"],
+        why=await why(request, contact_id, who),
         live=live,
         customer=customer,
         teams=house.switchboard.policy.teams,

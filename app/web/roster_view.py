@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -50,18 +50,24 @@ def week_rows(
     grid: Grid,
     teams: Sequence[str],
 ) -> list[Person]:
-    """Return a row for each person of a plan, by main team and name; each cell spans its local day."""
+    """Return a row for each person of a plan, by main team and name.
+
+    Every cell spans the same hours of its day: from the earliest start to the latest end of the week.
+    """
+    zeros = {day.isoformat(): day_start_at(grid, day) for day in days}
+    inside = [shift for shift in shifts if shift.on in zeros]
+    begin_s = min((shift.starts_at - zeros[shift.on] for shift in inside), default=0.0)
+    end_s = max((shift.ends_at - zeros[shift.on] for shift in inside), default=86_400.0)
     by_agent: dict[str, list[AssignmentRow]] = {agent: [] for agent in names}
-    for shift in shifts:
+    for shift in inside:
         by_agent.setdefault(shift.agent_id, []).append(shift)
     rows = []
     for agent, mine in by_agent.items():
         cells: list[Bar | str | None] = [_off(time_off, agent, day) for day in days]
         for shift in mine:
-            place = (date.fromisoformat(shift.on) - days[0]).days
-            if 0 <= place < len(days):
-                span = (day_start_at(grid, days[place]), day_start_at(grid, days[place] + timedelta(days=1)))
-                cells[place] = bar(shift, span, teams, grid.zone)
+            zero = zeros[shift.on]
+            place = list(zeros).index(shift.on)
+            cells[place] = bar(shift, (zero + begin_s, zero + end_s), teams, grid.zone)
         hours = sum(worked_s(shift) for shift in mine) / _HOUR_S
         rows.append(Person(agent, names.get(agent, agent), main_team(mine), cells, hours))
     order = {team: place for place, team in enumerate(teams)}

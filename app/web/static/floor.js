@@ -3,7 +3,7 @@
 import { now, run, sync, tick, timeOfDay } from "./clock.js";
 import { watch } from "./live.js";
 import "./page.js";
-import { patch, sweep } from "./patch.js";
+import { morph, patch, sweep } from "./patch.js";
 
 /** @typedef {import("./stream.js").Message} Message */
 
@@ -85,12 +85,19 @@ async function show(id) {
   if (!answer || shown !== id) return;
   // What the lead is choosing right now must not be taken away.
   if (drawer.open && drawer.contains(document.activeElement) && document.activeElement instanceof HTMLSelectElement) return;
-  drawer.innerHTML = await answer.text();
-  const close = document.createElement("button");
-  close.className = "close quiet";
-  close.textContent = "Close";
-  close.addEventListener("click", () => drawer.close());
-  drawer.prepend(close);
+  const template = document.createElement("template");
+  template.innerHTML = await answer.text();
+  const next = template.content.firstElementChild;
+  const present = drawer.querySelector(`[data-contact="${id}"]`);
+  if (!next || shown !== id) return;
+  if (present) morph(present, next);
+  else {
+    const close = document.createElement("button");
+    close.className = "close quiet";
+    close.textContent = "Close";
+    close.addEventListener("click", () => drawer.close());
+    drawer.replaceChildren(close, next);
+  }
   tick(drawer);
   if (!drawer.open) drawer.showModal();
 }
