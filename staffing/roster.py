@@ -7,6 +7,7 @@ import numpy as np
 
 from staffing.rostering.check import costs
 from staffing.rostering.cover import build_model
+from staffing.rostering.findings import require_known_references
 from staffing.rostering.linear import matrix
 from staffing.rostering.model import Progress, Roster, RosterProblem
 from staffing.rostering.placing import place
@@ -25,8 +26,9 @@ def solve_roster(
 ) -> Roster:
     """Return the best roster found.
 
-    With one worker the answer depends on problem and seed alone, as long as the search ends by itself and
-    not by the clock.
+    There always is one: cover is priced, and rules that can't all hold are given up by as little as possible
+    and named in `conflicts`. With one worker the answer depends on problem, seed and time limit alone, as
+    long as the searches are through with their steps before the clock ends them (see `Roster.repeatable`).
 
     Args:
         problem: Agents, rules, requirement and prices.
@@ -36,7 +38,11 @@ def solve_roster(
         on_progress: Called when a better roster or bound is known.
         should_stop: Asked now and then; the search ends with the best roster so far when it says yes.
         clock: Seconds that pass, for the time limit.
+
+    Raises:
+        ValueError: When the problem speaks of an agent, contract, kind of shift or day that it lacks.
     """
+    require_known_references(problem)
     began = clock()
     model = build_model(problem)
     race = Race(
@@ -59,6 +65,7 @@ def solve_roster(
         tuple(model.conflicts),
         seed,
         race.elapsed_s(),
+        workers == 1 and not race.ran_out and not race.cancelled(),
     )
 
 

@@ -42,7 +42,7 @@ class ShiftKind:
         length_s: Length from start to end in seconds, breaks included.
         breaks: Its pauses in the order in which they are taken.
         min_work_s: Least work between two pauses, seconds.
-        max_work_s: Most work without a pause, seconds; None for no limit.
+        max_work_s: Most work between two pauses, seconds; None for no limit.
         weekdays: Days on which it may start, 0 for Monday to 6 for Sunday.
         not_followed_by: Kinds that may not start on the day after, on top of the rest rule.
         unpopularity: Points that count in the fair sharing of unpopular shifts; 0 for none.
@@ -64,7 +64,7 @@ class ShiftKind:
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < DAY_S or not 0 < self.length_s <= DAY_S:
             raise ValueError(f"shift {self.id!r} starts or ends outside what a day allows")
-        if any(pause.earliest_s + pause.length_s > self.length_s for pause in self.breaks):
+        if any(pause.latest_s + pause.length_s > self.length_s for pause in self.breaks):
             raise ValueError(f"shift {self.id!r} has a break that cannot end before the shift does")
 
     @property

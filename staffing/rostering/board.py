@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from staffing.rostering.cover import Group, break_starts, families
+from staffing.rostering.breaks import break_starts
+from staffing.rostering.cover import Group, families
 from staffing.rostering.model import RosterProblem
 from staffing.rostering.timeline import Timeline
 from staffing.shifts import ShiftKind
@@ -195,12 +195,16 @@ def _enter(board: Board, group: int, slots: Ints) -> int:
     if not board.member[group].any():
         return 0
     gain = board.gains[group, slots]
-    price = np.where(board.member[group][:, None], _next_prices(board, slots), _FAR)
-    team = price.argmin(axis=0)
-    direct = price[team, np.arange(len(slots))] == gain
-    np.add.at(board.serving, (group, team[direct], slots[direct]), 1)
-    for slot in slots[~direct]:
-        _push(board, group, int(slot))
+    price = _next_prices(board, slots)
+    can = board.member[group][:, None] & (board.reach[:, :, slots] & (price == gain)).any(axis=1)
+    # A team that the agent can join as the last one; else one from which somebody else moves on.
+    last = board.member[group][:, None] & (price == gain)
+    team = np.where(last.any(axis=0), last.argmax(axis=0), can.argmax(axis=0))
+    board.serving[group, team, slots] += 1
+    for place in np.flatnonzero(~last.any(axis=0)):
+        slot = int(slots[place])
+        ends = board.reach[team[place], :, slot] & (price[:, place] == gain[place])
+        _move(board, _chain(board, int(team[place]), ends, slot, group), slot)
     return int(gain.sum())
 
 
@@ -212,61 +216,50 @@ def _leave(board: Board, group: int, slots: Ints) -> int:
     # A team whose place can be filled from another is as good as that other team.
     filled = np.where(board.reach[:, :, slots], saved[:, None, :], _FAR).min(axis=0)
     filled = np.where(board.serving[group][:, slots] > 0, filled, _FAR)
-    team = filled.argmin(axis=0)
-    index = np.arange(len(slots))
-    direct = saved[team, index] == filled[team, index]
+    cheapest = filled.min(axis=0)
+    last = (filled == cheapest) & (saved == cheapest)
+    team = np.where(last.any(axis=0), last.argmax(axis=0), filled.argmin(axis=0))
+    for place in np.flatnonzero(~last.any(axis=0)):
+        slot, empty = int(slots[place]), int(team[place])
+        starts = np.flatnonzero(board.reach[:, empty, slot] & (saved[:, place] == cheapest[place]))
+        ends = np.arange(len(saved)) == empty
+        _move(board, _chain(board, int(starts[0]), ends, slot, -1), slot)
     board.serving[group, team, slots] -= 1
-    for place in np.flatnonzero(~direct):
-        _pull(board, int(team[place]), int(slots[place]), int(filled[team[place], place]), saved[:, place])
-    return int(filled[team, index].sum())
+    return int(cheapest.sum())
 
 
-def _push(board: Board, group: int, slot: int) -> None:
-    """Add an agent to a slot along the cheapest chain of moves between teams."""
-    at = np.array([slot])
-    price = _next_prices(board, at)[:, 0]
-    gain = board.gains[group, slot]
-    first, last = next(
-        (int(t), int(u))
-        for t in np.flatnonzero(board.member[group])
-        for u in np.flatnonzero(board.reach[t, :, slot])
-        if price[u] == gain
-    )
-    chain = _chain(board, first, last, slot)
-    board.serving[group, first, slot] += 1
-    _move(board, chain, slot, newcomer=group)
+def _chain(
+    board: Board, first: int, ends: NDArray[np.bool_], slot: int, newcomer: int
+) -> list[tuple[int, int, int]]:
+    """Return the fewest moves (group, from team, to team) from a team to one of the ends.
+
+    The newcomer has been counted at the first team and stays there while others can move instead.
+    """
+    serving = board.serving[:, :, slot].tolist()
+    member = board.member.tolist()
+    teams = range(len(ends))
+    came: dict[int, tuple[int, int, int] | None] = {first: None}
+    for team in (queue := [first]):
+        if ends[team]:
+            break
+        for other in teams:
+            movers = [g for g, row in enumerate(serving) if row[team] > 0 and member[g][other]]
+            if other not in came and movers:
+                others = [g for g in movers if g != newcomer]
+                came[other] = ((others or movers)[0], team, other)
+                queue.append(other)
+    moves = []
+    step = came[team]
+    while step is not None:
+        moves.append(step)
+        step = came[step[1]]
+    return moves[::-1]
 
 
-def _pull(board: Board, team: int, slot: int, price: int, saved: Ints) -> None:
-    """Fill a place that became empty along the cheapest chain of moves between teams."""
-    first = next(int(t) for t in np.flatnonzero(board.reach[:, team, slot]) if saved[t] == price)
-    _move(board, _chain(board, first, team, slot), slot)
-
-
-def _chain(board: Board, first: int, last: int, slot: int) -> list[int]:
-    """Return teams from `first` to `last`, each of which has somebody who can work for the next."""
-    before = {first: first}
-    queue = [first]
-    for team in queue:
-        can = board.serving[:, team, slot] > 0
-        for other in np.flatnonzero((board.member & can[:, None]).any(axis=0)):
-            if int(other) not in before:
-                before[int(other)] = team
-                queue.append(int(other))
-    chain = [last]
-    while chain[-1] != first:
-        chain.append(before[chain[-1]])
-    return chain[::-1]
-
-
-def _move(board: Board, chain: Sequence[int], slot: int, *, newcomer: int = -1) -> None:
-    for team, other in pairwise(chain):
-        can = (board.serving[:, team, slot] > 0) & board.member[:, other]
-        if newcomer >= 0 and team == chain[0] and can.sum() > 1:
-            can[newcomer] = False
-        who = int(np.flatnonzero(can)[0])
-        board.serving[who, team, slot] -= 1
-        board.serving[who, other, slot] += 1
+def _move(board: Board, moves: Sequence[tuple[int, int, int]], slot: int) -> None:
+    for group, team, other in moves:
+        board.serving[group, team, slot] -= 1
+        board.serving[group, other, slot] += 1
 
 
 def _refresh(board: Board, slots: Ints) -> None:

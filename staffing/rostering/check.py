@@ -15,14 +15,18 @@ def broken_rules(problem: RosterProblem, assignments: Iterable[Assignment]) -> l
     by_agent: dict[str, list[Assignment]] = {agent.id: [] for agent in problem.agents}
     for shift in assignments:
         by_agent[shift.agent_id].append(shift)
-    contracts = {contract.id: contract for contract in problem.contracts}
-    timeline = Timeline(problem)
-    found = []
-    for agent in problem.agents:
-        shifts = sorted(by_agent[agent.id], key=lambda shift: shift.day)
-        contract = contracts[agent.contract_id]
-        found += [f"{agent.id}: {text}" for text in _broken(timeline, agent, contract, shifts)]
-    return found
+    return [
+        f"{agent.id}: {text}"
+        for agent in problem.agents
+        for text in broken_rules_of(problem, agent, by_agent[agent.id])
+    ]
+
+
+def broken_rules_of(problem: RosterProblem, agent: Agent, shifts: Iterable[Assignment]) -> list[str]:
+    """Return every rule that one agent's shifts break, in words; empty when none."""
+    contract = next(c for c in problem.contracts if c.id == agent.contract_id)
+    ordered = sorted(shifts, key=lambda shift: shift.day)
+    return list(_broken(Timeline(problem), agent, contract, ordered))
 
 
 def costs(problem: RosterProblem, assignments: Sequence[Assignment]) -> dict[str, int]:

@@ -1,34 +1,20 @@
 """Decides what a roster costs: cover by team and slot with breaks, wishes, fairness, changes."""
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 
+from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
 from staffing.rostering.conflicts import Concession, concede
 from staffing.rostering.linear import LinearModel, Term
 from staffing.rostering.model import Agent, Conflict, RosterProblem, TeamRequirement
 from staffing.rostering.rules import AgentDays, Scope, add_agent, new_scope
 from staffing.rostering.timeline import Timeline
-from staffing.shifts import Break, ShiftKind
+from staffing.shifts import ShiftKind
 
 Group = frozenset[str]
 """Agents who can work for the same teams; they are alike where breaks and cover are concerned."""
 
 _HOUR_S = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """A count that only grows: from each of `times` on it is the value of the variable beside it."""
-
-    times: list[int]
-    variables: list[int]
-
-    def at(self, time: int, *, sign: int = 1) -> list[Term]:
-        """Return the count at a time as a sum, times `sign`."""
-        index = bisect_right(self.times, time) - 1
-        return [(self.variables[index], sign)] if index >= 0 else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +97,6 @@ def families(problem: RosterProblem) -> list[list[ShiftKind]]:
         key = (kind.length_s, kind.breaks, kind.min_work_s, kind.max_work_s)
         found.setdefault(key, []).append(kind)
     return [sorted(family, key=lambda kind: kind.start_s) for family in found.values()]
-
-
-def break_starts(pause: Break, step_s: int) -> range:
-    """Return where a break may start, seconds after the start of the shift, on the slots' raster."""
-    return range(-(-pause.earliest_s // step_s) * step_s, pause.latest_s + 1, step_s)
 
 
 def _widen(linear: LinearModel, concession: Concession, rows: int, fixes: int) -> None:
@@ -232,67 +213,16 @@ def _cover(
     timeline = model.scope.timeline
     step_s = timeline.problem.grid.step_s
     kind = families(timeline.problem)[where[2]][0]
-    started = model.starts[where] = _started(model.scope.model, by_slot, where[1])
-    pauses = model.breaks[where] = _place_breaks(model.scope, kind, started, where[1])
-    length = kind.length_s // step_s
-    for slot in range(max(0, started.times[0]), min(timeline.slots, started.times[-1] + length)):
-        terms = present.setdefault(slot, [])
-        terms += started.at(slot) + started.at(slot - length, sign=-1)
-        for pause, begun in zip(kind.breaks, pauses, strict=True):
-            terms += begun.at(slot, sign=-1) + begun.at(slot - pause.length_s // step_s)
+    started = model.starts[where] = start_counts(model.scope.model, by_slot, day=where[1])
+    pauses = model.breaks[where] = break_counts(model.scope.model, kind, started, step_s, day=where[1])
+    for slot, terms in at_work(kind, started, pauses, step_s):
+        if 0 <= slot < timeline.slots:
+            present.setdefault(slot, []).extend(terms)
 
 
 def _start_slot(timeline: Timeline, kind: ShiftKind, day: int) -> int:
     """Return the slot in which a shift starts; it may lie outside the period."""
     return int(-(-(timeline.shift_at(kind, day)[0] - timeline.starts_at) // timeline.problem.grid.step_s))
-
-
-def _started(linear: LinearModel, by_slot: Mapping[int, list[int]], day: int) -> Steps:
-    """Return how many agents have started by each slot."""
-    times = sorted(by_slot)
-    counts: list[int] = []
-    for slot in times:
-        many = len(by_slot[slot]) + (linear.upper[counts[-1]] if counts else 0)
-        count = linear.variable(many, implied=True, day=day)
-        earlier = [(counts[-1], 1)] if counts else []
-        linear.row([*((v, 1) for v in by_slot[slot]), *earlier, (count, -1)], 0, 0)
-        counts.append(count)
-    return Steps(times, counts)
-
-
-def _place_breaks(scope: Scope, kind: ShiftKind, started: Steps, day: int) -> list[Steps]:
-    """Return for each break how many agents have begun it by each slot.
-
-    Who starts first takes each break first. So sums say it all: by each slot no more agents have begun a
-    break than have started long enough before, and no fewer than have to; the same between two breaks.
-    """
-    linear, step_s = scope.model, scope.problem.grid.step_s
-    found: list[Steps] = []
-    for number, pause in enumerate(kind.breaks):
-        window = break_starts(pause, step_s)
-        early, late = window[0] // step_s, window[-1] // step_s
-        times = list(range(started.times[0] + early, started.times[-1] + late + 1))
-        most = linear.upper[started.variables[-1]]
-        begun = Steps(times, [linear.variable(most, day=day) for _ in times])
-        for earlier, later in pairwise(begun.variables):
-            linear.row([(later, 1), (earlier, -1)], lower=0)
-        _lag(linear, started, begun, early, late)
-        if number:
-            before = kind.breaks[number - 1]
-            least = -(-(before.length_s + kind.min_work_s) // step_s)
-            longest_s = kind.length_s if kind.max_work_s is None else kind.max_work_s
-            _lag(linear, found[-1], begun, least, (before.length_s + longest_s) // step_s)
-        found.append(begun)
-    return found
-
-
-def _lag(linear: LinearModel, first: Steps, second: Steps, least: int, most: int) -> None:
-    """Demand that everybody does the second thing at least and at most so many slots after the first."""
-    for slot, count in zip(second.times, second.variables, strict=True):
-        linear.row([(count, 1), *first.at(slot - least, sign=-1)], upper=0)
-        due = first.at(slot - most, sign=-1)
-        if due:
-            linear.row([(count, 1), *due], lower=0)
 
 
 def _serve(

@@ -292,6 +292,8 @@ class Roster:
         conflicts: Rules that could not all hold.
         seed: Seed of the search.
         elapsed_s: Time the search took.
+        repeatable: Whether the same seed and one worker give this roster again on any machine: the clock
+            ended nothing.
     """
 
     assignments: tuple[Assignment, ...]
@@ -302,6 +304,7 @@ class Roster:
     conflicts: tuple[Conflict, ...] = ()
     seed: int = 0
     elapsed_s: float = 0.0
+    repeatable: bool = False
 
     @property
     def gap(self) -> float:

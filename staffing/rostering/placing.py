@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from staffing.rostering.cover import Group, RosterModel, Steps, families, groups
+from staffing.rostering.breaks import Steps
+from staffing.rostering.cover import Group, RosterModel, families, groups
 from staffing.rostering.linear import Floats
 from staffing.rostering.model import Agent, Assignment, Spell
 from staffing.rostering.timeline import Timeline

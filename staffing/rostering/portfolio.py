@@ -13,10 +13,15 @@ from staffing.rostering.model import Progress
 from staffing.rostering.rebuild import rebuild
 from staffing.rostering.solvers import branch, relax
 
-_STEPS_PER_S = 4_000.0
-_REBUILD_SHARE = 0.85
-_SMALL_PART = 0.02
-_PARTS_PER_S = 2
+_REBUILDS = 450.0
+"""Rebuilds in a second for one day of period, on one core of a server of 2020."""
+_PARTS = 2.0
+"""Parts solved exactly in a second, likewise."""
+_NODES = 200
+"""Nodes of branch and bound in a second, likewise."""
+_BRANCH_ROWS = 16_000
+"""Above this size branch and bound hardly leaves its root within the time of a roster."""
+_REBUILD_SHARE = {"slots": 0.95, "few slots": 0.3, "kinds": 0.03}
 
 
 @dataclass(slots=True)
@@ -82,38 +87,43 @@ class Race:
 def run(race: Race, model: RosterModel, *, seed: int, workers: int) -> Solution:
     """Search until the time is over, the price is proven or all steps are done; return the best solution.
 
-    With one worker: relaxation, rebuilding, then exact parts and branch and bound in turn. With more, the
-    relaxation and branch and bound run beside the others and both use each other's solutions.
+    With one worker: relaxation, rebuilding, branch and bound, exact parts, one after the other, each with a
+    number of steps that follows from the time limit, so that the same seed gives the same roster unless the
+    clock runs out first. With more workers the relaxation and branch and bound run beside the others.
 
     Raises:
         ValueError: When no roster was found in time.
     """
-    beside = threading.Thread(target=_bound, args=(race, seed))
     if workers > 1:
-        beside.start()
+        _run_beside(race, model, seed)
     else:
         _relax(race)
-    try:
-        _search(race, model, seed)
-        if workers > 1:
-            if _branches(race):
-                while beside.is_alive() and not race.over():
-                    beside.join(0.05)
-        elif not race.over() and _branches(race):
-            _branch(race, seed)
-    finally:
-        race.done = True
-        if workers > 1:
-            beside.join()
+        _rebuild(race, model, seed)
+        if not race.over() and _branches(race):
+            _branch(race, seed, until_s=(race.elapsed_s() + race.limit_s) / 2)
+        _improve(race, model, seed)
     if race.best is None:
         raise ValueError("no roster was found in time")
     return race.best
 
 
+def _run_beside(race: Race, model: RosterModel, seed: int) -> None:
+    beside = threading.Thread(target=_bound, args=(race, seed))
+    beside.start()
+    try:
+        _rebuild(race, model, seed)
+        _improve(race, model, seed)
+        while beside.is_alive() and not race.over():
+            beside.join(0.05)
+    finally:
+        race.done = True
+        beside.join()
+
+
 def _bound(race: Race, seed: int) -> None:
     _relax(race)
     if not race.over() and _branches(race):
-        _branch(race, seed)
+        _branch(race, seed, until_s=race.limit_s)
 
 
 def _relax(race: Race) -> None:
@@ -121,61 +131,69 @@ def _relax(race: Race) -> None:
     race.report("relaxation", bound=answer.bound)
 
 
-def _branch(race: Race, seed: int) -> None:
+def _branch(race: Race, seed: int, *, until_s: float) -> None:
     def note(price: float, bound: float, values: Floats | None) -> None:
         if values is not None and price < race.price - 0.5:
             race.offer(Solution(np.round(values), price))
-        race.report("bound", bound=bound)
+        race.report("branch and bound", bound=bound)
 
-    start = race.best.values if race.best is not None else None
     answer = branch(
         race.matrix,
-        time_limit_s=max(0.1, race.limit_s - race.elapsed_s()),
+        time_limit_s=max(0.1, until_s - race.elapsed_s()),
+        nodes=round(_NODES * race.limit_s),
         seed=seed,
-        start=start,
+        start=race.best.values if race.best is not None else None,
         on_progress=note,
         should_stop=race.over,
     )
     if answer.values is not None:
         race.offer(Solution(np.round(answer.values), answer.objective))
-    race.report("bound", bound=answer.bound)
+    race.report("branch and bound", bound=answer.bound)
+    race.ran_out = race.ran_out or race.elapsed_s() >= until_s
 
 
 def _branches(race: Race) -> bool:
-    """Return whether branch and bound has a chance: not on models of many slots."""
-    return race.matrix.shape[0] < 16_000
+    return race.matrix.shape[0] < _BRANCH_ROWS
 
 
-def _search(race: Race, model: RosterModel, seed: int) -> None:
-    """Rebuild, then solve parts exactly where parts are small."""
-    by_slots = bool(model.scope.problem.requirements)
-    share = _REBUILD_SHARE if by_slots else _SMALL_PART
-    until_s = share * race.limit_s
+def _rebuild(race: Race, model: RosterModel, seed: int) -> None:
     began_s = race.elapsed_s()
-    steps = max(20, round(_STEPS_PER_S * (until_s - began_s) / model.scope.problem.days**2))
+    share = _REBUILD_SHARE[_size(race, model)]
+    until_s = began_s + share * (race.limit_s - began_s)
 
     def late() -> bool:
+        race.ran_out = race.ran_out or race.elapsed_s() >= until_s
         return race.over() or race.elapsed_s() >= until_s
 
     solution = rebuild(
         model,
         race.matrix,
         seed=seed,
-        steps=steps,
+        steps=max(20, round(_REBUILDS / model.scope.problem.days * share * race.limit_s)),
         elapsed=lambda: (race.elapsed_s() - began_s) / max(1e-9, until_s - began_s),
         on_better=lambda price: race.report("rebuild", price=price),
         should_stop=late,
     )
     race.offer(solution)
-    if race.over() or by_slots:
+
+
+def _size(race: Race, model: RosterModel) -> str:
+    """Return what kind of problem it is: cover by many slots, by few slots, or by kind of shift alone."""
+    if not model.scope.problem.requirements:
+        return "kinds"
+    return "few slots" if _branches(race) else "slots"
+
+
+def _improve(race: Race, model: RosterModel, seed: int) -> None:
+    """Solve parts exactly where parts are small: without slots there are no breaks and teams in them."""
+    if race.best is None or race.over() or _size(race, model) == "slots":
         return
-    steps = max(5, round(_PARTS_PER_S * (race.limit_s - race.elapsed_s())))
     race.offer(
         improve(
             race.matrix,
-            solution,
+            race.best,
             seed=seed,
-            steps=steps,
+            steps=max(5, round(_PARTS * race.limit_s)),
             on_better=lambda price: race.report("parts", price=price),
             take=lambda: race.best,
             should_stop=race.over,

@@ -23,7 +23,8 @@ from staffing.rostering.board import (
     shift_prices,
     snapshot,
 )
-from staffing.rostering.cover import Miss, RosterModel, Steps, groups
+from staffing.rostering.breaks import Steps
+from staffing.rostering.cover import Miss, RosterModel, groups
 from staffing.rostering.improve import Solution
 from staffing.rostering.linear import Floats, Matrix
 from staffing.rostering.response import Block, best_response, follow, make_blocks

@@ -11,6 +11,7 @@ import highspy  # isort: skip
 from staffing.rostering.linear import Floats, Matrix
 
 _NEVER = 1e30
+_MANY = 2**31 - 1
 _INTERIOR_ROWS = 10_000
 """From this size on the interior-point method beats the simplex method on rosters by slots."""
 
@@ -58,6 +59,7 @@ def branch(
     matrix: Matrix,
     *,
     time_limit_s: float,
+    nodes: int = _MANY,
     seed: int = 0,
     start: Floats | None = None,
     on_progress: Callable[[float, float, Floats | None], None] | None = None,
@@ -68,6 +70,7 @@ def branch(
     Args:
         matrix: The model.
         time_limit_s: Wall time after which it gives up.
+        nodes: Nodes of its tree after which it gives up.
         seed: Its random seed.
         start: A solution to begin with.
         on_progress: Called with objective, bound and a new solution or None.
@@ -75,6 +78,7 @@ def branch(
     """
     highs = load(matrix, whole=True)
     highs.setOptionValue("time_limit", float(time_limit_s))
+    highs.setOptionValue("mip_max_nodes", nodes)
     highs.setOptionValue("random_seed", seed)
     highs.setOptionValue("mip_rel_gap", 0.0)
     highs.setOptionValue("mip_abs_gap", 0.999 if _is_whole(matrix) else 1e-6)
@@ -161,8 +165,7 @@ def _is_whole(matrix: Matrix) -> bool:
 
 def load(matrix: Matrix, *, whole: bool) -> highspy.Highs:
     """Return HiGHS with a model, as whole numbers or relaxed."""
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
+    highs = _Quiet()
     highs.setOptionValue("threads", 1)  # one number for the whole process: HiGHS refuses a second one
     lp = highspy.HighsLp()
     lp.num_row_, lp.num_col_ = matrix.shape
@@ -178,6 +181,14 @@ def load(matrix: Matrix, *, whole: bool) -> highspy.Highs:
         lp.integrality_ = [kinds[int(implied)] for implied in matrix.implied]
     highs.passModel(lp)
     return highs
+
+
+class _Quiet(highspy.Highs):  # type: ignore[misc]
+    """HiGHS without its banner on standard output, which would spoil what the command line prints."""
+
+    def enableCallbacks(self) -> None:  # noqa: N802 - HiGHS' own name; it is where the banner is printed
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()
 
 
 def _solution(values: Floats) -> highspy.HighsSolution:

@@ -2,8 +2,8 @@
 
 Arrivals are a Poisson process whose rate is the forecast times a busyness of the day and a noise of the slot
 (`staffing.uncertainty`), drawn in operational time: with the same seed the n-th contact of a busier week
-comes a little earlier and is otherwise the same. Rates, arrivals, handle times, patience and absence each have a
-stream of their own for every replication, so that two variants differ by what was changed and nothing else.
+comes a little earlier and is otherwise the same. Rates, arrivals, handle times, patience and absence each
+have a stream of their own for every replication, so that two variants differ by what was changed alone.
 """
 
 import math

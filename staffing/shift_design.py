@@ -1,0 +1,206 @@
+"""Decides which kinds of shift cover a requirement with little surplus, little shortage and few kinds.
+
+The objective is that of minimum shift design (Musliu, Schaerf and Slany 2004): agent-minutes too many, plus
+agent-minutes too few, plus a price for each kind of shift in use.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
+from staffing.rostering.linear import Floats, LinearModel, Term, matrix
+from staffing.rostering.model import relative_gap
+from staffing.rostering.solvers import Answer, branch, relax, search
+from staffing.shifts import DAY_S, ShiftKind
+
+_EXACT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class DesignPrices:
+    """What a design costs.
+
+    Args:
+        over: Price of a minute of one agent too many.
+        under: Price of a minute of one agent too few.
+        kind: Price of each kind of shift in use.
+    """
+
+    over: int = 1
+    under: int = 1
+    kind: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftDesign:
+    """Kinds of shift and how many agents work them on each day.
+
+    Args:
+        counts: Agents by day (from 0) and id of the kind; zeros left out.
+        kinds: The kinds in use, by start.
+        staffed: Agents at work in each slot.
+        over_s: Agent-seconds too many.
+        under_s: Agent-seconds too few.
+        price: Price of the design.
+        bound: Proven: no design costs less.
+    """
+
+    counts: Mapping[tuple[int, str], int]
+    kinds: tuple[ShiftKind, ...]
+    staffed: tuple[int, ...]
+    over_s: int
+    under_s: int
+    price: int
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """Share of the price that might still be saved: (price - bound) / price."""
+        return relative_gap(self.price, self.bound)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """The linear model of a design and where its variables are."""
+
+    required: Sequence[int]
+    kinds: Sequence[ShiftKind]
+    slot_s: int
+    linear: LinearModel = field(default_factory=LinearModel)
+    counts: dict[tuple[int, str], int] = field(default_factory=dict)
+    present: list[list[Term]] = field(default_factory=list)
+
+
+def design_shifts(
+    required: Sequence[int],
+    kinds: Sequence[ShiftKind],
+    *,
+    slot_s: int,
+    prices: DesignPrices = DesignPrices(),
+    most_kinds: int | None = None,
+    first_weekday: int = 0,
+    time_limit_s: float = 20.0,
+    seed: int = 0,
+    should_stop: Callable[[], bool] | None = None,
+) -> ShiftDesign:
+    """Return the cheapest design found for a requirement that repeats, such as a week's.
+
+    A shift that passes the end of the last day goes on at the start of the first. Breaks lie where they hurt
+    the cover least. The search is one thread; half of the time goes to CP-SAT, the rest to HiGHS.
+
+    Args:
+        required: Agents needed in each slot of whole days.
+        kinds: Kinds of shift to choose from.
+        slot_s: Length of a slot in seconds; starts, lengths and breaks are multiples of it.
+        prices: What is to be minimised.
+        most_kinds: Most kinds in use; None for any number.
+        first_weekday: Weekday of the first day, 0 for Monday.
+        time_limit_s: Wall time of the search.
+        seed: Its seed.
+        should_stop: Asked now and then; the search ends when it says yes.
+
+    Raises:
+        ValueError: When the requirement is not of whole days or a time is no multiple of a slot.
+    """
+    _check(required, kinds, slot_s)
+    plan = _Plan(required, kinds, slot_s, present=[[] for _ in required])
+    _add_counts(plan, first_weekday)
+    _add_kinds(plan, prices, most_kinds)
+    _add_misses(plan, prices)
+    answer = _solve(plan, time_limit_s=time_limit_s, seed=seed, should_stop=should_stop)
+    if answer.values is None:
+        raise ValueError("no design was found in time")
+    return _design(plan, answer.values, answer.bound, prices)
+
+
+def _check(required: Sequence[int], kinds: Sequence[ShiftKind], slot_s: int) -> None:
+    if not required or len(required) * slot_s % DAY_S:
+        raise ValueError("the requirement does not fill whole days")
+    for kind in kinds:
+        times = (kind.start_s, kind.length_s, *(pause.length_s for pause in kind.breaks))
+        if any(value % slot_s for value in times):
+            raise ValueError(f"shift {kind.id!r} does not fit slots of {slot_s} s")
+
+
+def _add_counts(plan: _Plan, first_weekday: int) -> None:
+    """Add how many agents work each kind on each day, and what that covers."""
+    per_day, most = DAY_S // plan.slot_s, max(plan.required)
+    families: dict[object, list[ShiftKind]] = {}
+    for kind in plan.kinds:
+        key = (kind.length_s, kind.breaks, kind.min_work_s, kind.max_work_s)
+        families.setdefault(key, []).append(kind)
+    for day in range(len(plan.required) // per_day):
+        for family in families.values():
+            by_slot: dict[int, list[int]] = {}
+            for kind in family:
+                if (first_weekday + day) % 7 in kind.weekdays:
+                    variable = plan.counts[day, kind.id] = plan.linear.variable(most)
+                    slot = day * per_day + kind.start_s // plan.slot_s
+                    by_slot.setdefault(slot, []).append(variable)
+            if by_slot:
+                _cover(plan, family[0], by_slot)
+
+
+def _cover(plan: _Plan, kind: ShiftKind, by_slot: Mapping[int, list[int]]) -> None:
+    started: Steps = start_counts(plan.linear, by_slot)
+    pauses = break_counts(plan.linear, kind, started, plan.slot_s)
+    for slot, terms in at_work(kind, started, pauses, plan.slot_s):
+        plan.present[slot % len(plan.required)].extend(terms)
+
+
+def _add_kinds(plan: _Plan, prices: DesignPrices, most_kinds: int | None) -> None:
+    used = []
+    for kind in plan.kinds:
+        variables = [v for (_day, kind_id), v in plan.counts.items() if kind_id == kind.id]
+        use = plan.linear.variable(cost=prices.kind)
+        used.append((use, 1))
+        for variable in variables:
+            most = plan.linear.upper[variable]
+            plan.linear.row([(variable, 1), (use, -most)], upper=0)
+    if most_kinds is not None:
+        plan.linear.row(used, upper=most_kinds)
+
+
+def _add_misses(plan: _Plan, prices: DesignPrices) -> None:
+    linear, minutes = plan.linear, plan.slot_s // 60
+    for required, terms in zip(plan.required, plan.present, strict=True):
+        most = sum(linear.upper[v] for v, sign in terms if sign > 0)
+        under = linear.variable(required, cost=prices.under * minutes, implied=True)
+        over = linear.variable(most, cost=prices.over * minutes, implied=True)
+        linear.row([*terms, (under, 1), (over, -1)], required, required)
+
+
+def _solve(plan: _Plan, *, time_limit_s: float, seed: int, should_stop: Callable[[], bool] | None) -> Answer:
+    numbers = matrix(plan.linear)
+    root = relax(numbers, time_limit_s=time_limit_s, should_stop=should_stop)
+    first = search(numbers, time_limit_s=time_limit_s * _EXACT_SHARE, seed=seed, should_stop=should_stop)
+    if first.proven:
+        return first
+    second = branch(
+        numbers,
+        time_limit_s=time_limit_s * (1 - _EXACT_SHARE),
+        seed=seed,
+        start=first.values,
+        should_stop=should_stop,
+    )
+    better = second if second.objective < first.objective else first
+    bound = max(root.bound, first.bound, second.bound)
+    return Answer(better.values, better.objective, bound, second.proven)
+
+
+def _design(plan: _Plan, values: Floats, bound: float, prices: DesignPrices) -> ShiftDesign:
+    whole = np.round(values).astype(int)
+    counts = {key: int(whole[v]) for key, v in plan.counts.items() if whole[v] > 0}
+    staffed = tuple(int(sum(sign * whole[v] for v, sign in terms)) for terms in plan.present)
+    misses = [present - need for present, need in zip(staffed, plan.required, strict=True)]
+    over_s = plan.slot_s * sum(max(0, miss) for miss in misses)
+    under_s = plan.slot_s * sum(max(0, -miss) for miss in misses)
+    ids = {kind_id for _day, kind_id in counts}
+    used = sorted((kind for kind in plan.kinds if kind.id in ids), key=lambda k: (k.start_s, k.length_s))
+    minutes = prices.over * over_s // 60 + prices.under * under_s // 60
+    price = minutes + prices.kind * len(used)
+    return ShiftDesign(
+        counts, tuple(used), staffed, over_s, under_s, price, min(float(price), float(np.ceil(bound - 1e-6)))
+    )
