@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import sqlalchemy.exc
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -22,7 +21,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from app.clock import Clock
 from app.db import runs, staff
-from app.db.engine import Connection, Database
+from app.db.engine import FAILURES, Connection, Database
 from app.db.leader import Leadership
 
 log = structlog.get_logger()
@@ -129,7 +128,7 @@ class Scheduler:
                     self._step_down()
                 else:
                     await self._read_zone()
-            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            except FAILURES as error:
                 log.error("scheduler_database_failed", error=type(error).__name__)
             await asyncio.sleep(self._check_s)
 
@@ -176,7 +175,7 @@ class Scheduler:
     async def _fire(self, job: Job) -> None:
         slot = last_slot(job, self._zone, self._clock.now())
         if slot is not None:
-            with suppress(sqlalchemy.exc.SQLAlchemyError, OSError):
+            with suppress(*FAILURES):
                 await self._queue(job, slot)
 
     async def _queue(self, job: Job, slot: float) -> None:

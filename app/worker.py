@@ -15,13 +15,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-import sqlalchemy.exc
 import structlog
 
 from app.clock import Clock
 from app.compute import Compute
 from app.db import runs
-from app.db.engine import Database
+from app.db.engine import FAILURES, Database, OutageError
 from app.errors import AppError, CannotPlanError, WorkerLostError
 from app.planning.desk import CancelledRunError, Desk
 from app.planning.runs import KINDS
@@ -59,7 +58,7 @@ class Worker:
         self._news: dict[int, tuple[float, str]] = {}
         self._stopping: set[int] = set()
         self._busy: dict[int, asyncio.Task[None]] = {}
-        self._working = 0
+        self._working: set[int] = set()
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._on_change = on_change or (lambda run_id: None)
@@ -78,7 +77,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._loops:
-            with suppress(sqlalchemy.exc.SQLAlchemyError, OSError):
+            with suppress(*FAILURES):
                 await self._database.tx(runs.give_back, self.name)
         await asyncio.to_thread(self._compute.close)
 
@@ -106,7 +105,8 @@ class Worker:
     async def _take(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_S)
+                async with asyncio.timeout(_LOOK_S):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self._requeue_lost()
@@ -114,7 +114,7 @@ class Worker:
                     task = asyncio.create_task(self._work(claimed), name=f"run-{claimed.id}")
                     self._busy[claimed.id] = task
                     task.add_done_callback(partial(self._left, claimed.id))
-            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            except FAILURES as error:
                 log.error("worker_database_failed", error=type(error).__name__)
 
     def _left(self, run_id: int, _: asyncio.Task[None]) -> None:
@@ -146,12 +146,14 @@ class Worker:
             if not self._working:
                 continue
             try:
-                asked = await self._database.tx(runs.beat, self.name, heartbeat_at=self._wall.now())
+                asked = await self._database.tx(
+                    runs.beat, self.name, self._working, heartbeat_at=self._wall.now()
+                )
                 for run_id in asked - self._stopping:
                     self._stopping.add(run_id)
                     self._compute.cancel(run_id)
                 await self._store_news()
-            except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            except FAILURES as error:
                 log.error("worker_database_failed", error=type(error).__name__)
 
     async def _store_news(self) -> None:
@@ -167,11 +169,14 @@ class Worker:
     async def _work(self, claimed: runs.Run) -> None:
         """Carry a claimed run out and end it, whatever happens."""
         log.info("run_started", run=claimed.id, kind=claimed.kind)
-        self._working += 1
+        self._working.add(claimed.id)
         try:
             await self._try(claimed)
+        except FAILURES as error:
+            # The row falls silent and is queued anew when the database is back.
+            log.error("run_not_ended", run=claimed.id, error=type(error).__name__)
         finally:
-            self._working -= 1
+            self._working.discard(claimed.id)
 
     async def _try(self, claimed: runs.Run) -> None:
         began = self._wall.now()
@@ -184,6 +189,8 @@ class Worker:
             ended = {"state": "done", "result": outcome.result, "save": outcome.save}
             await self._finish(claimed, began, ended)
             return
+        except OutageError:
+            raise
         except CancelledRunError:
             ended = {"state": "cancelled"}
         except BrokenProcessPool:

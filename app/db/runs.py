@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -109,9 +109,9 @@ def claim_run(
     return find_run(conn, chosen) if taken.rowcount == 1 else None
 
 
-def beat(conn: Connection, worker: str, *, heartbeat_at: float) -> set[int]:
-    """Note that `worker` is alive; return which of its runs are asked to stop."""
-    mine = sa.and_(run.c.worker == worker, run.c.state == "running")
+def beat(conn: Connection, worker: str, run_ids: Collection[int], *, heartbeat_at: float) -> set[int]:
+    """Note that `worker` is at work on these runs; return which of them are asked to stop."""
+    mine = sa.and_(run.c.worker == worker, run.c.state == "running", run.c.id.in_(run_ids))
     conn.execute(sa.update(run).where(mine).values(heartbeat_at=heartbeat_at))
     return set(conn.scalars(sa.select(run.c.id).where(mine, run.c.cancel_asked.is_(sa.true()))))
 

@@ -80,9 +80,9 @@ async def test_run_of_a_silent_worker_is_queued_anew_once(database: Database) ->
 
 
 async def test_heartbeat_keeps_a_run_from_being_taken_away(database: Database) -> None:
-    await add(database)
+    run_id = await add(database)
     await claim(database, at=NOW)
-    await database.tx(runs.beat, "w1", heartbeat_at=NOW + 2 * SILENT_S)
+    await database.tx(runs.beat, "w1", {run_id or 0}, heartbeat_at=NOW + 2 * SILENT_S)
     assert await database.tx(runs.requeue_lost, silent_since=NOW + SILENT_S, now=NOW) == []
 
 
