@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from app.db.migrate import migrate
 from app.setting_up import set_up
 from app.settings import Settings
+from tests.app.planning_rig import MONDAY, import_history, run_to_end
 from tests.web.browser import FLAGS, find_chromium, watch_errors
 from tests.web.service import Service, serving
 
@@ -24,10 +25,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if pytest_asyncio.is_async_test(item):
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         names = getattr(item, "fixturenames", [])
-        if "service" in names:
+        for service in {"service", "planning"} & set(names):
             # Started first, it is stopped last: a page must not outlive the service it is connected to.
-            names.remove("service")
-            names.insert(0, "service")
+            names.remove(service)
+            names.insert(0, service)
             if pytest_asyncio.is_async_test(item) and "browser" not in names:
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
@@ -82,6 +83,34 @@ async def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dic
 async def service(furnished: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[Service]:
     """A running service with the ready organisation; all its agents are offline."""
     template, keys = furnished
+    database = tmp_path / "rondo.sqlite3"
+    shutil.copy(template, database)
+    async with serving(database, keys) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def planned(
+    furnished: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
+    """The same with four weeks of history, a forecast and a draft roster of the week after them."""
+    template, keys = furnished
+    database = tmp_path_factory.mktemp("planned") / "rondo.sqlite3"
+    shutil.copy(template, database)
+    async with serving(database, keys) as service, service.client("admin") as client, service.working():
+        await import_history(client)
+        week = MONDAY.isoformat()
+        for kind, params in (("forecast", {"first_on": week, "weeks": 1}), ("roster", {"week": week})):
+            limit = {"time_limit_s": 1.0} if kind == "roster" else {}
+            run = await run_to_end(client, kind, **params, **limit)
+            assert run["state"] == "done", run["error"]
+    return database, keys
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def planning(planned: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[Service]:
+    """A running service in which the week of MONDAY is forecast and rostered."""
+    template, keys = planned
     database = tmp_path / "rondo.sqlite3"
     shutil.copy(template, database)
     async with serving(database, keys) as service:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.house import House
 from app.main import create_api, wrap
 from app.settings import Settings
+from app.worker import Worker
 
 
 class Service:
@@ -61,6 +62,17 @@ class Service:
 
     def client(self, role: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {self.keys[role]}"})
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Carry out planning runs in a thread of this process."""
+        worker = self.house.worker = Worker(self.house.database, self.house.clock, processes=0)
+        await worker.start()
+        try:
+            yield
+        finally:
+            await worker.stop()
+            self.house.worker = None
 
     async def link(self, role: str) -> str:
         """Return an address that signs a browser in once."""

@@ -1,0 +1,196 @@
+"""The planner's week in a real browser: what is shown agrees with the API, and buttons do what they say."""
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.app.planning_rig import MONDAY
+from tests.web.conftest import sign_in
+from tests.web.service import Service
+
+WEEK = f"/planner?week={MONDAY}"
+
+
+async def open_week(page: Page, service: Service, *, role: str = "planner", query: str = "") -> None:
+    await sign_in(page, service, role)
+    await page.goto(f"{service.url}{WEEK}{query}")
+
+
+async def test_week_shows_forecast_requirement_and_staff(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query="&team=general")
+    await expect(page.get_by_role("heading", name="Week of 2 March 2026")).to_be_visible()
+    for line in ("forecast", "band", "needed", "staffed"):
+        assert await page.locator(f".line-{line}").get_attribute("d")
+    forecast = await planning.get("planner", f"/v1/forecasts/general?week={MONDAY}")
+    monday = sum(item["volume"] for item in forecast["items"] if item["on"] == MONDAY.isoformat())
+    row = page.get_by_role("row", name=re.compile("Monday 2"))
+    await expect(row.locator("[data-label=Forecast]")).to_have_text(f"{monday:.0f}")
+
+
+async def test_pointer_tells_the_figures_of_an_interval(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query=f"&team=general&day={MONDAY}")
+    await page.locator("[data-plot]").first.hover(position={"x": 1, "y": 20})
+    await expect(page.locator("#readout")).to_contain_text("Mon 2 Mar 00:00")
+    await page.get_by_label("Chart; arrow keys move along the intervals").press("ArrowRight")
+    await expect(page.locator("#readout")).to_contain_text("Mon 2 Mar 00:30")
+
+
+async def test_roster_names_everybody_with_shifts_and_hours(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    plan = await newest(planning)
+    table = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="Person"))
+    shift = plan["assignments"][0]
+    row = table.get_by_role("row", name=re.compile(shift["name"]))
+    await expect(row).to_contain_text("–")
+    per_day = [sum(a["on"] == f"2026-03-0{2 + i}" for a in plan["assignments"]) for i in range(7)]
+    cells = table.locator("tfoot td")
+    assert [int(await cells.nth(i).inner_text()) for i in range(7)] == per_day
+
+
+async def test_day_shows_shifts_as_bars_with_breaks(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    await page.get_by_role("link", name="Monday 2").click()
+    await expect(page.get_by_role("heading", name="Monday 2 March 2026")).to_be_visible()
+    plan = await newest(planning)
+    today = [each for each in plan["assignments"] if each["on"] == MONDAY.isoformat()]
+    await expect(page.locator(".gantt-row")).to_have_count(len(today))
+    breaks = sum(len(each["breaks"]) for each in today)
+    await expect(page.locator(".gantt rect.break")).to_have_count(breaks)
+
+
+async def test_team_chosen_narrows_the_roster(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    await page.get_by_role("navigation", name="Team").get_by_text("Complaints").click()
+    plan = await newest(planning)
+    people = {
+        each["name"] for each in plan["assignments"] if any(w["team"] == "complaints" for w in each["work"])
+    }
+    names = page.locator(".roster tbody tr:not(.group-row) th")
+    assert set(await names.all_inner_texts()) == people
+
+
+async def test_roster_comes_as_csv(page: Page, planning: Service, tmp_path: Path) -> None:
+    await open_week(page, planning)
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="CSV").click()
+    path = tmp_path / (await download.value).suggested_filename
+    await (await download.value).save_as(path)
+    with path.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert path.name == f"roster-{MONDAY}-v1.csv"
+    assert len(rows) == len((await newest(planning))["assignments"])
+
+
+async def test_draft_is_published_by_clicking(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    await page.get_by_role("button", name="Publish").click()
+    await expect(page.locator("#roster .state-published")).to_be_visible()
+    await expect(page.get_by_role("button", name="Publish")).to_have_count(0)
+    assert (await newest(planning))["state"] == "published"
+
+
+async def test_draft_is_thrown_away_after_a_question(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.get_by_role("button", name="Throw away").click()
+    await expect(page.get_by_text("No roster of this week yet.")).to_be_visible()
+
+
+async def test_roster_run_shows_its_progress_and_then_its_roster(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    limit = page.get_by_label("search for")
+    await limit.evaluate("each => each.options[0].value = 1")
+    await limit.select_option("1")
+    await page.get_by_role("button", name="Roster").click()
+    await expect(page.get_by_role("progressbar", name="roster")).to_be_visible()
+    async with planning.working():
+        await expect(page.get_by_role("progressbar")).to_have_count(0, timeout=30_000)
+        await expect(page.get_by_label("Version")).to_contain_text("2 – draft")
+
+
+async def test_run_is_cancelled_by_clicking(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    await page.get_by_role("button", name="Forecast").click()
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("alert")).to_contain_text("was cancelled")
+    await expect(page.get_by_role("progressbar")).to_have_count(0)
+
+
+async def test_request_for_time_off_is_granted_by_clicking(page: Page, planning: Service) -> None:
+    asked = {"agent": "ada.abel", "first_on": "2026-03-03", "last_on": "2026-03-04", "state": "requested"}
+    await planning.post("planner", "/v1/time-off", **asked)
+    await open_week(page, planning)
+    await expect(page.get_by_text("Tue 3 Mar to Wed 4 Mar")).to_be_visible()
+    await page.get_by_role("button", name="Grant").click()
+    await expect(page.get_by_role("heading", name="Requests for time off")).to_have_count(0)
+    items = (await planning.get("planner", "/v1/time-off"))["items"]
+    assert [each["state"] for each in items] == ["granted"]
+
+
+async def test_forecast_is_corrected_by_clicking(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query=f"&team=general&day={MONDAY}")
+    await page.get_by_label("times").fill("2")
+    await page.get_by_label("because").fill("a letter goes out")
+    await page.get_by_role("button", name="Correct").click()
+    await expect(page.get_by_text("a letter goes out")).to_be_visible()
+    forecast = await planning.get("planner", f"/v1/forecasts/general?week={MONDAY}")
+    item = next(each for each in forecast["items"] if each["overridden"])
+    assert item["volume"] == pytest.approx(2 * item["forecast"], abs=0.02)
+
+
+async def test_busy_and_quiet_intervals_are_explained(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query="&team=general")
+    peak = page.locator(".map-peak title").first
+    assert "peak" in (await peak.text_content() or "")
+
+
+async def test_backtest_marks_the_model_that_was_taken(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query="&team=general")
+    await expect(page.get_by_role("heading", name="How good the forecast is")).to_be_visible()
+    assert await page.locator("td.taken").count() >= 1
+
+
+async def test_agent_sees_the_week_without_the_planners_buttons(page: Page, planning: Service) -> None:
+    await open_week(page, planning, role="agent")
+    await expect(page.get_by_role("heading", name="Roster")).to_be_visible()
+    for name in ("Forecast", "Publish", "Throw away"):
+        await expect(page.get_by_role("button", name=name)).to_have_count(0)
+
+
+async def test_planner_begins_at_the_planner(page: Page, planning: Service) -> None:
+    await sign_in(page, planning, "planner")
+    await expect(page).to_have_url(f"{planning.url}/planner")
+    await expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(["Planner"])
+
+
+async def test_week_of_which_nothing_is_known_says_so(page: Page, planning: Service) -> None:
+    await sign_in(page, planning, "planner")
+    await page.goto(f"{planning.url}/planner?week=2030-01-07")
+    await expect(page.get_by_text("Nothing is known of this week yet.")).to_be_visible()
+    await expect(page.get_by_text("No roster of this week yet.")).to_be_visible()
+
+
+async def test_nonsense_for_a_week_is_answered_with_a_page(browser: Browser, planning: Service) -> None:
+    page = await browser.new_page()  # its own, as browsers log what is refused
+    await sign_in(page, planning, "planner")
+    await page.goto(f"{planning.url}/planner?week=soon")
+    await expect(page.get_by_text("is no date and no week")).to_be_visible()
+    await page.close()
+
+
+@pytest.mark.parametrize("query", ["", f"&team=general&day={MONDAY}"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+async def test_planner_never_scrolls_sideways(page: Page, planning: Service, width: int, query: str) -> None:
+    await page.set_viewport_size({"width": width, "height": 800})
+    await open_week(page, planning, query=query)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def newest(service: Service) -> dict[str, Any]:
+    """Return the newest plan of the week, in full."""
+    plans = await service.get("planner", f"/v1/plans?week={MONDAY}")
+    return await service.get("planner", f"/v1/plans/{plans['items'][0]['id']}")
