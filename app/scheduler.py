@@ -102,6 +102,7 @@ class Scheduler:
         self._task: asyncio.Task[None] | None = None
         self._scheduler: AsyncIOScheduler | None = None
         self._zone = "UTC"
+        self._closing = asyncio.Event()
         self.leading = asyncio.Event()
         """Set while this process plans the jobs."""
 
@@ -111,14 +112,15 @@ class Scheduler:
 
     async def stop(self) -> None:
         """Plan no more and let go of the leadership."""
+        # Nothing is cancelled: that could hit a connection half way and leave it open.
+        self._closing.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await self._task
         self._step_down()
         await self._leadership.release()
 
     async def _lead(self) -> None:
-        while True:
+        while not self._closing.is_set():
             try:
                 if self._scheduler is None:
                     if await self._leadership.take():
@@ -130,16 +132,19 @@ class Scheduler:
                     await self._read_zone()
             except FAILURES as error:
                 log.error("scheduler_database_failed", error=type(error).__name__)
-            await asyncio.sleep(self._check_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._check_s):
+                    await self._closing.wait()
 
     async def _step_up(self) -> None:
         await self._read_zone()
-        await self._catch_up()
+        now = self._clock.now()
+        await self._catch_up(now)
         scheduler = AsyncIOScheduler(timezone=UTC)
         for job in self._jobs:
             scheduler.add_job(
                 self._fire,
-                _OnTheClock(job, self._clock, lambda: self._zone),
+                _OnTheClock(job, self._clock, lambda: self._zone, since=now),
                 args=(job,),
                 id=job.name,
                 coalesce=True,
@@ -162,9 +167,8 @@ class Scheduler:
         if policy is not None:
             self._zone = policy.site.time_zone
 
-    async def _catch_up(self) -> None:
-        """Queue the latest planned time of each job that nobody was there for."""
-        now = self._clock.now()
+    async def _catch_up(self, now: float) -> None:
+        """Queue the latest planned time of each job up to `now` that nobody was there for."""
         done, set_up_at = await self._database.read(_what_was)
         for job in self._jobs:
             slot = last_slot(job, self._zone, now)
@@ -198,15 +202,16 @@ def _what_was(conn: Connection) -> tuple[dict[str, float], float | None]:
 
 
 class _OnTheClock(BaseTrigger):  # type: ignore[misc]  # the library has no types
-    """Fires at the planned times of a job as the service's clock shows them, whatever its speed."""
+    """Fires at the planned times of a job after `since` as the service's clock shows them, at any speed."""
 
-    def __init__(self, job: Job, clock: Clock, zone: Callable[[], str]) -> None:
+    def __init__(self, job: Job, clock: Clock, zone: Callable[[], str], *, since: float) -> None:
         self._job = job
         self._clock = clock
         self._zone = zone
+        self._since = since
 
-    def get_next_fire_time(self, _: datetime | None, now: datetime) -> datetime:
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
         """Return the next planned time on the wall clock, a moment late so that it is never early."""
         present = self._clock.now()
-        planned = next_slot(self._job, self._zone(), present)
+        planned = next_slot(self._job, self._zone(), self._since if previous is None else present)
         return now + timedelta(seconds=self._clock.real_s(planned - present) + _LATE_S)

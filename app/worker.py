@@ -33,6 +33,10 @@ _LOOK_S: Final = 2.0
 _COUNTER: Final = iter(range(1_000_000))
 
 
+class _StoppingError(Exception):
+    """The worker stops; the run is for another."""
+
+
 class Worker:
     """Takes queued runs, at most `processes` at a time; with 0 one at a time in a thread of this process.
 
@@ -60,6 +64,7 @@ class Worker:
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._working: set[int] = set()
         self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._on_change = on_change or (lambda run_id: None)
 
@@ -72,14 +77,11 @@ class Worker:
 
     async def stop(self) -> None:
         """Take no more; what is under way is given back to the queue."""
-        tasks = [*self._loops, *self._busy.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._loops:
-            with suppress(*FAILURES):
-                await self._database.tx(runs.give_back, self.name)
+        # Nothing is cancelled: that could hit a transaction half way and cost its connection.
+        self._closing.set()
+        self._wake.set()
         await asyncio.to_thread(self._compute.close)
+        await asyncio.gather(*self._loops, *self._busy.values(), return_exceptions=True)
 
     def wake(self) -> None:
         """Look for queued runs now."""
@@ -103,11 +105,13 @@ class Worker:
         return await self._database.read(runs.find_run, run_id)
 
     async def _take(self) -> None:
-        while True:
+        while not self._closing.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
             self._wake.clear()
+            if self._closing.is_set():
+                return
             try:
                 await self._requeue_lost()
                 while len(self._busy) < self._places and (claimed := await self._claim()) is not None:
@@ -141,8 +145,10 @@ class Worker:
 
     async def _beat(self) -> None:
         """Say that the worker lives, store progress, and notice runs that are asked to stop."""
-        while True:
-            await asyncio.sleep(BEAT_S)
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await self._closing.wait()
             if not self._working:
                 continue
             try:
@@ -191,6 +197,9 @@ class Worker:
             return
         except OutageError:
             raise
+        except _StoppingError:
+            await self._database.tx(runs.give_back, self.name)
+            return
         except CancelledRunError:
             ended = {"state": "cancelled"}
         except BrokenProcessPool:
@@ -219,11 +228,17 @@ class Worker:
 
     def _computing(self, run_id: int) -> Any:
         async def compute(f: Callable[..., Any], *args: Any, part: tuple[float, float] = (0.0, 1.0)) -> Any:
+            if self._closing.is_set():
+                raise _StoppingError
             if run_id in self._stopping:
                 raise CancelledRunError
             self._parts[run_id] = part
             try:
                 return await self._compute.run(run_id, f, *args)
+            except (CancelledRunError, BrokenProcessPool, asyncio.CancelledError):
+                if self._closing.is_set():
+                    raise _StoppingError from None
+                raise
             finally:
                 self._parts.pop(run_id, None)
 

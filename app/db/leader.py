@@ -53,18 +53,21 @@ class _SessionLock:
         self._connection: Any = None
 
     async def take(self) -> bool:
+        connection = self._engine.connect()
+        held = False
         try:
             async with asyncio.timeout(_ANSWER_S):
-                connection = await self._engine.connect()
+                await connection.start()
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                held = await connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY})
+                found = await connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY})
+            held = bool(found)
         except (sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
             return False
-        if held:
-            self._connection = connection
-        else:
-            await connection.close()
-        return bool(held)
+        finally:
+            if not held:
+                await _closed(connection)
+        self._connection = connection
+        return held
 
     async def holds(self) -> bool:
         if self._connection is None:
@@ -80,7 +83,11 @@ class _SessionLock:
     async def release(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
-                async with asyncio.timeout(_ANSWER_S):
-                    await connection.close()
+            await _closed(connection)
         await self._engine.dispose()
+
+
+async def _closed(connection: Any) -> None:
+    with suppress(sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
+        async with asyncio.timeout(_ANSWER_S):
+            await connection.close()
