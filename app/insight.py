@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 VERSION = 1
@@ -29,10 +29,16 @@ class Sums:
     waiting_young: int = 0
     """Of those, how many have not waited as long as the target."""
 
+    waits: dict[int, int] = field(default_factory=dict)
+    """How many were answered after so many whole seconds."""
+
     def add(self, other: Sums) -> None:
         """Add `other` to these sums."""
         for each in fields(self):
-            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+            if each.name != "waits":
+                setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+        for wait_s, count in other.waits.items():
+            self.waits[wait_s] = self.waits.get(wait_s, 0) + count
 
 
 def figures(sums: Sums) -> dict[str, Any]:
@@ -50,6 +56,10 @@ def figures(sums: Sums) -> dict[str, Any]:
         "service_level_amazon": share(sums.answered_in_target + sums.abandoned_in_target, sums.offered),
         "service_level_genesys": share(sums.answered_in_target, sums.answered + sums.abandoned),
         "asa_s": share(sums.wait_s, sums.answered),
+        "wait_p50_s": quantile(sums.waits, 0.5),
+        "wait_p90_s": quantile(sums.waits, 0.9),
+        "wait_p95_s": quantile(sums.waits, 0.95),
+        "wait_max_s": max(sums.waits, default=None),
         "mean_excess_s": share(sums.excess_s, sums.answered),
         "abandonment": share(sums.abandoned, sums.offered),
         "abandonment_without_short": share(
@@ -67,6 +77,16 @@ def service_level(sums: Sums) -> float | None:
         sums.answered_in_target,
         sums.offered - sums.short_abandoned - sums.flowed_out - sums.waiting_young,
     )
+
+
+def quantile(waits: dict[int, int], level: float) -> int | None:
+    """Return the whole seconds within which a share `level` of the answered had been answered, or None."""
+    left = level * sum(waits.values())
+    for wait_s, count in sorted(waits.items()):
+        left -= count
+        if left <= 0:
+            return wait_s
+    return None
 
 
 def share(part: float, whole: float) -> float | None:

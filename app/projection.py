@@ -8,6 +8,7 @@ additive, so they are the same after a restart and across replicas.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
 from routing import events as ev
@@ -17,6 +18,8 @@ from routing.model import OfferState, Segment
 INTERVAL_S: Final = 900
 
 Key = tuple[str, str, int]
+_TALKED: Final = frozenset({"answered", "resumed"})
+"""Ends of a conversation: counted when it began; a resumed one was never offered."""
 _ZERO: Final = (0.0,) * 12
 _OFFERED, _ANSWERED, _IN_TARGET, _ABANDONED, _ABANDONED_IN, _SHORT, _FLOWED = range(7)
 _WAIT, _EXCESS, _ABANDON_WAIT, _HANDLED, _HANDLE = range(7, 12)
@@ -27,9 +30,18 @@ def interval_of(at: float) -> int:
     return int(at // INTERVAL_S) * INTERVAL_S
 
 
-def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> dict[Key, list[float]]:
-    """Return what to add to `interval_stat`, by team, channel and interval."""
-    book: dict[Key, list[float]] = {}
+@dataclass(slots=True)
+class Tally:
+    """What a batch adds: sums by team, channel and interval; answered waits by whole seconds besides."""
+
+    sums: dict[Key, list[float]] = field(default_factory=dict)
+    waits: dict[tuple[str, str, int, int], int] = field(default_factory=dict)
+
+
+def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> Tally:
+    """Return what to add to `interval_stat` and `wait_stat`."""
+    tallied = Tally()
+    book = tallied.sums
     for event in events:
         if type(event) is ev.ContactQueued:
             contact = changes.contacts.get(event.contact_id) or floor.contacts.get(event.contact_id)
@@ -41,6 +53,8 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> dict[Ke
             row = _row(book, taken.team_id, taken.channel.value, taken.segment_at)
             wait_s = event.at - taken.segment_at
             target_s = _target_s(floor, taken.team_id)
+            key = (taken.team_id, taken.channel.value, interval_of(taken.segment_at), int(wait_s))
+            tallied.waits[key] = tallied.waits.get(key, 0) + 1
             row[_ANSWERED] += 1
             row[_IN_TARGET] += wait_s <= target_s
             row[_WAIT] += wait_s
@@ -52,8 +66,9 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> dict[Ke
                 row[_HANDLED] += 1
                 row[_HANDLE] += event.at - offer.accepted_at
     for segment in changes.segments:
-        _close(book, segment, _target_s(floor, segment.team_id))
-    return book
+        if segment.outcome not in _TALKED:
+            _close(book, segment, _target_s(floor, segment.team_id))
+    return tallied
 
 
 def _close(book: dict[Key, list[float]], segment: Segment, target_s: float) -> None:
@@ -64,7 +79,7 @@ def _close(book: dict[Key, list[float]], segment: Segment, target_s: float) -> N
         row[_ABANDONED_IN] += wait_s <= target_s
         row[_SHORT] += segment.short
         row[_ABANDON_WAIT] += wait_s
-    elif segment.outcome != "answered":
+    else:
         row[_FLOWED] += 1
 
 

@@ -95,6 +95,18 @@ class Found:
         live = self._floor.tickets.get(ticket_id) or self._floor.changes.tickets.get(ticket_id)
         return live or self.named.get(ticket_id)
 
+    def agent_of_offer(self, offer_id: int) -> str | None:
+        """Return to whom a live offer was made, or None."""
+        offer = self._floor.offers.get(offer_id)
+        return offer.agent_id if offer is not None else None
+
+    def agent_of_contact(self, contact_id: int) -> str | None:
+        """Return who talks to the customer, also while passing the contact on, or wraps up; or None."""
+        contact = self._floor.contacts.get(contact_id)
+        if contact is None or contact.offer_id is None:
+            return None
+        return self.agent_of_offer(contact.offer_id)
+
     def saw(self, events: Iterable[ev.Event]) -> None:
         """Learn the customers that a decided command added."""
         for event in events:
@@ -321,13 +333,15 @@ class Switchboard:
         self._policy = floor.policy
         changes = floor.drain()
         if done.events or answers:
+            tallied = tally(floor, done.events, changes)
             done.encoded = floor_rows.save_batch(
                 conn,
                 floor=floor,
                 first_seq=done.first_seq,
                 events=done.events,
                 changes=changes,
-                stats=tally(floor, done.events, changes),
+                stats=tallied.sums,
+                waits=tallied.waits,
                 answers=answers,
             )
             self._save_book(conn, now)

@@ -132,6 +132,9 @@ WRITES: Final = {
     "stat": Write(
         schema.interval_stat, ("team_id", "channel", "starts_at", *STAT_COLUMNS), adding=STAT_COLUMNS
     ),
+    "wait": Write(
+        schema.wait_stat, ("team_id", "channel", "starts_at", "wait_s", "answered"), adding=("answered",)
+    ),
     "answer": Write(schema.idempotency, ("scope", "key", "fingerprint", "status", "body", "at")),
     "event": Write(
         schema.event, ("seq", "at", "kind", "actor", "contact_id", "ticket_id", "agent_id", "data")

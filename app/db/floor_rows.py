@@ -128,6 +128,7 @@ def save_batch(
     events: Sequence[ev.Event],
     changes: Changes,
     stats: Mapping[tuple[str, str, int], Sequence[float]],
+    waits: Mapping[tuple[str, str, int, int], int],
     answers: Sequence[tuple[str, str, str, int, str, float]],
 ) -> list[bytes]:
     """Append the batch's events and bring every changed row up to date; return the events' JSON.
@@ -162,6 +163,7 @@ def save_batch(
             "offer": [_offer_row(each) for each in changes.offers.values()],
             "segment": [_segment_row(each) for each in changes.segments],
             "stat": [(*key, *values) for key, values in stats.items()],
+            "wait": [(*key, count) for key, count in waits.items()],
             "answer": answers,
             "event": [
                 (first_seq + i, event.at, *_subject(event), encoded[i].decode())

@@ -195,6 +195,17 @@ interval_stat = sa.Table(
     sa.Index("ix_interval_stat_starts_at", "starts_at"),
 )
 
+wait_stat = sa.Table(
+    "wait_stat",
+    metadata,
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
+    sa.Column("wait_s", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("answered", sa.Integer, nullable=False),
+    sa.Index("ix_wait_stat_starts_at", "starts_at"),
+)
+
 idempotency = sa.Table(
     "idempotency",
     metadata,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.db.batch_writes import STAT_COLUMNS
 from app.db.engine import Connection
-from app.db.schema import interval_stat, segment
+from app.db.schema import interval_stat, wait_stat
 from app.insight import Sums
 
 _NAMES = STAT_COLUMNS
@@ -22,7 +22,10 @@ def sums_by_team(conn: Connection, start: float, end: float) -> dict[str, Sums]:
         .where(t.starts_at >= start, t.starts_at < end)
         .group_by(t.team_id)
     )
-    return {row["team_id"]: _sums(row) for row in conn.execute(query).mappings()}
+    found = {row["team_id"]: _sums(row) for row in conn.execute(query).mappings()}
+    w = wait_stat.c
+    _add_waits(conn, found, w.team_id, w.starts_at >= start, w.starts_at < end)
+    return found
 
 
 def sums_by_interval(
@@ -36,18 +39,23 @@ def sums_by_interval(
         .group_by(t.starts_at)
         .order_by(t.starts_at)
     )
+    w = wait_stat.c
+    conditions = [w.team_id == team_id, w.starts_at >= start, w.starts_at < end]
     if channel is not None:
         query = query.where(t.channel == channel)
-    return [(int(row["starts_at"]), _sums(row)) for row in conn.execute(query).mappings()]
+        conditions.append(w.channel == channel)
+    found = {int(row["starts_at"]): _sums(row) for row in conn.execute(query).mappings()}
+    _add_waits(conn, found, w.starts_at, *conditions)
+    return list(found.items())
 
 
-def answered_waits(conn: Connection, team_id: str, start: float, end: float) -> list[float]:
-    """Return the waits (s) of a team's segments that began in [start, end) and were answered."""
-    s = segment.c
-    query = sa.select(s.answered_at - s.queued_at).where(
-        s.team_id == team_id, s.queued_at >= start, s.queued_at < end, s.outcome == "answered"
-    )
-    return [float(wait_s) for wait_s in conn.scalars(query)]
+def _add_waits(conn: Connection, found: dict[Any, Sums], key: Any, *conditions: Any) -> None:
+    """Add to each of `found` how many were answered after so many seconds."""
+    w = wait_stat.c
+    query = sa.select(key, w.wait_s, sa.func.sum(w.answered)).where(*conditions).group_by(key, w.wait_s)
+    for name, wait_s, count in conn.execute(query):
+        if name in found:
+            found[name].waits[int(wait_s)] = int(count)
 
 
 def _sums(row: Any) -> Sums:

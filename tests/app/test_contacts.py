@@ -150,6 +150,7 @@ async def test_queue_counts_what_happened_today(client: httpx.AsyncClient) -> No
     queue = (await client.get("/v1/queues/general")).json()
     assert (queue["waiting"], queue["today"]["offered"], queue["today"]["answered"]) == (1, 2, 1)
     assert queue["today"]["service_level"] == 1.0
+    assert queue["today"]["wait_p90_s"] == queue["today"]["wait_max_s"] == 0
     await post(client, f"/v1/contacts/{waiting['id']}/abandon")
     today = (await client.get("/v1/queues/general")).json()["today"]
     assert (today["abandoned"], today["short_abandoned"], today["waiting"]) == (1, 1, 0)
