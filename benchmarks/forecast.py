@@ -5,7 +5,6 @@ settings come from earlier days. A small bank in half hours. Last, four teams wi
 weeks ahead.
 """
 
-import argparse
 import sys
 import time
 from dataclasses import dataclass
@@ -47,17 +46,14 @@ class Rolled:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--slow", action="store_true", help="AutoARIMA of statsforecast too, for minutes")
-    slow = arguments.parse_args().slow
     if not BANK2003.exists() or not BANK1999.exists():
         print(f"skipped: no call data in {BANK2003.parent}")
         return 0
-    held = [large_bank(slow=slow), small_bank(), eight_weeks()]
+    held = [eight_weeks(), small_bank(), large_bank()]
     return 0 if all(held) else 1
 
 
-def large_bank(*, slow: bool) -> bool:
+def large_bank() -> bool:
     table, first_on = bank2003()
     dates = [first_on + timedelta(days=int(row)) for row in np.flatnonzero(~np.isnan(table[:, 28]))]
     scored, slots = dates[-SCORED_DAYS:], slice(28, 84)
@@ -72,7 +68,7 @@ def large_bank(*, slow: bool) -> bool:
         show(f"its model {name} alone", errors[name])
     floor = float(np.sqrt(2 / np.pi * actual).sum() / actual.sum())
     show("floor: Poisson noise around a known rate", floor)
-    peers = peer_errors(table, first_on, scored, slow=slow)
+    peers = peer_errors(table, first_on, scored)
     covered = coverage(mine.low[:, slots], mine.high[:, slots], actual)
     print(f"  80 % intervals cover {covered:.1%} (claim {COVERAGE[0]:.0%} to {COVERAGE[1]:.0%})")
     best = min(peers.values(), default=float("inf"))
@@ -81,13 +77,13 @@ def large_bank(*, slow: bool) -> bool:
     return errors["Rondo"] < min(best, errors["svd_ar"]) and COVERAGE[0] <= covered <= COVERAGE[1]
 
 
-def peer_errors(table: Table, first_on: date, scored: list[date], *, slow: bool) -> dict[str, float]:
+def peer_errors(table: Table, first_on: date, scored: list[date]) -> dict[str, float]:
     slots = slice(28, 84)
     actual = table[[(on - first_on).days for on in scored], slots]
     counts = filled(table, first_on)[:, slots]
     peers = {}
     try:
-        for name, expected, seconds in peer_forecasts(counts, working_days(scored), slow=slow):
+        for name, expected, seconds in peer_forecasts(counts, working_days(scored)):
             chosen = expected[[working_days(scored, until=on) - 1 for on in scored]]
             peers[name] = wape(chosen, actual)
             show(f"statsforecast {name}", peers[name], f"{seconds:.0f} s")

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 Table = NDArray[np.float64]
 
 
-def peer_forecasts(counts: Table, scored: int, *, slow: bool) -> Iterator[tuple[str, Table, float]]:
+def peer_forecasts(counts: Table, scored: int) -> Iterator[tuple[str, Table, float]]:
     """Yield name, forecasts (scored days, slots) and seconds of each model.
 
     "by slot": one series per slot with the week as its season, the form in which these models did best.
-    "whole": one series of all slots with day and week as seasons.
+    "whole": one series of all slots with day and week as seasons. "of days": day totals spread by mean shares
+    of the last ten days of the weekday (AutoARIMA by slot takes over a quarter of an hour).
 
     Args:
         counts: Complete working days by slots, five to a week; the last `scored` are forecast.
         scored: Days to forecast, one at a time, models fitted anew for each.
-        slow: Whether to run AutoARIMA, which takes several minutes.
     """
     from statsforecast import models
 
@@ -32,8 +32,6 @@ def peer_forecasts(counts: Table, scored: int, *, slow: bool) -> Iterator[tuple[
         models.DynamicOptimizedTheta(5),
         models.AutoCES(5),
     ]
-    if slow:
-        by_slot.append(models.AutoARIMA(season_length=5))
     whole = [
         models.MSTL([slots, 5 * slots], trend_forecaster=models.AutoETS(model="ZZN")),
         models.MFLES([slots, 5 * slots]),
@@ -41,6 +39,9 @@ def peer_forecasts(counts: Table, scored: int, *, slow: bool) -> Iterator[tuple[
     for model in by_slot:
         started = time.perf_counter()
         yield f"{model} by slot", _by_slot(model, counts, scored), time.perf_counter() - started
+    days = models.AutoARIMA(season_length=5)
+    started = time.perf_counter()
+    yield f"{days} of days", _of_days(days, counts, scored), time.perf_counter() - started
     for model in whole:
         started = time.perf_counter()
         yield f"{model} whole", _whole(model, counts, scored), time.perf_counter() - started
@@ -52,6 +53,15 @@ def _by_slot(model: object, counts: Table, scored: int) -> Table:
         model, np.repeat(np.arange(slots), days), np.tile(np.arange(days), slots), counts.T.ravel(), 1, scored
     )
     return found.reshape(slots, scored).T
+
+
+def _of_days(model: object, counts: Table, scored: int) -> Table:
+    days = len(counts)
+    totals = _rolled(model, np.zeros(days, dtype=int), np.arange(days), counts.sum(axis=1), 1, scored)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    first = days - scored
+    rows = [shares[day - 5 : max(day - 51, 0) or None : -5].mean(axis=0) for day in range(first, days)]
+    return totals[:, None] * np.array(rows)
 
 
 def _whole(model: object, counts: Table, scored: int) -> Table:
