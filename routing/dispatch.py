@@ -26,10 +26,13 @@ def dispatch(turn: Turn) -> None:
     floor = turn.floor
     while floor.open_agents or floor.open_contacts:
         if floor.open_agents:
+            if not (floor.queues.lines or floor.queues.reserved):
+                floor.open_agents.clear()
+                continue
             agents = [floor.agents[agent_id] for agent_id in floor.open_agents]
             floor.open_agents.clear()
             # One offer each and round again, so that several chats do not all go to the first agent.
-            for agent in sorted(agents, key=_readiness):
+            for agent in sorted(agents, key=_readiness) if agents[1:] else agents:
                 if _fill(turn, agent):
                     floor.open_agents[agent.id] = None
             continue
@@ -138,14 +141,17 @@ def _place(turn: Turn, contact: Contact) -> None:
     floor = turn.floor
     team = floor.team(contact.team_id)
     mask = eligibility.candidates(floor, contact)
-    chosen = selection.choose(floor, contact, mask, max(team.broadcast, _SHOWN))
-    candidates = tuple([_candidate(floor, contact, agent) for agent in chosen])
-    grounds = Grounds(
-        floor.take_id(), "contact", candidates=candidates, sets=eligibility.sets(floor, contact)
-    )
+    if floor.records:
+        chosen = selection.choose(floor, contact, mask, max(team.broadcast, _SHOWN))
+        candidates = tuple([_candidate(floor, contact, agent) for agent in chosen])
+        sets = eligibility.sets(floor, contact)
+        grounds = Grounds(floor.take_id(), "contact", candidates=candidates, sets=sets)
+    else:
+        chosen = selection.choose(floor, contact, mask, team.broadcast)
+        grounds = Grounds(floor.take_id(), "contact")
     if chosen:
         offer_to(turn, contact, chosen[: team.broadcast], grounds)
-    else:
+    elif floor.records:
         nobody = _decision(turn, contact, grounds)
         turn.emit(NobodyFound(at=turn.now, actor=turn.actor, decision=nobody))
 
@@ -163,6 +169,16 @@ def _decision(
     agent_id: str | None = None,
     offer_id: int | None = None,
 ) -> Decision:
+    if not turn.floor.records:
+        return Decision(
+            id=grounds.id,
+            contact_id=contact.id,
+            policy_version=turn.floor.policy.version,
+            step=contact.step,
+            waited_s=turn.now - contact.segment_at,
+            agent_id=agent_id,
+            offer_id=offer_id,
+        )
     team = turn.floor.team(contact.team_id)
     return Decision(
         id=grounds.id,

@@ -54,8 +54,10 @@ class Changes:
 class Floor:
     """All open contacts, their offers and tickets, all agents, and the policy in force."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, records: bool = True) -> None:
+        """Return an empty floor; without `records` its decisions don't say on what they were made."""
         self.policy = policy
+        self.records = records
         self.seq = 0
         self.next_id = 1
         self.agents: dict[str, Agent] = {}
@@ -82,6 +84,10 @@ class Floor:
     def next_due(self) -> float | None:
         """Return the next instant at which a Tick has something to do, or None."""
         return self.timers.next_at()
+
+    def next_due_by(self, at: float) -> float | None:
+        """Return the next instant at which a Tick has something to do if it is not after `at`, or None."""
+        return self.timers.next_by(at)
 
     def pop_due(self, now: float) -> tuple[int, int | str] | None:
         """Take and return the next entity whose timer has run out by `now`: (kind, id), or None."""
@@ -238,7 +244,7 @@ class Floor:
     def use(self, agent: Agent, offer: Offer, cost: int, at: float) -> None:
         """Take `cost` of the agent's capacity (negative: give it back)."""
         agent.used += cost
-        channel = str(offer.channel)
+        channel = offer.channel.value
         agent.channel_use[channel] = agent.channel_use.get(channel, 0) + (1 if cost > 0 else -1)
         if cost < 0:
             if agent.used == 0:
@@ -271,11 +277,10 @@ class Floor:
         if contact.state is ContactState.SCHEDULED:
             contact.due_at = contact.scheduled_at if contact.scheduled_at is not None else NEVER
         else:
-            contact.due_at = min(
-                contact.expires_at,
-                next_step_at(self.team(contact.team_id), contact),
-                min(contact.tried.values(), default=NEVER),
-            )
+            due_at = next_step_at(self.team(contact.team_id), contact)
+            if contact.expires_at < due_at:
+                due_at = contact.expires_at
+            contact.due_at = min(due_at, *contact.tried.values()) if contact.tried else due_at
         self.timers.push(CONTACT, contact.id, contact.due_at)
 
     def agent_due(self, agent: Agent) -> float:

@@ -28,10 +28,12 @@ def choose(floor: Floor, contact: Contact, mask: int, count: int) -> list[Agent]
     if not mask:
         return []
     team = floor.team(contact.team_id)
-    if team.strategy == "best_skilled" or contact.step != 0 or mask.bit_count() <= _FEW:
+    order = floor.staff.order.get(team.id, ())
+    few = mask.bit_count() <= _FEW and len(order) > _FEW
+    if team.strategy == "best_skilled" or contact.step != 0 or few:
         return sorted(_members(floor, mask), key=lambda agent: rank(floor, contact, agent))[:count]
     chosen: list[Agent] = []
-    for *_, agent_id in floor.staff.order.get(team.id, ()):
+    for *_, agent_id in order:
         if floor.staff.bit[agent_id] & mask:
             chosen.append(floor.agents[agent_id])
             if len(chosen) == count:

@@ -55,15 +55,8 @@ class StaffIndex:
         present = is_present(agent)
         self.present = self.present | bit if present else self.present & ~bit
         self.responding = self.responding & ~bit if agent.not_responding else self.responding | bit
-        any_room = False
-        left = agent.capacity - agent.used
-        for channel, terms in self.policy.channels.items():
-            cap = agent.channel_caps.get(channel, terms.cap)
-            has = terms.cost <= left and agent.channel_use.get(channel, 0) < cap
-            any_room = any_room or has
-            mask = self.room[channel]
-            self.room[channel] = mask | bit if has else mask & ~bit
-        listed = any_room and present and not agent.not_responding
+        has_room = self._set_room(agent, bit)
+        listed = has_room and present and not agent.not_responding
         self.open = self.open | bit if listed else self.open & ~bit
         self._reorder(agent, listed=listed)
 
@@ -97,6 +90,22 @@ class StaffIndex:
             mask = sum(1 << a.index for a in self.at if a.active and language in a.languages)
             self._language_masks[language] = mask
         return mask
+
+    def _set_room(self, agent: Agent, bit: int) -> bool:
+        """Note on which channels the agent has room; return whether on any."""
+        room, left, any_room = self.room, agent.capacity - agent.used, False
+        if left <= 0:
+            for channel in room:
+                room[channel] &= ~bit
+            return False
+        use, caps = agent.channel_use, agent.channel_caps
+        for channel, terms in self.policy.channels.items():
+            if terms.cost <= left and use.get(channel, 0) < caps.get(channel, terms.cap):
+                any_room = True
+                room[channel] |= bit
+            elif room[channel] & bit:
+                room[channel] ^= bit
+        return any_room
 
     def _forget_masks(self) -> None:
         self.version += 1

@@ -52,6 +52,13 @@ class Timers:
             heapq.heappop(self._heap)
         return None
 
+    def next_by(self, at: float) -> float | None:
+        """Return the next instant if something is due by `at`, or None; quicker than `next_at`."""
+        if not self._heap or self._heap[0][0] > at:
+            return None
+        due_at = self.next_at()
+        return due_at if due_at is not None and due_at <= at else None
+
     def pop(self, now: float) -> Key | None:
         """Take and return the next entity due by `now`, or None."""
         at = self.next_at()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from routing.events import Event
-from routing.floor import Floor
+from routing.floor import APPLY, Floor
 
 
 class Turn:
@@ -18,6 +18,7 @@ class Turn:
         self.events: list[Event] = []
 
     def emit(self, event: Event) -> None:
-        """Apply `event` to the floor and keep it."""
-        self.floor.apply(event)
+        """Apply `event` to the floor (as `Floor.apply` does, without the call) and keep it."""
+        APPLY[type(event)](self.floor, event)
+        self.floor.seq += 1
         self.events.append(event)
