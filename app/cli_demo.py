@@ -49,9 +49,16 @@ def demo_command(
     ),
 ) -> None:
     """Run a ready organisation with six weeks of history, a roster and live traffic, until Ctrl-C."""
-    from app.demo import Options  # noqa: PLC0415
+    from app.demonstration.child import is_free  # noqa: PLC0415
 
     console = Console()
+    if not is_free("127.0.0.1", port):
+        console.print(f"port {port} is taken; choose another one by --port", highlight=False)
+        raise typer.Exit(_FAILED)
+    try:
+        from app.demo import Options  # noqa: PLC0415
+    except KeyboardInterrupt:
+        raise typer.Exit from None
     options = Options(
         directory=directory,
         database_url=os.environ.get("RONDO_DATABASE_URL"),
@@ -61,16 +68,12 @@ def demo_command(
         seconds=seconds,
         scale=scale,
     )
-    try:
-        asyncio.run(_demonstrate(console, options))
-    except KeyboardInterrupt:
-        # A second Ctrl-C while stopping: the service ends with us all the same.
-        raise typer.Exit(_FAILED) from None
+    asyncio.run(_demonstrate(console, options))
 
 
 async def _demonstrate(console: Console, options: Options) -> None:
     """Run until done or told to stop; Ctrl-C and SIGTERM are the ordinary end, with a summary."""
-    from app.demo import DemoError, demonstrate  # noqa: PLC0415
+    from app.demo import demonstrate  # noqa: PLC0415
     from app.demonstration.api import RefusedError, UnreachableError  # noqa: PLC0415
     from app.demonstration.child import NotStartedError  # noqa: PLC0415
     from app.demonstration.people import Ledger  # noqa: PLC0415
@@ -85,7 +88,7 @@ async def _demonstrate(console: Console, options: Options) -> None:
         await running
     except asyncio.CancelledError:
         pass
-    except (DemoError, NotStartedError, RefusedError, UnreachableError, AppError) as error:
+    except (NotStartedError, RefusedError, UnreachableError, AppError) as error:
         screen.close()
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(_FAILED) from None

@@ -45,7 +45,7 @@ Tell = Callable[[float, str], None]
 
 
 class DemoError(Exception):
-    """The demonstration can't begin; the message says why and what to do."""
+    """A step of the demonstration failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +109,8 @@ class _Prepared:
 async def demonstrate(options: Options, screen: Screen, ledger: Ledger) -> None:
     """Set up what is missing, serve, and let live traffic run until cancelled or `options.seconds` are over.
 
-    Raises DemoError, NotStartedError, UnreachableError, StorageUnavailableError (the database is in use).
+    Raises NotStartedError, UnreachableError, StorageUnavailableError (the database is in use).
     """
-    if not child.is_free(options.host, options.port):
-        raise DemoError(f"port {options.port} is taken; choose another one by --port")
     settings = _settings(options)
     zone = ZoneInfo(preset_policy().site.time_zone)
     with screen.step("database and organisation"):

@@ -184,7 +184,7 @@ def _recorded_agents(
     work: Mapping[str, Sequence[_Service]], teams: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
     if not work:
-        raise ValueError("the records name no agents; say how many there are")
+        raise ValueError("the records name no agents; say how many there are (--agents)")
     served = {who: {each.team for each in services} for who, services in work.items()}
     nobodys = set(teams) - set().union(*served.values())
     return {who: tuple(sorted(served[who] | nobodys)) for who in work}
