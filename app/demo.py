@@ -186,6 +186,7 @@ async def _keys(house: House, path: Path) -> dict[str, dict[str, str]]:
 
 def _write_private(path: Path, text: str) -> None:
     """Write a file that nobody but its owner may ever read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
         out.write(text)
