@@ -72,6 +72,16 @@ class Decision(Body):
     reason: Short = ""
 
 
+class NewSwap(Body):
+    """A swap: `agent` gives the shift of `on` to `other_agent`, for that one's shift of `other_on`."""
+
+    agent: Slug
+    on: date
+    other_agent: Slug
+    other_on: Annotated[date | None, Field(description="None: the same date.")] = None
+    note: Short = ""
+
+
 class NewWish(Body):
     """What an agent would like on a date: to work (maybe a certain shift), or not to."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.forecasts import WeekQuery, chosen_week
 from app.api.paging import Cursor, page
@@ -19,9 +19,11 @@ from app.db.plans import AssignmentRow, PlanRow
 from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
 from app.planning.coverage import hours_short_and_over
+from app.planning.difference import difference
 from app.planning.rostering import names_of
+from app.planning.standing import plan_starts
 from app.planning.terms import read_planning
-from staffing.intervals import Grid, intervals_between, utc_iso
+from staffing.intervals import utc_iso
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
 
@@ -80,6 +82,33 @@ async def get_plan(request: Request, plan_id: int, _: Reader) -> dict[str, Any]:
     row = await found_plan(house, plan_id)
     shifts = await house.database.read(plans.list_assignments, plan_id)
     return full_plan_json(row, shifts)
+
+
+@router.get("/{plan_id}/difference", summary="What changes from another plan of the week to this one.")
+async def get_difference(
+    request: Request,
+    plan_id: int,
+    _: Reader,
+    since: Annotated[int | None, Query(ge=1, description="None: the week's published plan.")] = None,
+) -> dict[str, Any]:
+    """Return per agent and date `before` and `after` (kinds of shift, null for a day off)."""
+    house = house_of(request)
+    row = await found_plan(house, plan_id)
+    if since is None:
+        other = await house.database.read(plans.published_plan, row.week_on)
+    else:
+        other = await found_plan(house, since)
+        if other.week_on != row.week_on:
+            raise WrongStateError(f"Plan {since} is of the week of {other.week_on}, not {row.week_on}.")
+    old = await house.database.read(plans.list_assignments, other.id) if other is not None else []
+    new = await house.database.read(plans.list_assignments, plan_id)
+    names = names_of(other.data if other is not None else {}) | names_of(row.data)
+    return {
+        "plan": plan_id,
+        "since": other.id if other is not None else None,
+        "items": difference(old, new, names),
+        "next": None,
+    }
 
 
 @router.post("/{plan_id}/publish", summary="Publish a draft; the week's published plan is superseded.")
@@ -163,17 +192,6 @@ def assignment_json(each: AssignmentRow, names: dict[str, str]) -> dict[str, Any
             for team, since, until in each.work
         ],
     }
-
-
-def plan_grid(row: PlanRow) -> Grid:
-    """Return the intervals that a plan was made in."""
-    return Grid(row.data["zone"], row.data["minutes"], row.data["week_starts_on"])
-
-
-def plan_starts(row: PlanRow) -> Any:
-    """Return the interval starts of a plan's days, UTC epoch seconds."""
-    first = date.fromisoformat(row.week_on)
-    return intervals_between(plan_grid(row), first, first + timedelta(days=row.days - 1))
 
 
 def plan_csv(row: PlanRow, shifts: list[AssignmentRow]) -> str:

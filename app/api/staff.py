@@ -13,7 +13,9 @@ from app.clock import isoformat
 from app.db import staff
 from app.db.engine import Connection
 from app.errors import ForbiddenError, NotFoundError, UnknownReferenceError, WrongStateError
-from app.house import house_of
+from app.house import House, house_of
+from app.planning import requests
+from app.planning.standing import read_standing
 from app.planning.terms import ContractTerms
 
 router = APIRouter(prefix="/v1", tags=["staff"])
@@ -112,8 +114,9 @@ async def get_time_off(request: Request, time_off_id: int, _: Reader) -> dict[st
 
 @router.post("/time-off/{time_off_id}/grant", summary="Grant time off that was asked for.")
 async def grant(request: Request, time_off_id: int, given: Decision, who: Writer) -> dict[str, Any]:
-    """Grant a request."""
-    return await _decide(request, time_off_id, "granted", given, who)
+    """Grant a request; shifts of those days leave the published roster, as `new_plans`."""
+    granted = await _decide(request, time_off_id, "granted", given, who)
+    return granted | {"new_plans": await _take_off_roster(house_of(request), granted, who.actor)}
 
 
 @router.post("/time-off/{time_off_id}/refuse", summary="Refuse time off that was asked for.")
@@ -204,6 +207,26 @@ def time_off_json(row: staff.TimeOffRow) -> dict[str, Any]:
         "decided_by": row.decided_by,
         "reason": row.reason,
     }
+
+
+async def _take_off_roster(house: House, granted: dict[str, Any], actor: str) -> list[int]:
+    agent, first, last = granted["agent"], granted["first_on"], granted["last_on"]
+    made = []
+    for plan in await house.database.read(requests.published_between, first, last):
+        standing = await house.database.read(read_standing, plan)
+        shifts = requests.without_shifts(standing, agent, first, last)
+        if len(shifts) < len(standing.shifts):
+            made.append(
+                await house.database.tx(
+                    requests.replace_published,
+                    standing,
+                    shifts,
+                    now=house.clock.now(),
+                    actor=actor,
+                    note=f"time off {granted['id']}: {agent}",
+                )
+            )
+    return made
 
 
 async def _decide(

@@ -193,9 +193,9 @@ def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[
     return roster_json(task, problem, roster), assignments
 
 
-def roster_problem(task: RosterTask) -> RosterProblem:
-    """Return the roster problem of a task in the words of staffing."""
-    kinds = shift_kinds_for(task.site, task.grid, task.rostered)
+def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None) -> RosterProblem:
+    """Return the roster problem of a task in the words of staffing; `kinds` in place of the site's."""
+    kinds = kinds or shift_kinds_for(task.site, task.grid, task.rostered)
     days = 7 * task.weeks
     known = {person.id for person in task.staff.people}
     names = {kind.id for kind in kinds}
@@ -367,6 +367,18 @@ def _kind_json(kind: ShiftKind) -> dict[str, Any]:
         "hours": round(kind.length_s / _HOUR_S, 2),
         "paid_hours": round(kind.paid_s / _HOUR_S, 2),
         "unpopularity": kind.unpopularity,
+        "start_s": kind.start_s,
+        "length_s": kind.length_s,
+        "breaks": [
+            {
+                "name": each.name,
+                "length_s": each.length_s,
+                "earliest_s": each.earliest_s,
+                "latest_s": each.latest_s,
+                "paid": each.paid,
+            }
+            for each in kind.breaks
+        ],
     }
 
 
