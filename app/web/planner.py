@@ -15,9 +15,10 @@ from fastapi.responses import Response
 
 from app.api.forecasts import chosen_week, get_forecast, list_overrides, list_requirements
 from app.api.history import get_history
-from app.api.plans import plan_json, plan_starts
+from app.api.plans import plan_json
 from app.api.runs import run_json
 from app.auth import Principal
+from app.clock import isoformat
 from app.db import plans as plan_rows
 from app.db import runs as run_rows
 from app.db import staff as staff_rows
@@ -25,6 +26,7 @@ from app.errors import NotFoundError
 from app.house import House
 from app.planning.coverage import hours_short_and_over
 from app.planning.rostering import names_of
+from app.planning.standing import plan_starts
 from app.planning.terms import Planning, read_planning
 from app.web import roster_view, week_chart
 from app.web.pages import PLANNER, page, render
@@ -71,6 +73,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         people=week_chart.people_plot(shown),
         has_data=week_chart.has_data(shown.volume, shown.actual, shown.needed, shown.staffed),
         marks=_marks(planning, week, day, shown),
+        present=_present(planning, shown, house.clock.now()),
         figures=_figures(planning, shown),
         days=days,
         maps=[_map(planning, each) for each in forecasts],
@@ -148,13 +151,15 @@ async def _required(
 async def _pasts(
     request: Request, who: Principal, planning: Planning, teams: Sequence[str], week_on: date, now: float
 ) -> list[dict[str, Any]]:
-    """Return what came in the week so far; nothing for a week that has not begun."""
+    """Return what came in the finished intervals of the week; nothing for a week that has not begun."""
     begin = day_start_at(planning.grid, week_on)
-    end = min(day_start_at(planning.grid, week_on + timedelta(days=7)), now // 900 * 900)
+    end = min(day_start_at(planning.grid, week_on + timedelta(days=7)), now)
     if end <= begin:
         return []
     start_at, end_at = (datetime.fromtimestamp(at, UTC) for at in (begin, end))
-    return [await get_history(request, team, start_at, who, end_at) for team in teams]
+    found = [await get_history(request, team, start_at, who, end_at) for team in teams]
+    last = isoformat(now - planning.grid.step_s) or ""
+    return [each | {"items": [it for it in each["items"] if it["starts_at"] <= last]} for each in found]
 
 
 def _days(planning: Planning, week: Sequence[date], columns: Columns) -> list[dict[str, Any]]:
@@ -215,6 +220,13 @@ def _marks(
         for i, clock in enumerate(clocks)
         if clock.minute == 0 and clock.hour % 2 == 0
     ]
+
+
+def _present(planning: Planning, shown: Columns, now: float) -> float | None:
+    """Return where the present is on the time axis, in percent; None where it is not shown."""
+    if not shown.starts or not shown.starts[0] <= now < shown.starts[-1] + planning.grid.step_s:
+        return None
+    return 100 * (now - shown.starts[0]) / planning.grid.step_s / len(shown.starts)
 
 
 def _figures(planning: Planning, shown: Columns) -> dict[str, Any]:
