@@ -24,6 +24,10 @@ class Sums:
     abandon_wait_s: float = 0
     handled: float = 0
     handle_s: float = 0
+    busy_s: float = 0
+    idle_s: float = 0
+    used_s: float = 0
+    capacity_s: float = 0
     waiting: int = 0
     """Still waiting now; known for the present only."""
     waiting_young: int = 0
@@ -66,6 +70,8 @@ def figures(sums: Sums) -> dict[str, Any]:
             sums.abandoned - sums.short_abandoned, sums.offered - sums.short_abandoned
         ),
         "mean_abandon_wait_s": share(sums.abandon_wait_s, sums.abandoned),
+        "occupancy": share(sums.busy_s, sums.busy_s + sums.idle_s),
+        "occupancy_by_capacity": share(sums.used_s, sums.capacity_s),
         "aht_s": share(sums.handle_s, sums.handled),
         "version": VERSION,
     }

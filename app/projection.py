@@ -13,7 +13,7 @@ from typing import Final
 
 from routing import events as ev
 from routing.floor import Changes, Floor
-from routing.model import OfferState, Segment
+from routing.model import OfferState, Segment, Span
 
 INTERVAL_S: Final = 900
 
@@ -36,6 +36,8 @@ class Tally:
 
     sums: dict[Key, list[float]] = field(default_factory=dict)
     waits: dict[tuple[str, str, int, int], int] = field(default_factory=dict)
+    times: dict[tuple[str, int], list[float]] = field(default_factory=dict)
+    """Agents' time by team and interval: busy, idle, capacity used, capacity there (s each)."""
 
 
 def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> Tally:
@@ -68,7 +70,25 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> Tally:
     for segment in changes.segments:
         if segment.outcome not in _TALKED:
             _close(book, segment, _target_s(floor, segment.team_id))
+    for span in changes.spans:
+        add_span(tallied.times, span)
     return tallied
+
+
+def add_span(times: dict[tuple[str, int], list[float]], span: Span) -> None:
+    """Add an agent's time to the intervals that it lies in."""
+    begin = span.begins_at
+    while begin < span.ends_at:
+        start = interval_of(begin)
+        end = min(span.ends_at, start + INTERVAL_S)
+        lasted_s = end - begin
+        row = times.get((span.team_id, start))
+        if row is None:
+            row = times[span.team_id, start] = [0.0] * 4
+        row[0 if span.busy else 1] += lasted_s
+        row[2] += lasted_s * span.used
+        row[3] += lasted_s * span.capacity
+        begin = end
 
 
 def _close(book: dict[Key, list[float]], segment: Segment, target_s: float) -> None:

@@ -113,6 +113,10 @@ class Found:
             if type(event) is ev.CustomerAdded:
                 for key in floor_rows.identity_keys(event.identity):
                     self._customers.setdefault(key, event.customer_id)
+            elif type(event) is ev.CustomersMerged:
+                for key, customer_id in self._customers.items():
+                    if customer_id == event.merged_id:
+                        self._customers[key] = event.kept_id
 
 
 Make = Callable[[Found], Command]
@@ -342,6 +346,7 @@ class Switchboard:
                 changes=changes,
                 stats=tallied.sums,
                 waits=tallied.waits,
+                times=tallied.times,
                 answers=answers,
             )
             self._save_book(conn, now)

@@ -26,8 +26,10 @@ from routing.model import (
     OfferState,
     Presence,
     Segment,
+    Span,
     Ticket,
 )
+from routing.occupancy import account
 from routing.policy import Policy, TeamPolicy
 from routing.queue_index import QueueIndex
 from routing.staff_index import StaffIndex
@@ -41,7 +43,7 @@ APPLY: Final = {**APPLY_CONTACTS, **APPLY_AGENTS}
 class Changes:
     """What the events since the last drain touched, for the projection; final values included."""
 
-    __slots__ = ("agents", "contacts", "offers", "segments", "tickets")
+    __slots__ = ("agents", "contacts", "offers", "segments", "spans", "tickets")
 
     def __init__(self) -> None:
         self.contacts: dict[int, Contact] = {}
@@ -49,6 +51,7 @@ class Changes:
         self.agents: dict[str, Agent] = {}
         self.tickets: dict[int, Ticket] = {}
         self.segments: list[Segment] = []
+        self.spans: list[Span] = []
 
 
 class Floor:
@@ -268,6 +271,7 @@ class Floor:
         if state is not agent.state:
             agent.state = state
             agent.state_since = at
+        account(self.changes.spans, agent, at)
         self.changes.agents[agent.id] = agent
 
     # --- timers

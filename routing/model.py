@@ -221,6 +221,24 @@ class Agent(msgspec.Struct, kw_only=True, gc=False):
     served_s: float = 0.0
     """Time with customers today, for the strategy `least_occupied`; reset when going offline."""
     last_offer_at: float = 0.0
+    accounted_at: float = 0.0
+    """Up to when the agent's time has been handed out as spans; what held since then follows."""
+    was_there: bool = False
+    was_busy: bool = False
+    was_used: int = 0
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """A stretch of time in which an agent was there or at work and nothing about that changed."""
+
+    agent_id: str
+    team_id: str
+    """The agent's first team."""
+    begins_at: float
+    ends_at: float
+    busy: bool
+    used: int
+    capacity: int
 
 
 class Segment(msgspec.Struct, kw_only=True, gc=False):

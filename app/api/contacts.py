@@ -85,13 +85,20 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
     return answer
 
 
+_OF_THE_AGENT = (cmd.Complete, cmd.Transfer, cmd.TakeBack, cmd.CallbackMissed)
+
+
 async def _carry_out(
     house: House, who: Principal, call: Call, command: cmd.Command, contact_id: int
 ) -> Answer:
+    def make(found: Found) -> cmd.Command:
+        if isinstance(command, _OF_THE_AGENT):
+            who.require_agent(found.agent_of_contact(contact_id))
+        return command
+
+    view = contact_answer(house.switchboard, 200, contact_id)
     try:
-        answer: Answer = await house.switchboard.submit(
-            command, contact_answer(house.switchboard, 200, contact_id), key=idempotency_key(call, who)
-        )
+        answer: Answer = await house.switchboard.submit_for(make, view, key=idempotency_key(call, who))
     except NotFoundError:
         ended = await house.database.read(rows.find_contact, contact_id)
         if ended is None:

@@ -12,7 +12,7 @@ from app.api.answers import agent_json, contact_json, encode, offer_json
 from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
 from app.house import House, house_of
-from app.switchboard import Answer
+from app.switchboard import Answer, Found
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor
@@ -23,12 +23,19 @@ router = APIRouter(prefix="/v1/offers", tags=["offers"])
 async def _carry_out(house: House, who: Principal, call: Call, command: Any) -> Answer:
     def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
         offer = floor.offers.get(command.offer_id) or floor.changes.offers[command.offer_id]
-        contact = floor.contacts.get(offer.contact_id) or floor.changes.contacts[offer.contact_id]
-        body = {"offer": offer_json(floor, offer), "contact": contact_json(house.switchboard, floor, contact)}
+        body = {"offer": offer_json(floor, offer), "contact": None}
+        contact = floor.contacts.get(offer.contact_id) or floor.changes.contacts.get(offer.contact_id)
+        # None where the contact was passed on and has ended while the giver still wrapped up.
+        if contact is not None:
+            body["contact"] = contact_json(house.switchboard, floor, contact)
         body["agent"] = agent_json(floor.agents[offer.agent_id])
         return Answer(200, encode(body))
 
-    answer: Answer = await house.switchboard.submit(command, view, key=idempotency_key(call, who))
+    def make(found: Found) -> Any:
+        who.require_agent(found.agent_of_offer(command.offer_id))
+        return command
+
+    answer: Answer = await house.switchboard.submit_for(make, view, key=idempotency_key(call, who))
     return answer
 
 
@@ -89,6 +96,22 @@ async def no_answer(house: House, who: Principal, call: Call, given: bodies.Reas
         call,
         cmd.MissOffer(actor=who.actor, offer_id=call.id("offer"), reason=given.reason or "no_answer"),
     )
+
+
+@hot(
+    "POST",
+    "/v1/offers/{offer_id}/revoke",
+    scope="floor:lead",
+    body=bodies.Reason,
+    empty=True,
+    summary="Take a pending offer back; it never counts against the agent.",
+)
+async def revoke(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
+    """Take a pending offer back."""
+    command = cmd.Revoke(
+        actor=who.actor, offer_id=call.id("offer"), reason=given.reason or "taken_back_by_lead"
+    )
+    return await _carry_out(house, who, call, command)
 
 
 @hot(

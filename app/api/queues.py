@@ -12,11 +12,14 @@ from pydantic import AwareDatetime
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import stats
+from app.db.batch_writes import TIME_COLUMNS
 from app.errors import MalformedRequestError, NotFoundError
 from app.house import House, house_of
 from app.insight import Sums, figures
+from app.projection import add_span
 from routing.floor import Floor
 from routing.model import AgentState, Presence
+from routing.occupancy import running
 from routing.policy import TeamPolicy
 from routing.wait import COVERAGE, QueueBook
 
@@ -54,18 +57,40 @@ def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
     }
 
 
+def times_running(floor: Floor, now: float, *, since: float) -> dict[str, list[float]]:
+    """Return by team how agents have spent the time that no change has closed yet, from `since` on.
+
+    Busy, idle, capacity used, capacity there (s each), as `interval_stat`'s neighbours sum them.
+    """
+    times: dict[tuple[str, int], list[float]] = {}
+    for agent in floor.agents.values():
+        span = running(agent, now)
+        if span is not None:
+            add_span(times, span)
+    found: dict[str, list[float]] = {}
+    for (team_id, start), values in times.items():
+        if start >= since:
+            sums = found.setdefault(team_id, [0.0] * len(values))
+            found[team_id] = [a + b for a, b in zip(sums, values, strict=True)]
+    return found
+
+
 async def queues_today(house: House) -> list[dict[str, Any]]:
     """Return every queue as it stands, with the figures of its local day."""
     now = house.clock.now()
     start = day_start(now, house.switchboard.policy.site.time_zone)
 
-    def view(floor: Floor) -> list[dict[str, Any]]:
-        return [queue_now(floor, team, now) for team in floor.policy.teams.values()]
+    def view(floor: Floor) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
+        queues = [queue_now(floor, team, now) for team in floor.policy.teams.values()]
+        return queues, times_running(floor, now, since=start)
 
-    queues: list[dict[str, Any]] = await house.switchboard.read(view)
+    queues: list[dict[str, Any]]
+    queues, times = await house.switchboard.read(view)
     sums = await house.database.read(stats.sums_by_team, start, now + 1)
     for queue in queues:
         day = sums.get(queue["team"], Sums())
+        for name, value in zip(TIME_COLUMNS, times.get(queue["team"], ()), strict=False):
+            setattr(day, name, getattr(day, name) + value)
         day.waiting, day.waiting_young = queue["waiting"], queue.pop("waiting_young")
         queue["today"] = figures(day)
     return queues

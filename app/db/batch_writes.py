@@ -45,6 +45,7 @@ STAT_COLUMNS: Final = (
     "handled",
     "handle_s",
 )
+TIME_COLUMNS: Final = ("busy_s", "idle_s", "used_s", "capacity_s")
 
 WRITES: Final = {
     "policy": Write(schema.policy, ("version", "published_at", "published_by", "note", "data")),
@@ -135,6 +136,7 @@ WRITES: Final = {
     "wait": Write(
         schema.wait_stat, ("team_id", "channel", "starts_at", "wait_s", "answered"), adding=("answered",)
     ),
+    "time": Write(schema.agent_stat, ("team_id", "starts_at", *TIME_COLUMNS), adding=TIME_COLUMNS),
     "answer": Write(schema.idempotency, ("scope", "key", "fingerprint", "status", "body", "at")),
     "event": Write(
         schema.event, ("seq", "at", "kind", "actor", "contact_id", "ticket_id", "agent_id", "data")

@@ -129,6 +129,7 @@ def save_batch(
     changes: Changes,
     stats: Mapping[tuple[str, str, int], Sequence[float]],
     waits: Mapping[tuple[str, str, int, int], int],
+    times: Mapping[tuple[str, int], Sequence[float]],
     answers: Sequence[tuple[str, str, str, int, str, float]],
 ) -> list[bytes]:
     """Append the batch's events and bring every changed row up to date; return the events' JSON.
@@ -164,6 +165,7 @@ def save_batch(
             "segment": [_segment_row(each) for each in changes.segments],
             "stat": [(*key, *values) for key, values in stats.items()],
             "wait": [(*key, count) for key, count in waits.items()],
+            "time": [(*key, *values) for key, values in times.items()],
             "answer": answers,
             "event": [
                 (first_seq + i, event.at, *_subject(event), encoded[i].decode())

@@ -195,6 +195,18 @@ interval_stat = sa.Table(
     sa.Index("ix_interval_stat_starts_at", "starts_at"),
 )
 
+agent_stat = sa.Table(
+    "agent_stat",
+    metadata,
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
+    sa.Column("busy_s", sa.Double, nullable=False),
+    sa.Column("idle_s", sa.Double, nullable=False),
+    sa.Column("used_s", sa.Double, nullable=False),
+    sa.Column("capacity_s", sa.Double, nullable=False),
+    sa.Index("ix_agent_stat_starts_at", "starts_at"),
+)
+
 wait_stat = sa.Table(
     "wait_stat",
     metadata,

@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.db.batch_writes import STAT_COLUMNS
+from app.db.batch_writes import STAT_COLUMNS, TIME_COLUMNS
 from app.db.engine import Connection
-from app.db.schema import interval_stat, wait_stat
+from app.db.schema import agent_stat, interval_stat, wait_stat
 from app.insight import Sums
 
 _NAMES = STAT_COLUMNS
@@ -25,6 +25,8 @@ def sums_by_team(conn: Connection, start: float, end: float) -> dict[str, Sums]:
     found = {row["team_id"]: _sums(row) for row in conn.execute(query).mappings()}
     w = wait_stat.c
     _add_waits(conn, found, w.team_id, w.starts_at >= start, w.starts_at < end)
+    a = agent_stat.c
+    _add_times(conn, found, a.team_id, a.starts_at >= start, a.starts_at < end)
     return found
 
 
@@ -46,7 +48,9 @@ def sums_by_interval(
         conditions.append(w.channel == channel)
     found = {int(row["starts_at"]): _sums(row) for row in conn.execute(query).mappings()}
     _add_waits(conn, found, w.starts_at, *conditions)
-    return list(found.items())
+    a = agent_stat.c
+    _add_times(conn, found, a.starts_at, a.team_id == team_id, a.starts_at >= start, a.starts_at < end)
+    return sorted(found.items())
 
 
 def _add_waits(conn: Connection, found: dict[Any, Sums], key: Any, *conditions: Any) -> None:
@@ -56,6 +60,16 @@ def _add_waits(conn: Connection, found: dict[Any, Sums], key: Any, *conditions: 
     for name, wait_s, count in conn.execute(query):
         if name in found:
             found[name].waits[int(wait_s)] = int(count)
+
+
+def _add_times(conn: Connection, found: dict[Any, Sums], key: Any, *conditions: Any) -> None:
+    """Add to `found` how the agents' time was spent; agents belong to their first team, on any channel."""
+    a = agent_stat.c
+    query = sa.select(key, *(sa.func.sum(a[name]) for name in TIME_COLUMNS)).where(*conditions).group_by(key)
+    for name, *values in conn.execute(query):
+        sums = found.setdefault(name, Sums())
+        for column, value in zip(TIME_COLUMNS, values, strict=True):
+            setattr(sums, column, float(value))
 
 
 def _sums(row: Any) -> Sums:
