@@ -73,9 +73,9 @@ class Principal:
         if scope not in self.scopes:
             raise ForbiddenError(f"The key {self.name!r} lacks the scope {scope!r}.", scope=scope)
 
-    def require_agent(self, agent_id: str) -> None:
-        """Raise ForbiddenError if the principal stands for another agent than `agent_id`."""
-        if self.agent_id is not None and self.agent_id != agent_id:
+    def require_agent(self, agent_id: str | None) -> None:
+        """Raise ForbiddenError if the principal stands for another agent than `agent_id`, if there is one."""
+        if agent_id is not None and self.agent_id is not None and self.agent_id != agent_id:
             raise ForbiddenError(f"The key {self.name!r} stands for agent {self.agent_id!r} only.")
 
 
