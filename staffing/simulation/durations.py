@@ -150,6 +150,30 @@ class Empirical:
         return np.where(reached == len(self.times_s), times + tail * self.tail_s, times)
 
 
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """Times of another law, all longer or shorter by the same factor."""
+
+    law: Duration
+    factor: float
+
+    @property
+    def mean_s(self) -> float:
+        """Mean in seconds."""
+        return self.law.mean_s * self.factor
+
+    def draw(self, rng: np.random.Generator, shape: Shape) -> Floats:
+        """Return times in seconds of the given shape."""
+        return np.asarray(self.law.draw(rng, shape) * self.factor)
+
+
+def with_mean(law: Duration | None, mean_s: float) -> Duration:
+    """Return a law stretched to a mean; exponential where there is none, endless for a mean of infinity."""
+    if math.isinf(mean_s):
+        return ENDLESS
+    return Exponential(mean_s) if law is None else Scaled(law, mean_s / law.mean_s)
+
+
 def patience_of(curve: SurvivalCurve) -> Empirical:
     """Return patience that follows a Kaplan-Meier curve (`staffing.patience.survival_curve`).
 

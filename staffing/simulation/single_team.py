@@ -7,7 +7,7 @@ is that of `routing.decide` for such a team, contact by contact; `floor_run` is 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 
 import numpy as np
@@ -28,10 +28,13 @@ class Waits:
     Attributes:
         wait_s: Queue wait until the answer or the hang-up; infinite where nobody ever came.
         answered: Whether an agent answered.
+        agent: Position of the agent who answered, -1 for nobody; None with agents at a level, who are not
+            told apart.
     """
 
     wait_s: Floats
     answered: Bools
+    agent: Integers | None = None
 
 
 def waits_at_level(arrive_at: Floats, handle_s: Floats, patience_s: Floats, free_at: list[float]) -> Waits:
@@ -71,20 +74,23 @@ def waits_by_spells(
     free = [(_free_from(spells, -math.inf), agent) for agent, spells in enumerate(left)] or [(math.inf, -1)]
     heapify(free)
     waits: list[float] = []
+    agents: list[int] = []
     add = waits.append
     for at, handle, patience in zip(arrive_at.tolist(), handle_s.tolist(), patience_s.tolist(), strict=True):
         since, agent = free[0]
         # Whoever was idle when the spell ended has left and is back at the next one.
         while since <= at and left[agent][-1][1] <= at:
-            heapreplace(free, (_free_from(left[agent], at), agent))
+            heapreplace(free, (_free_from(left[agent], left[agent][-1][1]), agent))
             since, agent = free[0]
         start = max(at, since)
         if start - at > patience or start == math.inf:
             add(-1.0)
+            agents.append(-1)
         else:
             add(start - at)
+            agents.append(agent)
             heapreplace(free, (_free_from(left[agent], start + handle), agent))
-    return _waits(waits, patience_s)
+    return replace(_waits(waits, patience_s), agent=np.array(agents, dtype=np.int64))
 
 
 def spells_of_counts(
