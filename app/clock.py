@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 class Clock:
@@ -37,4 +38,10 @@ def isoformat(at: float | None) -> str | None:
     """Return an epoch instant as RFC 3339 in UTC with milliseconds, or None for None."""
     if at is None:
         return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    millisecond = int(at * 1000)
+    return f"{_second(millisecond // 1000)}.{millisecond % 1000:03}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19]

@@ -109,7 +109,7 @@ class SkillNeed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     level: int
 
 
-class Contact(msgspec.Struct, kw_only=True, gc=False):
+class Contact(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """One interaction on one channel, as far as routing looks at it."""
 
     id: int
@@ -155,7 +155,7 @@ class Contact(msgspec.Struct, kw_only=True, gc=False):
     """`enqueued_at` less the credit for priority: the order within a team."""
 
 
-class Offer(msgspec.Struct, kw_only=True, gc=False):
+class Offer(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """A contact offered to an agent for a limited time; accepted, it is the agent's assignment."""
 
     id: int
@@ -180,7 +180,7 @@ class Offer(msgspec.Struct, kw_only=True, gc=False):
     """True where the customer left before the agent answered: no fault of the agent."""
 
 
-class Agent(msgspec.Struct, kw_only=True, gc=False):
+class Agent(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """A person who takes contacts (or, as a lead, answers for those nobody has taken yet)."""
 
     id: str
@@ -260,7 +260,7 @@ class Segment(msgspec.Struct, kw_only=True, gc=False):
     answered_at: float | None = None
 
 
-class Ticket(msgspec.Struct, kw_only=True, gc=False):
+class Ticket(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """A customer's concern; its owner is never empty."""
 
     id: int

@@ -11,7 +11,7 @@ from app.clock import isoformat
 from app.switchboard import Answer, Switchboard
 from routing import events as ev
 from routing.floor import Floor
-from routing.model import NEVER, Agent, Contact, Offer, Ticket
+from routing.model import NEVER, Agent, Contact, ContactState, Offer, Ticket
 from routing.wait import Estimate
 
 encode: Final = msgspec.json.Encoder().encode
@@ -21,8 +21,9 @@ def contact_json(board: Switchboard, floor: Floor, contact: Contact) -> dict[str
     """Return an open contact with its place, expected wait, owner and pending offers; for views only."""
     ticket = floor.tickets.get(contact.ticket_id)
     body = stored_contact_json(contact)
-    estimate = board.estimate(floor, contact)
-    body["position"] = estimate.position if estimate is not None else None
+    # While an agent's phone rings the wait is all but over; guesses are for those in line.
+    estimate = board.estimate(floor, contact) if contact.state is ContactState.QUEUED else None
+    body["position"] = floor.position(contact)
     body["estimated_wait"] = estimate_json(estimate) if estimate is not None else None
     if ticket is not None:
         body["owner"] = agent_ref(floor, ticket.owner_id)
