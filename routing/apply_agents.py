@@ -47,7 +47,7 @@ def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
     offer.customer_gone = e.customer_gone
     floor.changes.offers[offer.id] = offer
     contact = floor.touch(offer.contact_id)
-    contact.offer_ids = tuple(i for i in contact.offer_ids if i != offer.id)
+    contact.offer_ids = tuple([i for i in contact.offer_ids if i != offer.id])
     if e.retry_at > e.at:
         contact.tried = {**contact.tried, offer.agent_id: e.retry_at}
     if not contact.offer_ids and contact.state is ContactState.OFFERED:
@@ -55,7 +55,7 @@ def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
         floor.look(contact)
     agent = floor.agents[offer.agent_id]
     agent.pending -= 1
-    agent.offer_ids = tuple(i for i in agent.offer_ids if i != offer.id)
+    agent.offer_ids = tuple([i for i in agent.offer_ids if i != offer.id])
     floor.use(agent, offer, -offer.cost, e.at)
 
 
@@ -134,7 +134,7 @@ def _offer_released(floor: Floor, e: ev.OfferReleased) -> None:
     agent.wrapping -= 1
     agent.handled += 1
     agent.served_s += e.at - (offer.accepted_at or e.at)
-    agent.offer_ids = tuple(i for i in agent.offer_ids if i != offer.id)
+    agent.offer_ids = tuple([i for i in agent.offer_ids if i != offer.id])
     floor.use(agent, offer, -offer.cost, e.at)
 
 

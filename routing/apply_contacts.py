@@ -49,7 +49,8 @@ def _contact_queued(floor: Floor, e: ev.ContactQueued) -> None:
     contact.preferred_agent_id = e.preferred_agent_id
     contact.preferred_until = e.preferred_until
     contact.step = -1 if e.preferred_agent_id is not None else 0
-    contact.tried = {k: v for k, v in contact.tried.items() if v > e.at and k != e.preferred_agent_id}
+    if contact.tried:
+        contact.tried = {k: v for k, v in contact.tried.items() if v > e.at and k != e.preferred_agent_id}
     if e.avoid_agent_id is not None:
         contact.tried[e.avoid_agent_id] = e.avoid_until
     contact.resumed = False
@@ -113,7 +114,7 @@ def _contact_ended(floor: Floor, e: ev.ContactEnded) -> None:
     contact.due_at = NEVER
     del floor.contacts[contact.id]
     ticket = floor.tickets[contact.ticket_id]
-    ticket.contact_ids = tuple(i for i in ticket.contact_ids if i != contact.id)
+    ticket.contact_ids = tuple([i for i in ticket.contact_ids if i != contact.id])
     floor.changes.tickets[ticket.id] = ticket
     if not ticket.contact_ids:
         floor.drop_ticket(ticket)

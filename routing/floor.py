@@ -58,7 +58,9 @@ class Floor:
     """All open contacts, their offers and tickets, all agents, and the policy in force."""
 
     def __init__(self, policy: Policy, *, records: bool = True) -> None:
-        """Return an empty floor; without `records` its decisions don't say on what they were made."""
+        """Return an empty floor; without `records` decisions don't say on what they were made, and agents'
+        time is not accounted.
+        """
         self.policy = policy
         self.records = records
         self.seq = 0
@@ -271,7 +273,8 @@ class Floor:
         if state is not agent.state:
             agent.state = state
             agent.state_since = at
-        account(self.changes.spans, agent, at)
+        if self.records:
+            account(self.changes.spans, agent, at)
         self.changes.agents[agent.id] = agent
 
     # --- timers
