@@ -12,7 +12,7 @@ from heapq import nsmallest
 from typing import Any, Final
 
 from app.api.answers import agent_ref
-from app.api.queues import day_start, queue_now
+from app.api.queues import day_start
 from app.db import stats
 from app.house import House
 from app.insight import Sums, figures
@@ -25,7 +25,7 @@ from routing.steps import scope
 Values = dict[str, dict[str, Any]]
 """By key: `sum`, `queue-TEAM`, `contact-ID`, `more-TEAM`, `agent-ID`. The key is the element's id."""
 
-SHOWN: Final = 100
+SHOWN: Final = 50
 """Most waiting contacts shown of one team; the rest is told as a number."""
 GROUPS: Final = ("not_responding", "offered", "busy", "wrap_up", "idle", "away", "offline")
 
@@ -61,32 +61,27 @@ def render(key: str, value: dict[str, Any]) -> str:
 def floor_values(floor: Floor, now: float) -> Values:
     """Return the floor's values, without the figures of the day."""
     values: Values = {}
-    free = 0
-    for order, team in enumerate(floor.policy.teams.values()):
-        values[f"queue-{team.id}"] = _queue(floor, team, now, order)
-        waiting = [floor.contacts[i] for i in floor.queues.waiting.get(team.id, ())]
-        for contact in nsmallest(SHOWN, waiting, key=_order):
-            values[f"contact-{contact.id}"] = _contact(floor, team, contact)
-        if len(waiting) > SHOWN:
-            values[f"more-{team.id}"] = {
-                "kind": "more",
-                "team": team.id,
-                "name": team.name,
-                "count": len(waiting) - SHOWN,
-                "order": [9e15, order],
-            }
+    staff: dict[str, Counter[str]] = {team_id: Counter() for team_id in floor.policy.teams}
+    total: Counter[str] = Counter()
     for agent in floor.agents.values():
         # Who is in no team is a lead: answers for the team's contacts without taking any.
         if agent.active and agent.teams:
-            value = values[f"agent-{agent.id}"] = _agent(floor, agent)
-            free += value["group"] == "idle"
-    oldest = [value["since"] for value in values.values() if value["kind"] == "queue" and value["since"]]
+            group = _group(agent)
+            values[f"agent-{agent.id}"] = _agent(floor, agent, group)
+            total[group] += 1
+            for team_id in agent.teams:
+                if team_id in staff:
+                    staff[team_id][group] += 1
+    for order, team in enumerate(floor.policy.teams.values()):
+        values[f"queue-{team.id}"] = _queue(floor, team, now, order, staff[team.id])
+        values.update(_contacts(floor, team, order))
+    queues = [value for value in values.values() if value["kind"] == "queue"]
     values["sum"] = {
         "kind": "sum",
-        "waiting": sum(value["waiting"] for value in values.values() if value["kind"] == "queue"),
-        "since": min(oldest, default=None),
-        "free": free,
-        "online": sum(v["group"] != "offline" for v in values.values() if v["kind"] == "agent"),
+        "waiting": sum(value["waiting"] for value in queues),
+        "since": min((value["since"] for value in queues if value["since"]), default=None),
+        "free": total["idle"],
+        "online": total.total() - total["offline"],
     }
     return values
 
@@ -95,9 +90,8 @@ def _order(contact: Contact) -> tuple[float, int]:
     return (contact.effective_at, contact.id)
 
 
-def _queue(floor: Floor, team: TeamPolicy, now: float, order: int) -> dict[str, Any]:
-    queue = queue_now(floor, team, now)
-    members = [agent for agent in floor.agents.values() if agent.active and team.id in agent.teams]
+def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counter[str]) -> dict[str, Any]:
+    since = floor.queues.waiting.get(team.id, {}).values()
     return {
         "kind": "queue",
         "id": team.id,
@@ -105,12 +99,30 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int) -> dict[str, 
         "lead": agent_ref(floor, team.lead_id)["name"],
         "target_s": team.target_s,
         "target_share": team.target_share,
-        "waiting": queue["waiting"],
-        "young": queue["waiting_young"],
-        "since": min(floor.queues.waiting.get(team.id, {}).values(), default=None),
-        "agents": Counter(_group(agent) for agent in members),
+        "waiting": len(since),
+        "young": sum(now - at < team.target_s for at in since),
+        "since": min(since, default=None),
+        "agents": staff,
         "order": [order],
     }
+
+
+def _contacts(floor: Floor, team: TeamPolicy, order: int) -> Values:
+    """Return the first contacts that wait for a team, and how many more there are."""
+    waiting = [floor.contacts[i] for i in floor.queues.waiting.get(team.id, ())]
+    values = {
+        f"contact-{contact.id}": _contact(floor, team, contact)
+        for contact in nsmallest(SHOWN, waiting, key=_order)
+    }
+    if len(waiting) > SHOWN:
+        values[f"more-{team.id}"] = {
+            "kind": "more",
+            "team": team.id,
+            "name": team.name,
+            "count": len(waiting) - SHOWN,
+            "order": [9e15, order],
+        }
+    return values
 
 
 def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]:
@@ -165,8 +177,7 @@ def _group(agent: Agent) -> str:
     return agent.state.value
 
 
-def _agent(floor: Floor, agent: Agent) -> dict[str, Any]:
-    group = _group(agent)
+def _agent(floor: Floor, agent: Agent, group: str) -> dict[str, Any]:
     work = [floor.offers[i] for i in agent.offer_ids if i in floor.offers]
     since = {"away": agent.presence_since, "offline": agent.presence_since, "idle": agent.idle_since}
     if group in ("away", "offline"):

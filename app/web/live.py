@@ -31,6 +31,8 @@ PAUSE_S: Final = 0.25
 """Shortest time between two looks at the floor, on the wall clock."""
 _AGEING_S: Final = 1.0
 """How soon to look again when nothing happened: service levels change as waits pass the target."""
+_REST: Final = 10
+"""How many times longer than a look the pause after it is at least."""
 _SILENCE_S: Final = 10.0
 _KEPT: Final = 240
 
@@ -140,11 +142,13 @@ class Broadcaster:
             self._happened.set()
 
     async def _look_again(self) -> None:
+        clock = self._house.clock
         while True:
             await self._watched.wait()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._happened.wait(), _AGEING_S)
             self._happened.clear()
+            began_at = clock.now()
             try:
                 await self._look()
             except AppError as error:
@@ -152,7 +156,8 @@ class Broadcaster:
             except Exception:
                 # The outermost frame of the loop: a fault in one look must not end the stream.
                 log.exception("floor_look_failed")
-            await asyncio.sleep(PAUSE_S)
+            # On a floor so large that looking takes long, look less often.
+            await asyncio.sleep(max(PAUSE_S, _REST * clock.real_s(clock.now() - began_at)))
 
     async def _look(self) -> None:
         async with self._lock:

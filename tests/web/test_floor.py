@@ -62,7 +62,7 @@ async def test_words_of_a_customer_are_shown_as_words(floor: Page, service: Serv
     contact = await service.contact(**AT_HOME, subject=words, **{"from": {"name": words}})
     row = floor.locator(f"#contact-{contact}")
     await expect(row).to_contain_text(words)
-    await row.get_by_role("link", name="Why and actions").click()
+    await row.get_by_role("link", name="Why, act").click()
     await expect(floor.get_by_role("dialog")).to_contain_text(words)
     assert await floor.title() == "Floor – Rondo"
 
@@ -77,7 +77,7 @@ async def test_wait_runs_on_and_turns_late(floor: Page, service: Service) -> Non
 
 async def test_lead_moves_a_contact_by_clicking(floor: Page, service: Service) -> None:
     contact = await service.contact(**AT_HOME)
-    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
     await floor.get_by_label("Move to team").select_option(label="Ordering")
     await floor.get_by_role("button", name="Move").click()
     await expect(floor.locator(f"#contact-{contact} [data-label=Team]")).to_have_text("Ordering")
@@ -89,7 +89,7 @@ async def test_lead_changes_the_priority_by_clicking(floor: Page, service: Servi
     first, second = await service.contact(**AT_HOME), await service.contact(**AT_HOME)
     rows = floor.locator("[data-list=contacts] > tr")
     await expect(rows).to_have_count(2)
-    await floor.locator(f"#contact-{second}").get_by_role("link", name="Why and actions").click()
+    await floor.locator(f"#contact-{second}").get_by_role("link", name="Why, act").click()
     await floor.get_by_label("Priority").select_option("5")
     await floor.get_by_role("button", name="Change").click()
     await expect(floor.locator(f"#contact-{second} [data-label=Priority]")).to_have_text("5")
@@ -102,7 +102,7 @@ async def test_lead_changes_the_priority_by_clicking(floor: Page, service: Servi
 async def test_lead_offers_a_contact_to_an_agent_by_clicking(floor: Page, service: Service) -> None:
     contact = await service.contact(menu=["2"])
     await service.presence(FREE[1])
-    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
     await floor.get_by_label("Offer to agent").select_option(label="Amir Brandt (other team)")
     await floor.get_by_role("button", name="Offer").click()
     await expect(floor.locator(f"#contact-{contact}")).to_contain_text("offered to Amir Brandt")
@@ -112,7 +112,7 @@ async def test_refused_action_says_why(browser: Browser, service: Service) -> No
     contact = await service.contact(**AT_HOME)
     page = await browser.new_page()  # its own, as browsers log what is refused
     await sign_in(page, service, "lead")
-    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
     move = page.locator("form[data-send$='/move']")
     await move.evaluate("form => form.dataset.send = form.dataset.send.replace(/[0-9]+/, '999999')")
     await move.get_by_role("button").click()
@@ -123,7 +123,7 @@ async def test_refused_action_says_why(browser: Browser, service: Service) -> No
 async def test_agent_sees_the_floor_without_a_leads_actions(page: Page, service: Service) -> None:
     contact = await service.contact(**AT_HOME)
     await sign_in(page, service, "agent")
-    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
     await expect(page.get_by_role("dialog")).to_contain_text("choice 1 of the menu: complaint")
     await expect(page.get_by_role("button", name="Move")).to_have_count(0)
 
@@ -211,7 +211,7 @@ async def test_rows_beyond_the_first_twenty_open_on_demand(floor: Page, service:
 async def test_floor_never_scrolls_sideways(floor: Page, service: Service, width: int) -> None:
     contact = await service.contact(menu=["2"], subject="x" * 200, text="the router shows an error")
     await floor.set_viewport_size({"width": width, "height": 800})
-    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why and actions").click()
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
     await expect(floor.get_by_role("dialog")).to_be_visible()
     assert await floor.evaluate("document.documentElement.scrollWidth") <= width
     assert await floor.evaluate("document.querySelector('dialog').scrollWidth") <= width
