@@ -103,10 +103,10 @@ class Floor:
         return {
             "seq": self.seq,
             "policy": msgspec.to_builtins(self.policy),
-            "agents": {k: msgspec.to_builtins(v) for k, v in sorted(self.agents.items())},
-            "contacts": {k: msgspec.to_builtins(v) for k, v in sorted(self.contacts.items())},
-            "offers": {k: msgspec.to_builtins(v) for k, v in sorted(self.offers.items())},
-            "tickets": {k: msgspec.to_builtins(v) for k, v in sorted(self.tickets.items())},
+            "agents": {k: _plain(v) for k, v in sorted(self.agents.items())},
+            "contacts": {k: _plain(v) for k, v in sorted(self.contacts.items())},
+            "offers": {k: _plain(v) for k, v in sorted(self.offers.items())},
+            "tickets": {k: _plain(v) for k, v in sorted(self.tickets.items())},
         }
 
     def position(self, contact: Contact) -> int | None:
@@ -318,3 +318,9 @@ class Floor:
         self.staff.update(agent)
         self.changes.agents[agent.id] = agent
         self.timers.push(AGENT, agent.id, self.agent_due(agent))
+
+
+def _plain(value: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of `value`, its dictionaries copied: the floor changes them in place."""
+    fields = msgspec.structs.asdict(value)
+    return {name: dict(each) if isinstance(each, dict) else each for name, each in fields.items()}
