@@ -53,6 +53,7 @@ JOBS: Final = (
     Job("nightly-forecast", {"hour": "2", "minute": "10"}, "forecast", looks_back=timedelta(days=2)),
     Job("weekly-training", {"day_of_week": "sun", "hour": "4", "minute": "10"}, "train"),
     Job("weekly-roster", {"day_of_week": "thu", "hour": "3", "minute": "10"}, "roster"),
+    Job("intraday", {"minute": "1,16,31,46"}, "intraday", looks_back=timedelta(minutes=30)),
     Job("nightly-training", {"hour": "4", "minute": "10"}, "train", looks_back=timedelta(days=2)),
 )
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from app.api.bodies import Body, Short, Slug
-from app.planning.params import ForecastParams, RequireParams, RosterParams, TrainParams
+from app.planning.params import ForecastParams, IntradayParams, RequireParams, RosterParams, TrainParams
 
 _MOST_DAYS_OFF = 366
 
@@ -41,7 +41,16 @@ class NewTrainRun(Body):
     params: TrainParams = TrainParams()
 
 
-NewRun = Annotated[NewForecastRun | NewRequireRun | NewRosterRun | NewTrainRun, Field(discriminator="kind")]
+class NewIntradayRun(Body):
+    """Look at today: what came, what will come, the gaps and what to do."""
+
+    kind: Literal["intraday"]
+    params: IntradayParams = IntradayParams()
+
+
+NewRun = Annotated[
+    NewForecastRun | NewRequireRun | NewRosterRun | NewIntradayRun | NewTrainRun, Field(discriminator="kind")
+]
 
 
 class Days(Body):

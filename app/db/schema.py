@@ -511,3 +511,14 @@ classifier = sa.Table(
     sa.Column("scores", sa.Text, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
+
+_PRESENCE = sa.text("kind = 'presence_changed'")
+
+# Presences are few among the events, and adherence reads a day of them.
+sa.Index(
+    "ix_event_presence",
+    event.c.agent_id,
+    event.c.at,
+    sqlite_where=_PRESENCE,
+    postgresql_where=_PRESENCE,
+)

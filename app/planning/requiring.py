@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.db import forecasts, history
 from app.db.engine import Connection
@@ -19,9 +20,12 @@ from app.planning.params import RequireParams
 from app.planning.past import coming_week, today, week_span
 from app.planning.terms import Planning, TeamTerms, read_planning, targets_of, week_of
 from routing.hours import Hours, is_open
-from staffing.intervals import Grid, intervals_between
+from staffing.forecast import Forecast
+from staffing.intervals import Grid, Starts, intervals_between
 from staffing.patience import exponential_patience
 from staffing.requirement import Demand, Requirement, Rules, Shrinkage, requirement
+
+Bools = NDArray[np.bool_]
 
 FRESH_S: Final = 26 * 3600.0
 """A forecast as old as this is made anew before a requirement rests on it."""
@@ -117,7 +121,7 @@ async def require_teams(
                 raise
             skipped = missing
     found = {team: row.data for team, row in stored.items()} | made
-    needs = await desk.database.read(_needs, planning, found, week_on, 7 * weeks)
+    needs = await desk.database.read(read_needs, planning, found, week_on, 7 * weeks)
     requirements = await desk.compute(require_all, needs, part=(middle, part[1]))
     return Needed(requirements, made, {team: row.id for team, row in stored.items()}, skipped)
 
@@ -152,28 +156,9 @@ def requirement_json(need: Need) -> dict[str, Any]:
     """Return what a team needs in every interval of the week, 0 where it is closed."""
     starts = intervals_between(need.grid, need.week_on, need.week_on + timedelta(days=need.days - 1))
     since, until = week_span(need.grid, need.week_on, need.days)
-    raw = forecast_from(need.team, need.forecast)
-    expected = between(corrected(raw, need.overrides), since, until)
-    opened = np.array([is_open(need.hours, float(at)) for at in starts])
-    handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, need.terms.handle_s or 300.0)
-    handle_s = np.maximum(handle_s, 1.0)
-    offered = np.where(opened & (expected.volume >= need.terms.least_volume), expected.volume, 0.0)
+    expected = between(corrected(forecast_from(need.team, need.forecast), need.overrides), since, until)
     patience_s, patience_from = patience_of(need.terms, need.waits)
-    working = opened & ((offered > 0) | (need.terms.min_agents > 0))
-    rules = Rules(
-        targets=targets_of(need.terms, need.short_abandon_s), shrinkage=_shrinkage(need.terms.shrinkage)
-    )
-    found = requirement(
-        Demand(
-            starts=starts[working],
-            offered=offered[working],
-            handle_time_s=handle_s[working],
-            step_s=need.grid.step_s,
-            patience_s=patience_s,
-            rate_variation=expected.rate_cv[working] if need.terms.allow_for_uncertainty else 0.0,
-        ),
-        rules,
-    )
+    working, found = requirement_of(need, expected, starts, patience_s)
     return {
         "minutes": need.grid.minutes,
         "zone": need.grid.zone,
@@ -191,13 +176,36 @@ def requirement_json(need: Need) -> dict[str, Any]:
             }
         ),
         "shrinkage": need.terms.shrinkage,
-        "volume": _spread(working, found.offered, 2),
-        "handle_s": _spread(working, found.handle_time_s, 1),
-        "load": _spread(working, found.load, 3),
-        "required": _whole(working, found.agents),
-        "rostered": _whole(working, found.rostered),
+        "volume": spread(working, found.offered, 2),
+        "handle_s": spread(working, found.handle_time_s, 1),
+        "load": spread(working, found.load, 3),
+        "required": whole(working, found.agents),
+        "rostered": whole(working, found.rostered),
         **_experience(working, found),
     }
+
+
+def requirement_of(
+    need: Need, expected: Forecast, starts: Starts, patience_s: float
+) -> tuple[Bools, Requirement]:
+    """Return which intervals have work, and what a forecast needs in those, by the team's terms."""
+    opened = np.array([is_open(need.hours, float(at)) for at in starts], dtype=np.bool_)
+    handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, need.terms.handle_s or 300.0)
+    handle_s = np.maximum(handle_s, 1.0)
+    offered = np.where(opened & (expected.volume >= need.terms.least_volume), expected.volume, 0.0)
+    working = opened & ((offered > 0) | (need.terms.min_agents > 0))
+    rules = Rules(
+        targets=targets_of(need.terms, need.short_abandon_s), shrinkage=shrinkage_of(need.terms.shrinkage)
+    )
+    demand = Demand(
+        starts=starts[working],
+        offered=offered[working],
+        handle_time_s=handle_s[working],
+        step_s=need.grid.step_s,
+        patience_s=patience_s,
+        rate_variation=expected.rate_cv[working] if need.terms.allow_for_uncertainty else 0.0,
+    )
+    return working, requirement(demand, rules)
 
 
 def patience_of(terms: TeamTerms, waits: Waits) -> tuple[float, str]:
@@ -218,27 +226,30 @@ def patience_of(terms: TeamTerms, waits: Waits) -> tuple[float, str]:
     return fit.mean_s, f"{fit.abandoned} of {fit.waited} waiting contacts hung up"
 
 
-def _shrinkage(shares: dict[str, float]) -> tuple[Shrinkage, ...]:
+def shrinkage_of(shares: dict[str, float]) -> tuple[Shrinkage, ...]:
+    """Return shares of paid time by kind as staffing takes them."""
     return tuple(Shrinkage(kind, share) for kind, share in shares.items())
 
 
 def _experience(working: np.ndarray, found: Requirement) -> dict[str, Any]:
     binding = iter(found.binding)
     return {
-        "service_level": _spread(working, found.expected.service_level, 4),
-        "asa_s": _spread(working, found.expected.asa_s, 1),
-        "occupancy": _spread(working, found.expected.occupancy, 4),
+        "service_level": spread(working, found.expected.service_level, 4),
+        "asa_s": spread(working, found.expected.asa_s, 1),
+        "occupancy": spread(working, found.expected.occupancy, 4),
         "binding": [next(binding) if each else "closed" for each in working.tolist()],
     }
 
 
-def _spread(working: np.ndarray, values: np.ndarray, digits: int) -> list[float | None]:
+def spread(working: np.ndarray, values: np.ndarray, digits: int) -> list[float | None]:
+    """Return values of the working intervals as a full column, rounded, None elsewhere."""
     full = np.full(working.shape, np.nan)
     full[working] = np.round(values, digits)
     return [value if np.isfinite(value) else None for value in full.tolist()]
 
 
-def _whole(working: np.ndarray, values: np.ndarray) -> list[int]:
+def whole(working: np.ndarray, values: np.ndarray) -> list[int]:
+    """Return counts of the working intervals as a full column, 0 elsewhere."""
     full = np.zeros(working.shape, dtype=np.int64)
     full[working] = values
     return [int(value) for value in full]
@@ -260,9 +271,10 @@ def _fresh(
     return found
 
 
-def _needs(
+def read_needs(
     conn: Connection, planning: Planning, found: dict[str, dict[str, Any]], week_on: date, days: int
 ) -> list[Need]:
+    """Return what the requirement of each forecast's team is made from."""
     since, _ = week_span(planning.grid, week_on, days)
     before_at = since - _PATIENCE_DAYS * 86_400
     before_on = (week_on - timedelta(days=_PATIENCE_DAYS)).isoformat()

@@ -8,9 +8,11 @@ from typing import Final, NamedTuple
 from app.planning.desk import Desk, Outcome
 from app.planning.forecasting import forecast_teams
 from app.planning.importing import import_history
+from app.planning.intraday import look_at_day
 from app.planning.params import (
     ForecastParams,
     ImportParams,
+    IntradayParams,
     Params,
     RequireParams,
     RosterParams,
@@ -33,5 +35,6 @@ KINDS: Final[dict[str, Kind]] = {
     "forecast": Kind(ForecastParams, forecast_teams),
     "require": Kind(RequireParams, require_week),
     "roster": Kind(RosterParams, roster_weeks),
+    "intraday": Kind(IntradayParams, look_at_day),
     "train": Kind(TrainParams, train_classifier),
 }

@@ -43,10 +43,12 @@ def history_csv(*, weeks: int = 4, contacts: int = 12, before: date = MONDAY) ->
     lines = ["team,start,offered,abandoned,handle_s,wait_s"]
     for back in range(7 * weeks, 0, -1):
         on = before - timedelta(days=back)
+        busyness = 1 + 0.12 * (back * 3 % 5 - 2)
         for slot in range(48):
             is_open = on.weekday() < 5 and 18 <= slot < 34
             for team, share in (("general", 1.0), ("complaints", 0.5)):
-                many = round(contacts * share * (1 - abs(slot - 25) / 11)) + back % 3 if is_open else 0
+                shape = share * (1 - abs(slot - 25) / 11)
+                many = round(contacts * shape * busyness) if is_open else 0
                 start = datetime(on.year, on.month, on.day) + timedelta(minutes=30 * slot)  # noqa: DTZ001
                 lines.append(f"{team},{start.isoformat()},{many},0,{200 * many},{5 * many}")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,200 @@
+"""What to do about a gap of today's roster: move a break, lend an agent, extend a shift, let people go home.
+
+Each action says what it does to the service level of the intervals it helps (or, for time off, costs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.db.plans import AssignmentRow
+from app.planning.rostering import Person
+from staffing.intervals import Starts, utc_iso
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_MOST: Final = 12
+_OVERTIME_S: Final = 2 * 3600.0
+_SPARE: Final = 2
+_SPARE_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """A team's day, one value per interval.
+
+    Args:
+        team: The team.
+        starts: Interval starts, UTC epoch seconds.
+        step_s: Length of an interval.
+        volume: Contacts expected.
+        staffed: People on the roster.
+        wanted: People needed, shrinkage included.
+        gap: Staffed less wanted; below 0 somebody is missing.
+        level: Service level by interval for people on the roster by interval.
+    """
+
+    team: str
+    starts: Starts
+    step_s: int
+    volume: Floats
+    staffed: Ints
+    wanted: Ints
+    gap: Ints
+    level: Callable[[Floats], Floats]
+
+
+def recommended(
+    gaps: Gaps,
+    others: Sequence[Gaps],
+    shifts: Sequence[AssignmentRow],
+    people: Sequence[Person],
+    *,
+    now: float,
+) -> list[dict[str, Any]]:
+    """Return actions for the intervals to come, in order of time, the most helpful of each gap first.
+
+    Each has `kind` (move_break, lend, overtime, time_off), `agent` where it is about one, `starts_at` and
+    `ends_at` of the intervals meant, `agents` (how many), `text`, and the service level before and after.
+    """
+    found: list[dict[str, Any]] = []
+    ahead = gaps.starts > now
+    for span in _spans(ahead & (gaps.gap < 0)):
+        options = [
+            *_breaks(gaps, span, shifts),
+            *_loans(gaps, span, others, shifts, people),
+            *_overtime(gaps, span, shifts, people),
+        ]
+        found += sorted(options, key=lambda each: -each["gain"])[:3]
+    for span in _spans(ahead & (gaps.gap >= _SPARE) & (gaps.staffed > 0)):
+        if len(span) * gaps.step_s >= _SPARE_S:
+            spare = int(gaps.gap[span].min()) - 1
+            text = f"{spare} could go home or be trained"
+            found.append(_action(gaps, "time_off", span, -spare, text=text))
+    return found[:_MOST]
+
+
+def _breaks(gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow]) -> Iterable[dict[str, Any]]:
+    """Yield breaks inside the span that could lie where people are to spare."""
+    for shift in shifts:
+        for name, since, until in shift.breaks:
+            hit = span[(gaps.starts[span] < until) & (gaps.starts[span] + gaps.step_s > since)]
+            if not len(hit) or not _works_for(shift, gaps.team, since):
+                continue
+            spare = np.flatnonzero(
+                (gaps.gap >= 1)
+                & (gaps.starts >= max(shift.starts_at + 3600, gaps.starts[span[0]] - _OVERTIME_S))
+                & (
+                    gaps.starts + gaps.step_s
+                    <= min(shift.ends_at - 3600, gaps.starts[span[-1]] + _OVERTIME_S)
+                )
+            )
+            if len(spare):
+                to = int(gaps.starts[min(spare, key=lambda i: abs(gaps.starts[i] - since))])
+                text = f"move {name} of {shift.agent_id} to {utc_iso(to)}"
+                yield _action(gaps, "move_break", hit, 1, text=text, agent=shift.agent_id, to=utc_iso(to))
+
+
+def _loans(
+    gaps: Gaps,
+    span: Ints,
+    others: Iterable[Gaps],
+    shifts: Sequence[AssignmentRow],
+    people: Iterable[Person],
+) -> Iterable[dict[str, Any]]:
+    """Yield people who work for a team with people to spare and can work for this one too."""
+    able = {person.id for person in people if gaps.team in person.teams}
+    for other in others:
+        free = np.zeros(len(gaps.starts), dtype=np.bool_)
+        free[span] = other.gap[span] >= 1
+        for part in sorted(_spans(free), key=len, reverse=True)[:1]:
+            since, until = float(gaps.starts[part[0]]), float(gaps.starts[part[-1]] + gaps.step_s)
+            lender = next(
+                (
+                    each
+                    for each in shifts
+                    if each.agent_id in able and _serves(each, other.team, since, until)
+                ),
+                None,
+            )
+            if lender is not None:
+                text = f"{lender.agent_id} helps out from {other.team}"
+                yield _action(gaps, "lend", part, 1, text=text, agent=lender.agent_id)
+
+
+def _overtime(
+    gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], people: Iterable[Person]
+) -> Iterable[dict[str, Any]]:
+    """Yield shifts that end shortly before the span, or begin shortly after it, and could be longer."""
+    able = {person.id for person in people if gaps.team in person.teams}
+    since, until = float(gaps.starts[span[0]]), float(gaps.starts[span[-1]] + gaps.step_s)
+    if until - since > _OVERTIME_S:
+        span = span[gaps.starts[span] < since + _OVERTIME_S]
+        until = float(gaps.starts[span[-1]] + gaps.step_s)
+    for shift in shifts:
+        if shift.agent_id not in able:
+            continue
+        if since - 60 <= shift.ends_at < until and until - shift.ends_at <= _OVERTIME_S:
+            text = f"{shift.agent_id} stays until {utc_iso(until)}"
+        elif since < shift.starts_at <= until + 60 and shift.starts_at - since <= _OVERTIME_S:
+            text = f"{shift.agent_id} begins at {utc_iso(since)}"
+        else:
+            continue
+        yield _action(gaps, "overtime", span, 1, text=text, agent=shift.agent_id)
+        return
+
+
+def _action(
+    gaps: Gaps,
+    kind: str,
+    span: Ints,
+    change: int,
+    *,
+    text: str,
+    agent: str | None = None,
+    to: str | None = None,
+) -> dict[str, Any]:
+    people = gaps.staffed.astype(np.float64)
+    weights = gaps.volume[span]
+    before = gaps.level(people)[span]
+    people[span] = np.maximum(people[span] + change, 0)
+    after = gaps.level(people)[span]
+    total = float(weights.sum()) or 1.0
+    levels = [float((each * weights).sum()) / total for each in (before, after)]
+    return {
+        "kind": kind,
+        "team": gaps.team,
+        "agent": agent,
+        "agents": abs(change),
+        "starts_at": utc_iso(int(gaps.starts[span[0]])),
+        "ends_at": utc_iso(int(gaps.starts[span[-1]] + gaps.step_s)),
+        "to": to,
+        "text": text,
+        "service_level_before": round(levels[0], 4),
+        "service_level_after": round(levels[1], 4),
+        "gain": round(float(((after - before) * weights).sum()), 4),
+    }
+
+
+def _serves(shift: AssignmentRow, team: str, since: float, until: float) -> bool:
+    """Whether the agent works for the team all that time."""
+    return any(each == team and begin <= since and end >= until for each, begin, end in shift.work)
+
+
+def _works_for(shift: AssignmentRow, team: str, at: float) -> bool:
+    """Whether the agent works for the team before or after a break."""
+    return any(each == team for each, since, until in shift.work if since - 3600 <= at <= until + 3600)
+
+
+def _spans(where: NDArray[np.bool_]) -> list[Ints]:
+    """Return the runs of intervals where something holds, as positions."""
+    marked = np.flatnonzero(where)
+    if not len(marked):
+        return []
+    return [np.asarray(part) for part in np.split(marked, np.flatnonzero(np.diff(marked) > 1) + 1)]

@@ -1,0 +1,220 @@
+"""The day as it goes: what came against the forecast, the rest forecast anew, each gap and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.db import forecasts, history, plans
+from app.db.engine import Connection
+from app.db.plans import AssignmentRow
+from app.planning import actions
+from app.planning.desk import Desk, Outcome, Report
+from app.planning.forecasting import between, corrected, forecast_from
+from app.planning.params import IntradayParams
+from app.planning.past import Past, live_counts, today, week_span
+from app.planning.requiring import (
+    Need,
+    patience_of,
+    read_needs,
+    requirement_of,
+    shrinkage_of,
+    spread,
+    whole,
+)
+from app.planning.rostering import Person, read_staff
+from app.planning.standing import plan_starts
+from app.planning.terms import Planning, read_planning
+from staffing.erlang import performance
+from staffing.forecast import Forecast
+from staffing.intervals import Starts, intervals_between, utc_iso, week_start_on
+from staffing.intraday import updated
+from staffing.requirement import kept_share
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TeamDay:
+    """What a team's day is judged by: forecast and terms, what came so far, who works when.
+
+    `staffed` has the people of each team of the published roster, by interval of the day.
+    """
+
+    need: Need
+    forecast_id: int
+    past: Past
+    staffed: dict[str, list[int]]
+    shifts: list[AssignmentRow]
+    people: list[Person]
+
+
+async def look_at_day(desk: Desk) -> Outcome:
+    """Carry out a run of kind `intraday`."""
+    params = IntradayParams.model_validate(desk.run.params)
+    planning = await desk.database.read(read_planning)
+    if params.team is not None:
+        planning.check_team(params.team)
+    teams = [params.team] if params.team is not None else list(planning.policy.teams)
+    days = await desk.database.read(read_days, planning, teams, desk.now)
+    found: dict[str, dict[str, Any]] = await desk.compute(update_all, days, desk.now)
+    on = today(planning.grid, desk.now).isoformat()
+
+    def save(conn: Connection) -> dict[str, Any]:
+        for day in days:
+            forecasts.put_intraday(
+                conn,
+                day.need.team,
+                on,
+                found[day.need.team],
+                made_at=desk.now,
+                forecast_id=day.forecast_id,
+            )
+        return {}
+
+    skipped = [team for team in teams if team not in found]
+    return Outcome({"on": on, "teams": sorted(found), "without_forecast": skipped}, save)
+
+
+def read_days(conn: Connection, planning: Planning, teams: list[str], now: float) -> list[TeamDay]:
+    """Return the day of each team that has a forecast of it."""
+    grid = planning.grid
+    on = today(grid, now)
+    since, until = week_span(grid, on, 1)
+    staffed, shifts = _roster_of(conn, planning, on)
+    people = read_staff(conn, on, 1).people
+    days = []
+    for team in teams:
+        row = forecasts.find_forecast(conn, team, first_on=on.isoformat(), last_on=on.isoformat())
+        if row is None or row.data["minutes"] != grid.minutes or row.data["zone"] != grid.zone:
+            continue
+        past = Past(team, [], history.live_intervals(conn, team, start=since, end=until), [])
+        need = read_needs(conn, planning, {team: row.data}, on, 1)[0]
+        days.append(TeamDay(need, row.id, past, staffed, shifts, people))
+    return days
+
+
+def update_all(report: Report, days: list[TeamDay], now: float) -> dict[str, dict[str, Any]]:
+    """Return each team's day as it is stored."""
+    looks = {}
+    for number, day in enumerate(days):
+        report(0.9 * number / len(days), f"{day.need.team}: the day so far")
+        looks[day.need.team] = _look(day, now)
+    return {team: _day_json(look, looks, now) for team, look in looks.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A team's day with everything computed, one value per interval of the day."""
+
+    day: TeamDay
+    starts: Starts
+    planned: Forecast
+    expected: Forecast
+    actual: list[int | None]
+    said: dict[str, Any]
+    need: actions.Gaps
+    required: list[int]
+    rostered: list[int]
+
+
+def _look(day: TeamDay, now: float) -> _Look:
+    grid, on = day.need.grid, day.need.week_on
+    starts = intervals_between(grid, on, on)
+    since, until = week_span(grid, on, 1)
+    raw = forecast_from(day.need.team, day.need.forecast)
+    planned = between(corrected(raw, day.need.overrides), since, until)
+    done, counts = live_counts(day.past, grid, on, now)
+    expected, said = planned, {"busyness": 1.0, "expected_so_far": 0.0, "actual_so_far": 0.0, "reason": ""}
+    if len(done):
+        update = updated(planned, done, counts)
+        expected = update.forecast
+        said = {
+            "busyness": round(update.busyness, 4),
+            "expected_so_far": round(update.expected_so_far, 1),
+            "actual_so_far": round(update.actual_so_far, 1),
+            "reason": update.reason,
+        }
+    patience_s, _ = patience_of(day.need.terms, day.need.waits)
+    working, found = requirement_of(day.need, expected, starts, patience_s)
+    staffed = np.array(day.staffed.get(day.need.team, [0] * len(starts)), dtype=np.int64)
+    gaps = _gaps(day, starts, working, staffed, patience_s, expected)
+    rostered = whole(working, found.rostered)
+    return _Look(
+        day,
+        starts,
+        planned,
+        expected,
+        [*(int(each) for each in counts), *[None] * (len(starts) - len(done))],
+        said,
+        replace(gaps, gap=staffed - np.array(rostered), wanted=np.array(rostered)),
+        whole(working, found.agents),
+        rostered,
+    )
+
+
+def _gaps(
+    day: TeamDay, starts: Starts, working: Bools, staffed: Ints, patience_s: float, expected: Forecast
+) -> actions.Gaps:
+    terms, step_s = day.need.terms, day.need.grid.step_s
+    kept = kept_share(shrinkage_of(terms.shrinkage), planned=False)
+    handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, terms.handle_s or 300.0)
+    volume = np.where(working, expected.volume, 0.0)
+
+    def level(people: Floats) -> Floats:
+        found = performance(
+            volume * handle_s / step_s,
+            people * kept,
+            handle_time_s=np.maximum(handle_s, 1.0),
+            patience_s=patience_s,
+            answer_within_s=terms.answer_within_s or 20.0,
+            short_abandon_s=day.need.short_abandon_s,
+        )
+        return np.asarray(found.service_level)
+
+    empty = np.zeros(len(starts), dtype=np.int64)
+    return actions.Gaps(day.need.team, starts, step_s, volume, staffed, empty, empty, level)
+
+
+def _day_json(look: _Look, looks: dict[str, _Look], now: float) -> dict[str, Any]:
+    others = [each.need for team, each in looks.items() if team != look.day.need.team]
+    levels = look.need.level(look.need.staffed.astype(np.float64))
+    busy = look.need.volume > 0
+    return {
+        "minutes": look.day.need.grid.minutes,
+        "on": look.day.need.week_on.isoformat(),
+        **look.said,
+        "intervals": [utc_iso(int(at)) for at in look.starts],
+        "forecast": [round(float(each), 2) for each in look.planned.volume],
+        "updated": [round(float(each), 2) for each in look.expected.volume],
+        "actual": look.actual,
+        "required": look.required,
+        "rostered": look.rostered,
+        "staffed": [int(each) for each in look.need.staffed],
+        "gap": [int(each) for each in look.need.gap],
+        "service_level": spread(busy, levels[busy], 4),
+        "target": look.day.need.terms.service_level,
+        "actions": actions.recommended(look.need, others, look.day.shifts, look.day.people, now=now),
+    }
+
+
+def _roster_of(
+    conn: Connection, planning: Planning, on: date
+) -> tuple[dict[str, list[int]], list[AssignmentRow]]:
+    """Return who works for each team in every interval of a date, and the published shifts that touch it."""
+    grid = planning.grid
+    since, until = week_span(grid, on, 1)
+    shifts = plans.published_shifts(conn, since, until)
+    row = plans.published_plan(conn, week_start_on(grid, on).isoformat())
+    if row is None or (row.data["minutes"], row.data["zone"]) != (grid.minutes, grid.zone):
+        return {}, shifts
+    starts = plan_starts(row)
+    own = (starts >= since) & (starts < until)
+    staffed = {team: np.array(each["staffed"])[own].tolist() for team, each in row.data["teams"].items()}
+    return staffed, shifts
