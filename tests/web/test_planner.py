@@ -126,9 +126,20 @@ async def test_request_for_time_off_is_granted_by_clicking(page: Page, planning:
     await open_week(page, planning)
     await expect(page.get_by_text("Tue 3 Mar to Wed 4 Mar")).to_be_visible()
     await page.get_by_role("button", name="Grant").click()
-    await expect(page.get_by_role("heading", name="Requests for time off")).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Requests")).to_have_count(0)
     items = (await planning.get("planner", "/v1/time-off"))["items"]
     assert [each["state"] for each in items] == ["granted"]
+
+
+async def test_request_says_what_it_would_do_to_the_published_roster(page: Page, planning: Service) -> None:
+    plan = await newest(planning)
+    await planning.post("planner", f"/v1/plans/{plan['id']}/publish")
+    agent = next(each["agent"] for each in plan["assignments"] if each["on"] == "2026-03-03")
+    asked = {"agent": agent, "first_on": "2026-03-03", "last_on": "2026-03-03", "state": "requested"}
+    await planning.post("planner", "/v1/time-off", **asked)
+    await open_week(page, planning)
+    request = page.locator(".request")
+    await expect(request.locator(".tag")).to_have_text(re.compile("fit"))
 
 
 async def test_forecast_is_corrected_by_clicking(page: Page, planning: Service) -> None:
