@@ -17,11 +17,9 @@ from routing.commands import Tick
 from routing.events import FloorEvent
 from routing.model import WAITING_STATES, Contact
 from routing.policy import Step
-from tests.app.conftest import Service, database_url, furnish, migrated_sqlite, postgres_template, running
+from tests.app.conftest import Service, furnish, running
 from tests.builders import make_agent, make_team
 from tests.faults.truth import check, read_truth
-
-__all__ = ["database_url", "migrated_sqlite", "postgres_template"]
 
 TEAMS = (
     make_team(
