@@ -1,0 +1,1 @@
+"""Pure core: how many people, and when. No I/O, no clock, no framework."""
