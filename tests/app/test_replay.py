@@ -399,6 +399,7 @@ async def play(settings: Settings, tmp_path: Path, given_records: list[Record], 
     )
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_when_a_tiny_day_is_played(settings: Settings, tmp_path: Path) -> None:
     report = await play(settings, tmp_path, tiny_day(), Options(speed=120.0))
     assert [check for check in report.account.checks if not check.holds] == []
@@ -408,6 +409,7 @@ async def test_nothing_is_lost_when_a_tiny_day_is_played(settings: Settings, tmp
     assert report.replayed["answered"] >= 11
 
 
+@pytest.mark.slow
 async def test_service_at_another_speed_gets_everything_pressed_alike(
     settings: Settings, tmp_path: Path
 ) -> None:
