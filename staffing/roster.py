@@ -1,6 +1,5 @@
 """Decides who works when: the best roster found, its price, and the proven bound of that price."""
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -17,12 +16,12 @@ from staffing.rostering.portfolio import Race, run
 def solve_roster(
     problem: RosterProblem,
     *,
+    clock: Callable[[], float],
     seed: int = 0,
     time_limit_s: float = 30.0,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    clock: Callable[[], float] = time.monotonic,
 ) -> Roster:
     """Return the best roster found.
 
@@ -32,12 +31,12 @@ def solve_roster(
 
     Args:
         problem: Agents, rules, requirement and prices.
+        clock: Seconds that pass, for the time limit: the core reads no clock itself.
         seed: Seed of the search.
         time_limit_s: Wall time after which the best roster so far is returned.
         workers: Threads.
         on_progress: Called when a better roster or bound is known.
         should_stop: Asked now and then; the search ends with the best roster so far when it says yes.
-        clock: Seconds that pass, for the time limit.
 
     Raises:
         ValueError: When the problem speaks of an agent, contract, kind of shift or day that it lacks.

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from math import isfinite
 from typing import Any, Final
 
+from app.clock import stopwatch
 from app.db import plans, staff
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow
@@ -182,6 +183,7 @@ def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[
 
     roster = solve_roster(
         problem,
+        clock=stopwatch(),
         seed=task.seed,
         time_limit_s=task.time_limit_s,
         on_progress=tell,
