@@ -18,6 +18,7 @@ from app import logs
 from app.api import (
     admin,
     agents,
+    calendars,
     classifier,
     contacts,
     customers,
@@ -52,7 +53,7 @@ from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
-from app.web import live, planner, sign_in, static_files
+from app.web import live, planner, sign_in, static_files, today
 from app.worker import Worker
 
 ROUTERS = (
@@ -72,6 +73,7 @@ ROUTERS = (
     staff.router,
     requests.router,
     intraday.router,
+    calendars.router,
     admin.router,
     health.router,
     metrics.router,
@@ -80,6 +82,7 @@ ROUTERS = (
     live.router,
     floor_page.router,
     planner.router,
+    today.router,
 )
 
 

@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from app.api.bodies import Body, Short, Slug
-from app.planning.params import ForecastParams, IntradayParams, RequireParams, RosterParams, TrainParams
+from app.planning.params import (
+    DesignParams,
+    ForecastParams,
+    IntradayParams,
+    RequireParams,
+    RosterParams,
+    TrainParams,
+)
 
 _MOST_DAYS_OFF = 366
 
@@ -48,8 +55,16 @@ class NewIntradayRun(Body):
     params: IntradayParams = IntradayParams()
 
 
+class NewDesignRun(Body):
+    """Work out which kinds of shift cover a week's requirement with the least surplus."""
+
+    kind: Literal["design"]
+    params: DesignParams = DesignParams()
+
+
 NewRun = Annotated[
-    NewForecastRun | NewRequireRun | NewRosterRun | NewIntradayRun | NewTrainRun, Field(discriminator="kind")
+    NewForecastRun | NewRequireRun | NewDesignRun | NewRosterRun | NewIntradayRun | NewTrainRun,
+    Field(discriminator="kind"),
 ]
 
 
@@ -73,6 +88,21 @@ class NewTimeOff(Days):
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")] = "holiday"
     note: Short = ""
     state: Literal["requested", "granted"] = "granted"
+
+
+class ShiftChange(Body):
+    """An agent's day as the planner wants it: a kind of shift, or null for a day off; maybe locked."""
+
+    agent: Slug
+    on: date
+    shift: Annotated[str, StringConstraints(max_length=40)] | None = None
+    locked: bool = True
+
+
+class PlanChanges(Body):
+    """Changes of a plan, carried out together."""
+
+    changes: Annotated[tuple[ShiftChange, ...], Field(min_length=1, max_length=200)]
 
 
 class Decision(Body):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from datetime import datetime
@@ -10,18 +11,21 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from app.api.bodies_plan import PlanChanges
 from app.api.forecasts import WeekQuery, chosen_week
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import plans
+from app.db.engine import Connection
 from app.db.plans import AssignmentRow, PlanRow
 from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
+from app.planning.changing import Change, changed_shifts
 from app.planning.coverage import hours_short_and_over
 from app.planning.difference import difference
 from app.planning.rostering import names_of
-from app.planning.standing import plan_starts
+from app.planning.standing import changed_data, plan_starts, read_standing, rules_broken
 from app.planning.terms import read_planning
 from staffing.intervals import utc_iso
 
@@ -109,6 +113,28 @@ async def get_difference(
         "items": difference(old, new, names),
         "next": None,
     }
+
+
+@router.post(
+    "/{plan_id}/changes",
+    summary="Change shifts of a plan by hand.",
+    description="A draft is changed as it is; of another plan a new draft is made. Changed days are locked "
+    "(they stay when the roster is made anew) unless `locked` is false. The answer is the plan in full with "
+    "`broken_rules` in words; they are shown, not enforced.",
+)
+async def change_plan(request: Request, plan_id: int, given: PlanChanges, who: Writer) -> dict[str, Any]:
+    """Put, move, take away or lock shifts."""
+    house = house_of(request)
+    row = await found_plan(house, plan_id)
+    standing = await house.database.read(read_standing, row)
+    changes = [Change(each.agent, each.on.isoformat(), each.shift, each.locked) for each in given.changes]
+    shifts = await asyncio.to_thread(changed_shifts, standing, changes)
+    data = await asyncio.to_thread(changed_data, standing, shifts)
+    broken = await asyncio.to_thread(rules_broken, standing, shifts)
+    new_id = await house.database.tx(
+        _store_changes, row, data, shifts, now=house.clock.now(), actor=who.actor
+    )
+    return full_plan_json(await found_plan(house, new_id), shifts) | {"broken_rules": broken}
 
 
 @router.post("/{plan_id}/publish", summary="Publish a draft; the week's published plan is superseded.")
@@ -218,6 +244,34 @@ def plan_csv(row: PlanRow, shifts: list[AssignmentRow]) -> str:
             ]
         )
     return out.getvalue()
+
+
+def _store_changes(
+    conn: Connection,
+    row: PlanRow,
+    data: dict[str, Any],
+    shifts: list[AssignmentRow],
+    *,
+    now: float,
+    actor: str,
+) -> int:
+    present = plans.find_plan(conn, row.id)
+    if present is not None and present.state == "draft":
+        plans.put_plan_data(conn, row.id, data)
+        plans.put_assignments(conn, row.id, shifts)
+        return row.id
+    plan_id, _ = plans.add_plan(
+        conn,
+        row.week_on,
+        row.days,
+        data,
+        shifts,
+        run_id=row.run_id,
+        made_at=now,
+        made_by=actor,
+        note=f"changed from version {row.version}",
+    )
+    return plan_id
 
 
 def _coverage_json(row: PlanRow, each: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from app.clock import isoformat
 from app.db import runs
 from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
+from app.scheduler import JOBS, next_slot
 
 router = APIRouter(prefix="/v1/runs", tags=["planning runs"])
 
@@ -53,8 +54,8 @@ def run_json(run: runs.Run) -> dict[str, Any]:
     "",
     status_code=202,
     summary="Start a planning run.",
-    description="`kind` is forecast, require or roster; `params` depends on it. The answer is the run; "
-    "follow it at `/v1/runs/{id}` or `/v1/runs/{id}/stream`. A done forecast has "
+    description="`kind` is forecast, require, design, roster, intraday or train; `params` depends on it. "
+    "The answer is the run; follow it at `/v1/runs/{id}` or `/v1/runs/{id}/stream`. A done forecast has "
     "`result.forecasts` {team: id}; a requirement `result.week`, `result.requirements`; a roster "
     "`result.plans` [{id, week, version, shifts}] with `status`, `objective`, `bound` and `gap`.",
 )
@@ -84,6 +85,27 @@ async def list_runs(
         runs.list_runs, before=wanted.before, limit=wanted.limit + 1, kind=kind, state=state, job=job
     )
     return page(found, wanted, lambda run: run.id, run_json)
+
+
+@router.get("/jobs", summary="What is planned to run by itself, and when next.")
+async def list_jobs(request: Request, _: Reader) -> dict[str, Any]:
+    """Return per job `name`, `kind`, `when` (cron fields, site's clock), `next_at` and its newest `run`."""
+    house = house_of(request)
+    zone = house.switchboard.policy.site.time_zone
+    items = []
+    for job in JOBS:
+        newest = await house.database.read(runs.list_runs, before=None, limit=1, job=job.name)
+        items.append(
+            {
+                "name": job.name,
+                "kind": job.kind,
+                "when": job.when,
+                "next_at": isoformat(next_slot(job, zone, house.clock.now())),
+                "run": run_json(newest[0]) if newest else None,
+            }
+        )
+    leads = house.scheduler is not None and house.scheduler.leading.is_set()
+    return {"items": items, "leads": leads, "next": None}
 
 
 @router.get("/{run_id}", summary="One planning run.")

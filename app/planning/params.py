@@ -64,6 +64,15 @@ class RosterParams(Params):
     note: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
+class DesignParams(Params):
+    """Which week's requirement (none: the coming one) is covered, with how many kinds of shift at most."""
+
+    week: Week | None = None
+    most_kinds: Annotated[int | None, Field(ge=1, le=40)] = 8
+    time_limit_s: Annotated[float, Field(ge=0.5, le=600)] = 20.0
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
 class IntradayParams(Params):
     """Which team's day is looked at anew (none: all)."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
+from app.planning.designing import design_week
 from app.planning.desk import Desk, Outcome
 from app.planning.forecasting import forecast_teams
 from app.planning.importing import import_history
 from app.planning.intraday import look_at_day
 from app.planning.params import (
+    DesignParams,
     ForecastParams,
     ImportParams,
     IntradayParams,
@@ -34,6 +36,7 @@ KINDS: Final[dict[str, Kind]] = {
     "import": Kind(ImportParams, import_history),
     "forecast": Kind(ForecastParams, forecast_teams),
     "require": Kind(RequireParams, require_week),
+    "design": Kind(DesignParams, design_week),
     "roster": Kind(RosterParams, roster_weeks),
     "intraday": Kind(IntradayParams, look_at_day),
     "train": Kind(TrainParams, train_classifier),

@@ -1,0 +1,116 @@
+"""What planners do with a plan by hand, and what agents get of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from icalendar import Calendar
+
+from app.settings import Settings
+from tests.app.conftest import Service
+from tests.app.planning_rig import MONDAY, import_history, make_plan, planning_service, run_to_end
+
+WEEK = MONDAY.isoformat()
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    changes = {"max_body_bytes": 4_000_000, "clock_start_at": datetime(2026, 2, 27, 12, tzinfo=UTC)}
+    async with planning_service(settings.model_copy(update=changes)) as service:
+        yield service
+
+
+@pytest.fixture
+async def planner(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with service.client("planner") as client:
+        await import_history(client)
+        yield client
+
+
+async def change(planner: httpx.AsyncClient, plan: dict[str, Any], **values: Any) -> httpx.Response:
+    return await planner.post(f"/v1/plans/{plan['id']}/changes", json={"changes": [values]})
+
+
+async def test_shift_taken_away_lowers_the_coverage(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    shift = plan["assignments"][0]
+    after = (await change(planner, plan, agent=shift["agent"], on=shift["on"], shift=None)).json()
+    assert len(after["assignments"]) == len(plan["assignments"]) - 1
+    before_h, after_h = (sum(sum(team["staffed"]) for team in p["coverage"].values()) for p in (plan, after))
+    assert after_h < before_h
+    assert (after["id"], after["status"]) == (plan["id"], "edited")
+
+
+async def test_broken_rules_are_named_not_enforced(planner: httpx.AsyncClient) -> None:
+    await planner.put("/v1/contracts/agent0", json={"week_days_max": 1, "week_hours_min": 0})
+    plan = await make_plan(planner)
+    kind = plan["shifts"][0]["id"]
+    days = [{"agent": "agent0", "on": f"2026-03-0{day}", "shift": kind} for day in (3, 4)]
+    answer = await planner.post(f"/v1/plans/{plan['id']}/changes", json={"changes": days})
+    assert any(text.startswith("agent0") for text in answer.json()["broken_rules"])
+    worked = {each["on"] for each in answer.json()["assignments"] if each["agent"] == "agent0"}
+    assert {"2026-03-03", "2026-03-04"} <= worked
+
+
+async def test_locked_shift_stays_when_the_roster_is_made_anew(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    kind = plan["shifts"][-1]["id"]
+    await change(planner, plan, agent="agent3", on="2026-03-06", shift=kind)
+    again = await make_plan(planner)
+    kept = [each for each in again["assignments"] if (each["agent"], each["on"]) == ("agent3", "2026-03-06")]
+    assert [(each["shift"], each["locked"]) for each in kept] == [(kind, True)]
+
+
+async def test_change_of_a_published_plan_makes_a_new_draft(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    await planner.post(f"/v1/plans/{plan['id']}/publish")
+    after = (await change(planner, plan, agent="agent0", on=WEEK, shift=None)).json()
+    assert (after["state"], after["version"]) == ("draft", plan["version"] + 1)
+    assert (await planner.get(f"/v1/plans/{plan['id']}")).json()["state"] == "published"
+
+
+async def test_change_that_names_nothing_real_is_refused(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    for wrong in (
+        {"agent": "nobody", "on": WEEK, "shift": None},
+        {"agent": "agent0", "on": "2026-05-01", "shift": None},
+        {"agent": "agent0", "on": WEEK, "shift": "never"},
+    ):
+        answer = await change(planner, plan, **wrong)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/unknown-reference")
+
+
+async def test_calendar_has_the_published_shifts_of_the_agent(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    await planner.post(f"/v1/plans/{plan['id']}/publish")
+    agent = plan["assignments"][0]["agent"]
+    answer = await planner.get(f"/v1/agents/{agent}/roster.ics")
+    assert answer.headers["content-type"].startswith("text/calendar")
+    begins = [event["dtstart"].dt for event in Calendar.from_ical(answer.content).walk("VEVENT")]
+    own = [each for each in plan["assignments"] if each["agent"] == agent]
+    assert begins == [datetime.fromisoformat(each["starts_at"]) for each in own]
+
+
+async def test_draft_is_in_nobodys_calendar(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    answer = await planner.get(f"/v1/agents/{plan['assignments'][0]['agent']}/roster.ics")
+    assert Calendar.from_ical(answer.content).walk("VEVENT") == []
+
+
+async def test_design_covers_the_requirement_with_few_kinds_of_shift(planner: httpx.AsyncClient) -> None:
+    run = await run_to_end(planner, "design", week=WEEK, most_kinds=3, time_limit_s=5)
+    found = run["result"]
+    assert run["state"] == "done", run["error"]
+    assert 1 <= len(found["shifts"]) <= 3
+    assert found["price"] >= found["bound"] - 1e-6
+    missing = sum(max(need - have, 0) for need, have in zip(found["required"], found["staffed"], strict=True))
+    assert missing * 0.5 == pytest.approx(found["short_hours"])
+
+
+async def test_jobs_show_when_they_come_next(planner: httpx.AsyncClient) -> None:
+    jobs = {each["name"]: each for each in (await planner.get("/v1/runs/jobs")).json()["items"]}
+    assert jobs["nightly-forecast"]["next_at"] == "2026-02-28T02:10:00.000Z"
