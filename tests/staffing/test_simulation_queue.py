@@ -1,7 +1,6 @@
 """The fast queue of one team: by hand, against Erlang, against published simulations."""
 
 import csv
-import re
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from staffing.erlang import performance, wait_probability
-from staffing.performance import Targets
 from staffing.simulation.confidence import Estimate
 from staffing.simulation.durations import ENDLESS, Duration, Erlang, Exponential, Lognormal
 from staffing.simulation.long_run import LongRun, Queue, agents_for_level, long_run
@@ -108,7 +106,7 @@ def test_long_run_of_exponential_times_is_erlangs(load: float, agents: int, pati
     patience = Exponential(patience_s) if np.isfinite(patience_s) else ENDLESS
     queue = Queue(rate_per_s=load / 180, agents=agents, handle=Exponential(180), patience=patience)
     found = long_run(queue, contacts=50_000, within_s=(20.0,), seed=3, confidence=0.999)
-    exact = performance(load, agents, Targets(service_level=0.8), handle_time_s=180, patience_s=patience_s)
+    exact = performance(load, agents, handle_time_s=180, patience_s=patience_s)
     waits = wait_probability(load, agents) if np.isinf(patience_s) else exact.wait_probability
     assert holds(found.wait_probability, float(waits))
     assert holds(found.abandonment, float(exact.abandonment))
@@ -140,10 +138,12 @@ def published() -> list[tuple[str, str, float, float]]:
     if not PUBLISHED.exists():
         return []
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
-        rows = [
-            row for row in csv.DictReader(file) if row["model"].startswith("simulation (10 x 5M arrivals")
-        ]
-    return [(row["params"], row["metric"], *map(float, re.split("±", row["published"]))) for row in rows]  # type: ignore[misc]
+        rows = [row for row in csv.DictReader(file) if row["model"].startswith("simulation (10 x 5M")]
+    values = [row["published"].split("±") for row in rows]
+    return [
+        (row["params"], row["metric"], float(value), float(half_width))
+        for row, (value, half_width) in zip(rows, values, strict=True)
+    ]
 
 
 FIGURES = {
