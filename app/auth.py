@@ -86,7 +86,8 @@ class Keyring:
         self._database = database
         self._clock = clock
         self._session_s = session_s
-        self._cache: dict[str, tuple[float, Principal]] = {}
+        self._cache: dict[tuple[str, str], tuple[float, Principal]] = {}
+        """By kind of secret and its hash: a session's must not pass as a key, which needs no Origin."""
 
     async def principal(self, request: Request) -> Principal:
         """Return who sent `request`; raises NotSignedInError without a valid key or session."""
@@ -94,17 +95,19 @@ class Keyring:
         if header is not None:
             scheme, _, secret = header.partition(" ")
             if scheme.lower() == "bearer" and secret:
-                return await self._check(secret.strip(), keys.find_key)
+                return await self._check("key", secret.strip(), keys.find_key)
             raise NotSignedInError("The Authorization header must be `Bearer rondo_...`.", headers=_CHALLENGE)
         cookie = request.cookies.get(COOKIE)
         if cookie is None:
             raise NotSignedInError(headers=_CHALLENGE)
         check_origin(request)
-        return await self._check(cookie, keys.find_session)
+        return await self._check("session", cookie, keys.find_session)
 
     def known(self, authorization: str) -> Principal | None:
         """Return who sent this Authorization header if that was checked within the last seconds."""
-        found = self._cache.get(_digest(authorization[7:])) if authorization[:7] == "Bearer " else None
+        if authorization[:7] != "Bearer ":
+            return None
+        found = self._cache.get(("key", _digest(authorization[7:])))
         return found[1] if found is not None and found[0] > self._clock.now() else None
 
     async def create_key(
@@ -165,20 +168,20 @@ class Keyring:
         return secret
 
     async def _check(
-        self, secret: str, find: Callable[[Connection, str, float], keys.KeyRow | None]
+        self, kind: str, secret: str, find: Callable[[Connection, str, float], keys.KeyRow | None]
     ) -> Principal:
         digest, now = _digest(secret), self._clock.now()
-        known = self._cache.get(digest)
+        known = self._cache.get((kind, digest))
         if known is not None and known[0] > now:
             return known[1]
         row = await self._database.read(find, digest, now)
         if row is None:
-            self._cache.pop(digest, None)
+            self._cache.pop((kind, digest), None)
             raise NotSignedInError("This key or session is not valid (any more).", headers=_CHALLENGE)
         principal = Principal(row.id, row.name, frozenset(row.scopes.split()), row.agent_id)
         if len(self._cache) >= _CACHE_MAX:
             self._cache.clear()
-        self._cache[digest] = (now + _CACHE_S * self._clock.speed, principal)
+        self._cache[kind, digest] = (now + _CACHE_S * self._clock.speed, principal)
         return principal
 
 

@@ -193,11 +193,12 @@ async def _stop_planning(house: House) -> None:
 
 
 async def _start_at(settings: Settings, database: Database) -> float | None:
-    """Return where the clock begins if it was told to; what has happened already stays in the past."""
-    if settings.clock_start_at is None:
+    """Return where the clock begins, or None for the present; what has happened already stays in the past."""
+    if settings.clock_start_at is None and settings.clock_speed == 1.0:
         return None
-    newest_at = await database.read(floor_rows.read_newest_at)
-    return max(settings.clock_start_at.timestamp(), newest_at or 0.0)
+    newest_at = await database.read(floor_rows.read_newest_at) or 0.0
+    begin_at = settings.clock_start_at.timestamp() if settings.clock_start_at else Clock().now()
+    return max(begin_at, newest_at)
 
 
 def problem(error: AppError) -> Response:

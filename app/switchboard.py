@@ -169,6 +169,7 @@ class Switchboard:
         self._floor: Floor | None = None
         self._book = WaitBook()
         self._book_saved_at = 0.0
+        self._newest_at = 0.0
         self._policy = floor_rows.START
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
@@ -312,8 +313,9 @@ class Switchboard:
 
     def _carry_out(self, conn: Connection, batch: list[_Request]) -> _Batch:
         floor = self._caught_up(conn)
-        # Hazard: not before the lock is held, or time could run backwards between replicas.
-        now = self._clock.now()
+        # Hazard: not before the lock is held, and never before the newest event: the clocks of replicas
+        # differ, and a machine's clock may have been set back since the log was written.
+        now = max(self._clock.now(), self._newest_at)
         done = _Batch(first_seq=floor.seq + 1)
         found = self._find(conn, floor, batch, now)
         stored = floor_rows.find_answers(
@@ -336,6 +338,8 @@ class Switchboard:
             done.results.append(result)
         self._policy = floor.policy
         changes = floor.drain()
+        if done.events:
+            self._newest_at = now
         if done.events or answers:
             tallied = tally(floor, done.events, changes)
             done.encoded = floor_rows.save_batch(
@@ -363,12 +367,14 @@ class Switchboard:
         floor = self._floor
         if floor is None or floor.seq > seq or seq - floor.seq > _CATCH_UP:
             floor = self._floor = floor_rows.load_floor(conn)
+            self._newest_at = floor_rows.read_newest_at(conn) or 0.0
             self._book = wait_books.find_wait_book(conn) or self._book
             self._book.prune(floor)
         elif floor.seq < seq:
             for _, data in floor_rows.events_after(conn, floor.seq, _CATCH_UP):
                 event = ev.decode(data)
                 floor.apply(event)
+                self._newest_at = event.at
                 self._book.observe(floor, (event,))
             floor.drain()
             floor.settle()
@@ -385,11 +391,8 @@ class Switchboard:
         ]
         if keys:
             found.fill(*floor_rows.find_customers(conn, keys, since=now - floor.policy.reopen_s))
-        for each in batch:
-            if each.ticket_id is not None and each.ticket_id not in floor.tickets:
-                ticket = floor_rows.find_ticket(conn, each.ticket_id)
-                if ticket is not None:
-                    found.named[ticket.id] = ticket
+        named = [each.ticket_id for each in batch if each.ticket_id is not None]
+        found.named = floor_rows.find_tickets(conn, (each for each in named if each not in floor.tickets))
         return found
 
     def _one(

@@ -252,7 +252,7 @@ def _shape(path: str) -> tuple[str, str]:
 
 def _key(parts: list[str]) -> tuple[str, str]:
     """Return what a path is looked up by: its first two segments, and its number and fourth segment."""
-    if len(parts) == 3:
+    if len(parts) == 3 and parts[1] == "v1":
         return parts[2], ""
     if len(parts) == 5 and parts[1] == "v1":
         return parts[2], parts[4]

@@ -109,6 +109,15 @@ def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
     return ticket
 
 
+def find_tickets(conn: Connection, ticket_ids: Iterable[int]) -> dict[int, Ticket]:
+    """Return the stored tickets among `ticket_ids`, by id."""
+    wanted = sorted({each for each in ticket_ids if 0 < each < 2**63})
+    if not wanted:
+        return {}
+    found = (_ticket.decode(row[0]) for row in _select(conn, _FIND_TICKETS, values=wanted))
+    return {ticket.id: ticket for ticket in found}
+
+
 def find_answers(
     conn: Connection, keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[str, int, str]]:
@@ -315,12 +324,15 @@ def _segment_row(segment: Segment) -> tuple[Any, ...]:
     )
 
 
-def _select(conn: Connection, statement: str, *parameters: Any, values: list[str] | None = None) -> Any:
-    """Run a literal query; `values`, if any, fills the place `IN ?*` as one parameter, the last."""
+def _select(
+    conn: Connection, statement: str, *parameters: Any, values: Sequence[str | int] | None = None
+) -> Any:
+    """Run a literal query; `values`, one or more, fill the place `IN ?*` as one parameter, the last."""
     if values is None:
         return conn.exec_driver_sql(_driver_text(conn, statement), parameters)
     if conn.dialect.name == "postgresql":
-        text = _driver_text(conn, statement.replace("IN ?*", "= ANY(?::text[])"))
+        kind = "text" if isinstance(values[0], str) else "bigint"
+        text = _driver_text(conn, statement.replace("IN ?*", f"= ANY(?::{kind}[])"))
         return conn.exec_driver_sql(text, (*parameters, values))
     text = statement.replace("IN ?*", "IN (SELECT value FROM json_each(?))")
     return conn.exec_driver_sql(text, (*parameters, _encode(values).decode()))
@@ -357,4 +369,5 @@ _FIND_CUSTOMERS = (
     "AND (r.resolved_at IS NULL OR r.resolved_at >= ?) ORDER BY r.id DESC LIMIT 5) "
     "WHERE k.value IN ?*"
 )
+_FIND_TICKETS = "SELECT data FROM ticket WHERE id IN ?*"
 _FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"
