@@ -39,7 +39,8 @@ class Place:
 
 FLOOR: Final = Place("Floor", "/", ("queues:read", "agents:read", "contacts:read"))
 PLANNER: Final = Place("Planner", "/planner", ("plans:read",))
-PLACES: Final = (FLOOR, PLANNER)
+TODAY: Final = Place("Today", "/today", ("plans:read",))
+PLACES: Final = (FLOOR, PLANNER, TODAY)
 
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -86,14 +86,16 @@ def week_columns(
     )
 
 
-def contacts_plot(columns: Columns) -> Plot:
-    """Return the chart of contacts: forecast with its band, and what really came."""
-    top, ticks = _axis([columns.volume, columns.high, columns.actual])
+def contacts_plot(columns: Columns, *, updated: Values | None = None) -> Plot:
+    """Return the chart of contacts: forecast with its band, what really came, and the forecast since."""
+    again = updated or []
+    top, ticks = _axis([columns.volume, columns.high, columns.actual, again])
     return Plot(
         max(len(columns.starts), 1),
         {
             "band": _band(columns.low, columns.high, top),
             "forecast": _line(columns.volume, top),
+            "updated": _line(again, top),
             "actual": _line(columns.actual, top),
         },
         ticks,

@@ -83,9 +83,7 @@ async def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dic
 async def service(furnished: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[Service]:
     """A running service with the ready organisation; all its agents are offline."""
     template, keys = furnished
-    database = tmp_path / "rondo.sqlite3"
-    shutil.copy(template, database)
-    async with serving(database, keys) as service:
+    async with serving(copied(template, tmp_path), keys) as service:
         yield service
 
 
@@ -95,8 +93,7 @@ async def planned(
 ) -> tuple[Path, dict[str, str]]:
     """The same with four weeks of history, a forecast and a draft roster of the week after them."""
     template, keys = furnished
-    database = tmp_path_factory.mktemp("planned") / "rondo.sqlite3"
-    shutil.copy(template, database)
+    database = copied(template, tmp_path_factory.mktemp("planned"))
     async with serving(database, keys) as service, service.client("admin") as client, service.working():
         await import_history(client)
         week = MONDAY.isoformat()
@@ -111,9 +108,7 @@ async def planned(
 async def planning(planned: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[Service]:
     """A running service in which the week of MONDAY is forecast and rostered."""
     template, keys = planned
-    database = tmp_path / "rondo.sqlite3"
-    shutil.copy(template, database)
-    async with serving(database, keys) as service:
+    async with serving(copied(template, tmp_path), keys) as service:
         yield service
 
 
@@ -122,6 +117,11 @@ async def floor(page: Page, service: Service) -> Page:
     """The floor as a signed-in lead sees it, live."""
     await sign_in(page, service, "lead")
     return page
+
+
+def copied(template: Path, folder: Path) -> Path:
+    """Return a copy of a database, in a folder."""
+    return Path(shutil.copy(template, folder / "rondo.sqlite3"))
 
 
 async def sign_in(page: Page, service: Service, role: str) -> None:

@@ -172,10 +172,12 @@ async def test_agent_sees_the_week_without_the_planners_buttons(page: Page, plan
         await expect(page.get_by_role("button", name=name)).to_have_count(0)
 
 
-async def test_planner_begins_at_the_planner(page: Page, planning: Service) -> None:
+async def test_planner_begins_at_the_first_page_open_to_planners(page: Page, planning: Service) -> None:
     await sign_in(page, planning, "planner")
     await expect(page).to_have_url(f"{planning.url}/planner")
-    await expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(["Planner"])
+    await expect(page.get_by_role("navigation", name="Pages").get_by_role("link")).to_have_text(
+        ["Planner", "Today"]
+    )
 
 
 async def test_week_of_which_nothing_is_known_says_so(page: Page, planning: Service) -> None:

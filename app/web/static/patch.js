@@ -3,7 +3,7 @@
 import { tick } from "./clock.js";
 
 /** What the page itself sets on elements that the service describes. */
-const OURS = new Set(["hidden", "aria-current", "open"]);
+const OURS = new Set(["hidden", "aria-current", "open", "data-renew"]);
 
 /**
  * Take over elements by id, and remove those that are gone.

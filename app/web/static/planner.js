@@ -1,5 +1,6 @@
 // @ts-check
 // The planner's week: tells the figures under the pointer, follows runs, and comes back renewed.
+import { tick } from "./clock.js";
 import { morph } from "./patch.js";
 import { say } from "./page.js";
 
@@ -10,10 +11,13 @@ import { say } from "./page.js";
 
 const charts = document.getElementById("charts");
 const readout = document.getElementById("readout");
-const source = document.getElementById("figures");
-/** @type {Figures | null} */
-const figures = source ? JSON.parse(source.textContent ?? "null") : null;
+let figures = figuresOf();
 let at = -1;
+
+/** @returns {Figures | null} */
+function figuresOf() {
+  return JSON.parse(document.getElementById("figures")?.textContent ?? "null");
+}
 
 /** @param {number | null | undefined} value @param {number} digits */
 const number = (value, digits = 0) =>
@@ -94,6 +98,19 @@ function notice() {
   if (renewed) renew((address) => address.searchParams.delete("plan"));
 }
 
+/** Bring the page up to date in place, unless somebody is choosing something on it. */
+async function refresh() {
+  const present = document.getElementById("main");
+  if (document.hidden || !present || document.activeElement instanceof HTMLSelectElement) return;
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok) return;
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+  if (!next) return;
+  morph(present, next);
+  figures = figuresOf();
+  tick();
+}
+
 /** Load the page anew, where it is. @param {(address: URL) => void} change */
 function renew(change) {
   const address = new URL(location.href);
@@ -112,3 +129,6 @@ document.addEventListener("sent", (event) => {
 notice();
 timer = setTimeout(follow, under.size ? 700 : 8_000);
 document.addEventListener("visibilitychange", () => document.hidden || void follow());
+
+const every = Number(/** @type {HTMLElement | null} */ (document.querySelector("[data-renew]"))?.dataset.renew ?? 0);
+if (every) setInterval(refresh, every * 1000);
