@@ -24,7 +24,10 @@ async def furnish(settings: Settings, *, agents: int, teams: int) -> str:
             names = [f"team{i}" for i in range(teams)]
             policy = Policy(
                 version=1,
-                teams={name: TeamPolicy(id=name, name=name, lead_id="lead", wrap_up_s=0.0) for name in names},
+                teams={
+                    name: TeamPolicy(id=name, name=name, lead_id="lead", wrap_up_s=0.0, owner_preferred_s=0.0)
+                    for name in names
+                },
                 fallback_team=names[0],
             )
             await board.submit(PutAgent(actor="bench", agent=Agent(id="lead", name="Lead")), _nothing)
