@@ -38,7 +38,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 Week = Annotated[str | None, typer.Option(help="A date of the week, or 2026-W48; none: the coming week.")]
 
 _FAILED, _WRONG_INPUT, _STOPPED = 1, 2, 130
-_WEEK: Final = Column("the week", no_wrap=True)
 _SHADES: Final = " ▁▂▃▄▅▆▇█"
 
 out = Console()
@@ -108,9 +107,7 @@ def forecast_command(
         if as_json:
             _print_json(run)
             return
-        table = Table(
-            "team", "week", "contacts", "80 % of intervals", "model", "WAPE", "of naive", "the week"
-        )
+        table = Table("team", "week", "contacts", "per interval", "model", "WAPE", "of naive", _week_column())
         for name in run["result"]["forecasts"]:
             week = first_on or (date.fromisoformat(run["created_at"][:10]) + timedelta(days=7)).isoformat()
             found = await place.forecast(name, week)
@@ -139,7 +136,9 @@ def require_command(
         if as_json:
             _print_json(run | {"requirements": found})
             return
-        table = Table("team", "week", "contacts", "most needed", "agent hours", "rostered hours", _WEEK)
+        table = Table(
+            "team", "week", "contacts", "most needed", "agent hours", "rostered hours", _week_column()
+        )
         for name, each in found["teams"].items():
             hours = found["minutes"] / 60
             table.add_row(
@@ -322,6 +321,10 @@ def _print_plan(plan: dict[str, Any]) -> None:
     out.print(cover)
     for conflict in plan["conflicts"]:
         out.print(f"{conflict['agent']}: {'; '.join(conflict['rules'])} can't all hold")
+
+
+def _week_column() -> Column:
+    return Column("the week", no_wrap=True)
 
 
 def _weekday(on: str) -> str:

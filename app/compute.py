@@ -11,7 +11,7 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import connection
@@ -64,6 +64,7 @@ class Compute:
     def __init__(self, processes: int, heard: Heard) -> None:
         self._processes = processes
         self._heard = heard
+        self._flags: Sequence[_Flag] = ()
         self._flags_of: dict[int, int] = {}
         self._open()
 
@@ -91,19 +92,21 @@ class Compute:
         self._open()
 
     def close(self) -> None:
-        """End all computations at once."""
+        """End all computations at once; blocks until they have ended."""
         for flag in self._flags:
             flag.set()
         # The executor has no public way to end a child that is busy.
         children = list((getattr(self._executor, "_processes", None) or {}).values())
-        self._executor.shutdown(wait=self._processes == 0, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.kill()
-        for child in children:
-            child.join()
+        self._executor.shutdown(wait=True)
         if self._listener is not None:
             self._messages.put(None)
             self._listener.join()
+        # Semaphores are given back with the last reference, not at exit: a signal may end the process.
+        del self._executor, self._messages
+        self._flags = ()
 
     def _open(self) -> None:
         many = max(self._processes, 1)
@@ -111,7 +114,7 @@ class Compute:
         self._listener: threading.Thread | None = None
         if self._processes == 0:
             self._messages: _Queue = queue.SimpleQueue()
-            self._flags: list[_Flag] = [threading.Event()]
+            self._flags = [threading.Event()]
             self._executor: Executor = ThreadPoolExecutor(1, thread_name_prefix="compute")
             return
         spawn = multiprocessing.get_context("spawn")
@@ -144,7 +147,7 @@ def _pass_on(messages: _Queue, loop: asyncio.AbstractEventLoop, heard: Heard) ->
 _attached: list[Any] = []
 
 
-def _attach(messages: _Queue, flags: list[_Flag]) -> None:
+def _attach(messages: _Queue, flags: Sequence[_Flag]) -> None:
     """Prepare a child: it leaves Ctrl-C to its parent and ends with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _attached[:] = [messages, flags]
