@@ -54,7 +54,6 @@ JOBS: Final = (
     Job("weekly-training", {"day_of_week": "sun", "hour": "4", "minute": "10"}, "train"),
     Job("weekly-roster", {"day_of_week": "thu", "hour": "3", "minute": "10"}, "roster"),
     Job("intraday", {"minute": "1,16,31,46"}, "intraday", looks_back=timedelta(minutes=30)),
-    Job("nightly-training", {"hour": "4", "minute": "10"}, "train", looks_back=timedelta(days=2)),
 )
 
 

@@ -70,6 +70,9 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to take queued runs."""
+        if self._database.dialect == "sqlite":
+            # One process has the file: what runs according to it was left by one that is gone.
+            await self._requeue_lost(self._wall.now() + 1)
         self._loops = [
             asyncio.create_task(self._take(), name="worker"),
             asyncio.create_task(self._beat(), name="worker-beat"),
@@ -113,7 +116,7 @@ class Worker:
             if self._closing.is_set():
                 return
             try:
-                await self._requeue_lost()
+                await self._requeue_lost(self._wall.now() - SILENT_S)
                 while len(self._busy) < self._places and (claimed := await self._claim()) is not None:
                     task = asyncio.create_task(self._work(claimed), name=f"run-{claimed.id}")
                     self._busy[claimed.id] = task
@@ -134,8 +137,7 @@ class Worker:
             run_id=run_id,
         )
 
-    async def _requeue_lost(self) -> None:
-        silent_since = self._wall.now() - SILENT_S
+    async def _requeue_lost(self, silent_since: float) -> None:
         if not await self._database.read(runs.any_lost, silent_since):
             return
         for run_id, state in await self._database.tx(

@@ -239,6 +239,23 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         yield service
 
 
+async def test_run_that_a_dead_process_left_is_taken_up_at_start(settings: Settings) -> None:
+    if not settings.is_sqlite:
+        pytest.skip("on PostgreSQL another worker may be at it; its silence decides")
+    database = open_database(settings)
+    run_id = await add(database)
+    await claim(database, "dead", at=Clock().now())
+    moved = asyncio.Event()
+    worker = Worker(database, Clock(), processes=0, on_change=lambda _: moved.set())
+    await worker.start()
+    async with asyncio.timeout(20):
+        await moved.wait()
+    await worker.stop()
+    run = await find(database, run_id)
+    await database.close()
+    assert (run.state, run.attempts) == ("failed", 2)
+
+
 async def test_ended_run_cannot_be_cancelled(service: Service) -> None:
     async with service.client("planner") as client:
         run = (await client.post("/v1/runs", json={"kind": "forecast"})).json()
