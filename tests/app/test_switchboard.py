@@ -1,0 +1,306 @@
+"""The one write path: what a batch promises to each of its commands, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from structlog.testing import capture_logs
+
+from app.clock import Clock
+from app.db.engine import open_database
+from app.errors import AppError, OverloadedError, StorageUnavailableError, WrongStateError
+from app.settings import Settings
+from app.switchboard import Switchboard
+from routing import commands as cmd
+from routing.model import Channel, Presence
+from tests.app.conftest import Service, furnish, running
+from tests.builders import make_agent
+from tests.faults.truth import check, read_truth
+
+CALL = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[Any]:
+    """What is logged meanwhile: tracebacks with every local value take seconds to write out."""
+    with capture_logs() as entries:
+        yield entries
+
+
+def nothing(*_: Any) -> None:
+    """A view for who does not look."""
+
+
+def contact_id(_: Any, events: Any) -> int:
+    return int(next(each.contact.id for each in events if hasattr(each, "contact")))
+
+
+def head(floor: Any) -> int:
+    return int(floor.seq)
+
+
+async def carry_out(board: Switchboard, *commands: cmd.Command, view: Any = nothing) -> list[Any]:
+    """Submit all at once, so that they share a batch; return each one's result or error."""
+    return list(
+        await asyncio.gather(*(board.submit(each, view) for each in commands), return_exceptions=True)
+    )
+
+
+async def present(board: Switchboard, *agents: str) -> None:
+    for agent in agents:
+        command = cmd.SetPresence(actor="test", agent_id=agent, presence=Presence.AVAILABLE)
+        await board.submit(command, nothing)
+
+
+async def expect_truth(service: Service) -> None:
+    seen = await service.house.switchboard.read(lambda floor: floor.snapshot())
+    truth = await service.house.database.tx(read_truth)
+    check(truth)
+    assert truth.floor == seen
+
+
+async def test_refused_command_fails_alone(service: Service) -> None:
+    board = service.house.switchboard
+    wrong = cmd.Complete(actor="test", contact_id=await board.submit(CALL, contact_id))
+    one, refused, other = await carry_out(board, CALL, wrong, CALL)
+    assert (one, other) == (None, None)
+    assert isinstance(refused, WrongStateError)
+
+
+async def test_command_that_breaks_is_set_apart_and_the_rest_is_carried_out(service: Service) -> None:
+    board = service.house.switchboard
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(
+        board.submit(CALL, contact_id),
+        board.submit(CALL, broken),
+        board.submit_for(broken, nothing),
+        board.submit(CALL, contact_id),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in results] == [int, AppError, AppError, int]
+    assert len(set(results)) == 4
+    assert len(await board.read(lambda floor: list(floor.contacts))) == 2
+    await expect_truth(service)
+
+
+async def test_command_whose_data_the_database_refuses_fails_alone(service: Service) -> None:
+    board = service.house.switchboard
+    number = 2**70 if service.house.database.dialect == "sqlite" else 2**63
+    poison = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity(), customer_id=number)
+    results = await carry_out(board, CALL, CALL, poison, CALL, CALL, view=contact_id)
+    assert [type(each) for each in results] == [int, int, AppError, int, int]
+    assert len(set(await board.read(lambda floor: list(floor.contacts)))) == 4
+    await expect_truth(service)
+
+
+async def test_overload_is_refused_before_anything_is_queued(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"max_waiting_commands": 3})) as service:
+        await furnish(service.house)
+        board = service.house.switchboard
+        results = await carry_out(board, *[CALL] * 10, view=contact_id)
+        refused = [each for each in results if isinstance(each, OverloadedError)]
+        assert len(refused) == 7
+        assert {each.headers["Retry-After"] for each in refused} == {"1"}
+        assert len(await board.read(lambda floor: list(floor.contacts))) == 3
+
+
+async def test_overload_gives_503_with_retry_after_over_http(settings: Settings) -> None:
+    async with (
+        running(settings.model_copy(update={"max_waiting_commands": 2})) as service,
+        service.client() as client,
+    ):
+        await furnish(service.house)
+        await client.get("/v1/agents")
+        answers = await asyncio.gather(
+            *(client.post("/v1/contacts", json={"channel": "voice"}) for _ in range(8))
+        )
+    refused = [each for each in answers if each.status_code == 503]
+    assert len(refused) == 6
+    assert {(each.json()["type"], each.headers["retry-after"]) for each in refused} == {
+        ("/problems/overloaded", "1")
+    }
+
+
+async def test_failed_commit_tells_nobody_yes_and_leaves_nothing_behind(service: Service) -> None:
+    board, database = service.house.switchboard, service.house.database
+    seq = await board.read(head)
+    with failing_commits(database):
+        results = await carry_out(board, CALL, CALL, view=contact_id)
+    assert [type(each).__mro__[1] for each in results] == [StorageUnavailableError] * 2
+    assert {each.headers["Retry-After"] for each in results} == {"1"}
+    assert await board.read(head) == seq
+    assert await board.submit(CALL, contact_id) > 0
+    await expect_truth(service)
+
+
+@contextmanager
+def failing_commits(database: Any) -> Iterator[None]:
+    """Have the database lose its connection at every commit, as far as the caller can see."""
+    engine = getattr(database._engine, "sync_engine", database._engine)
+    lost = sa.exc.OperationalError("COMMIT", None, OSError("gone"))
+
+    def fail(_: Any) -> None:
+        raise lost
+
+    sa.event.listen(engine, "commit", fail)
+    yield
+    sa.event.remove(engine, "commit", fail)
+
+
+async def test_read_sees_what_was_committed_before_it(service: Service) -> None:
+    board = service.house.switchboard
+    posted = asyncio.create_task(board.submit(CALL, contact_id))
+    await asyncio.sleep(0)
+    known = await board.read(lambda floor: list(floor.contacts))
+    assert known == [await posted]
+
+
+async def test_offer_expires_by_itself(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"clock_speed": 400.0})) as service:
+        await furnish(service.house)
+        await present(service.house.switchboard, "ann")
+        followed = service.house.feed.follow(service.house.feed.head)
+        await service.house.switchboard.submit(CALL, contact_id)
+        async with asyncio.timeout(10):
+            async for _, data in followed:
+                if b'"kind":"offer_ended"' in data:
+                    break
+        await followed.aclose()  # type: ignore[attr-defined]
+        state = await service.house.switchboard.read(lambda floor: floor.agents["ann"].state.value)
+        assert state == "not_responding"
+
+
+async def test_stop_finishes_what_was_submitted_and_takes_no_more(settings: Settings) -> None:
+    async with running(settings) as service:
+        await furnish(service.house)
+        board = service.house.switchboard
+        posted = [asyncio.create_task(board.submit(CALL, contact_id)) for _ in range(20)]
+        await asyncio.sleep(0)
+        await board.stop()
+        ids = await asyncio.gather(*posted)
+        with pytest.raises(OverloadedError, match="stopping"):
+            await board.submit(CALL, nothing)
+    async with running(settings) as again:
+        assert set(ids) <= set(await again.house.switchboard.read(lambda floor: list(floor.contacts)))
+
+
+async def test_time_does_not_run_before_the_log_when_the_clock_was_set_back(settings: Settings) -> None:
+    async with running(settings) as service:
+        await furnish(service.house)
+        service.house.clock._start += 5000.0
+        await service.house.switchboard.submit(CALL, contact_id)
+    async with running(settings) as again:
+        await again.house.switchboard.submit(CALL, contact_id)
+        truth = await again.house.database.tx(read_truth)
+    times = [event.at for event in truth.events]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("kind", ["receive", "keyed", "ticket"])
+async def test_batch_takes_as_many_statements_as_one_command(service: Service, kind: str) -> None:
+    house = service.house
+    async with service.client() as client:
+        await client.get("/v1/agents")
+        ended = []
+        for number in range(13):
+            answer = await client.post("/v1/contacts", json={"channel": "voice", "call_id": f"old{number}"})
+            await client.post(f"/v1/contacts/{answer.json()['id']}/abandon")
+            ended.append(answer.json()["ticket_id"])
+
+        async def ask(number: int) -> Any:
+            body = {"channel": "voice", "from": {"phone": f"+44207946{number:04d}"}}
+            if kind == "ticket":
+                return await client.patch(f"/v1/tickets/{ended[number]}", json={"state": "resolved"})
+            headers = {"Idempotency-Key": f"k{number}"} if kind == "keyed" else {}
+            return await client.post("/v1/contacts", json=body, headers=headers)
+
+        with statements(house.database) as alone:
+            assert (await ask(0)).is_success
+        with statements(house.database) as together:
+            answers = await asyncio.gather(*(ask(number) for number in range(1, 13)))
+    assert all(each.is_success for each in answers)
+    assert max(together) == max(alone)
+    assert len(together) <= 4
+
+
+@contextmanager
+def statements(database: Any) -> Iterator[list[int]]:
+    """Count the statements of each transaction of the database while the block runs."""
+    counted: list[int] = []
+    running: dict[Any, int] = {}
+    engine = getattr(database._engine, "sync_engine", database._engine)
+
+    def begin(connection: Any) -> None:
+        running[connection] = len(counted)
+        counted.append(0)
+
+    def execute(connection: Any, _: Any, text: str, *__: Any) -> None:
+        if not text.startswith("BEGIN"):
+            counted[running[connection]] += 1
+
+    sa.event.listen(engine, "begin", begin)
+    sa.event.listen(engine, "before_cursor_execute", execute)
+    yield counted
+    sa.event.remove(engine, "begin", begin)
+    sa.event.remove(engine, "before_cursor_execute", execute)
+
+
+@asynccontextmanager
+async def replica(settings: Settings, clock: Clock) -> AsyncIterator[Switchboard]:
+    """Another switchboard on the same database, which hears of nothing but what it reads itself."""
+    database = open_database(settings)
+    board = Switchboard(database, clock, batch_size=8)
+    await board.start()
+    yield board
+    await board.stop()
+    await database.close()
+
+
+@pytest.mark.postgres
+async def test_two_replicas_lose_and_double_nothing(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as service:
+        await furnish(service.house, *(make_agent(f"a{i}") for i in range(6)))
+        one = service.house.switchboard
+        await present(one, *(f"a{i}" for i in range(6)))
+        async with replica(settings, Clock()) as two:
+            ids = await asyncio.gather(
+                *(board.submit(CALL, contact_id) for _ in range(30) for board in (one, two))
+            )
+            assert len(set(ids)) == 60
+            offers = await two.read(lambda floor: [each.id for each in floor.offers.values()])
+            taken = await asyncio.gather(
+                *(
+                    board.submit(cmd.Accept(actor="test", offer_id=offer), nothing)
+                    for offer in offers
+                    for board in (one, two)
+                ),
+                return_exceptions=True,
+            )
+            assert [type(each).__name__ for each in taken].count("NoneType") == len(offers) == 6
+            floors = [await board.read(lambda floor: floor.snapshot()) for board in (one, two)]
+            assert floors[0] == floors[1]
+            assert set(ids) == set(floors[0]["contacts"])
+        await expect_truth(service)
+
+
+@pytest.mark.postgres
+async def test_time_runs_forward_between_replicas_whose_clocks_differ(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    late = Clock(start_at=Clock().now() - 300.0)
+    async with running(settings) as service:
+        await furnish(service.house)
+        async with replica(settings, late) as other:
+            for board in (service.house.switchboard, other) * 3:
+                await board.submit(CALL, contact_id)
+        truth = await service.house.database.tx(read_truth)
+    times = [event.at for event in truth.events]
+    assert times == sorted(times)
