@@ -1,4 +1,4 @@
-"""Claims: cost per contact grows at most 1.5 times from 10 to 10,000 waiting, 1.1 times with a million past ones.
+"""Claims: a contact costs at most 1.5 times as much with 10,000 waiting as with 10, 1.1 with a million past.
 
 And: 10,000 waiting take at most 400 MiB; one connection is answered in 5 ms (median).
 

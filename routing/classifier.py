@@ -20,6 +20,9 @@ from routing.commands import Suggestion
 TEXT_MAX: Final = 2000
 """Characters that are looked at: enough to know the concern, few enough to bound the time."""
 
+EXAMPLES_MIN: Final = 50
+"""Fewer examples than this, or than five of each team, make no model."""
+
 _TOKEN = re.compile(r"\w+")
 _GRAMS: Final = (3, 4, 5)
 

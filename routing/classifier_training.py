@@ -19,10 +19,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
-from routing.classifier import Model, Scores, grams
-
-EXAMPLES_MIN: Final = 50
-"""Fewer examples than this, or than five of each team, make no model."""
+from routing.classifier import EXAMPLES_MIN, Model, Scores, grams
 
 _FOLDS: Final = 5
 

@@ -12,7 +12,6 @@ from app.planning.past import coming_week
 from app.planning.requiring import require_teams, save_requirements
 from app.planning.terms import SiteTerms, read_planning, week_of
 from staffing.intervals import Grid
-from staffing.shift_design import design_shifts
 from staffing.shifts import clock_text
 
 
@@ -50,6 +49,9 @@ def design(
     params: DesignParams,
 ) -> dict[str, Any]:
     """Return the kinds of shift in use with agents per day, and what is left over or missing (hours)."""
+    # The solvers weigh 100 MB: only the process that computes loads them.
+    from staffing.shift_design import design_shifts  # noqa: PLC0415
+
     report(0.0, "choosing kinds of shift")
     total = [sum(values) for values in zip(*rostered.values(), strict=True)]
     whole = total[: len(total) // grid.slots_per_day * grid.slots_per_day]

@@ -20,7 +20,6 @@ from app.planning.past import coming_week
 from app.planning.requiring import Needed, require_teams, save_requirements
 from app.planning.terms import ContractTerms, SiteTerms, read_planning, week_of
 from staffing.intervals import Grid, week_intervals
-from staffing.roster import solve_roster
 from staffing.rostering.check import staffed
 from staffing.rostering.model import (
     Agent,
@@ -174,6 +173,9 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
 
 def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[AssignmentRow]]:
     """Return what is known of the whole period's roster, and its assignments by agent and day."""
+    # The solvers weigh 100 MB: only the process that computes loads them.
+    from staffing.roster import solve_roster  # noqa: PLC0415
+
     report(0.0, "building the roster")
     problem = roster_problem(task)
 
@@ -290,6 +292,8 @@ def _coverage(requirement: dict[str, Any], working: list[int] | None, span: slic
         "targets": requirement["targets"],
         "patience_s": requirement["patience_s"],
         "shrinkage": requirement["shrinkage"],
+        "day_cv": requirement["day_cv"],
+        "slot_cv": requirement["slot_cv"],
     }
 
 

@@ -10,8 +10,7 @@ from app.db import classifiers
 from app.db.engine import Connection
 from app.errors import CannotTrainError
 from app.planning.desk import Desk, Outcome, Report
-from routing.classifier import Model
-from routing.classifier_training import EXAMPLES_MIN, train
+from routing.classifier import EXAMPLES_MIN, Model
 
 _EXAMPLES_MAX: Final = 20_000
 
@@ -32,5 +31,8 @@ async def train_classifier(desk: Desk) -> Outcome:
 
 
 def _train(report: Report, examples: list[tuple[str, str]]) -> Model | None:
+    # scikit-learn is heavy: only the process that computes loads it.
+    from routing.classifier_training import train  # noqa: PLC0415
+
     report(0.05, f"learning from {len(examples)} texts")
     return train([text for text, _ in examples], [team for _, team in examples])
