@@ -32,7 +32,8 @@ PAUSE_S: Final = 0.25
 _AGEING_S: Final = 1.0
 """How soon to look again when nothing happened: service levels change as waits pass the target."""
 _REST: Final = 10
-"""How many times longer than a look the pause after it is at least."""
+"""How many times longer than a look the pause after it is at least, up to the longest."""
+_LONGEST_S: Final = 1.5
 _SILENCE_S: Final = 10.0
 _KEPT: Final = 240
 
@@ -157,7 +158,8 @@ class Broadcaster:
                 # The outermost frame of the loop: a fault in one look must not end the stream.
                 log.exception("floor_look_failed")
             # On a floor so large that looking takes long, look less often.
-            await asyncio.sleep(max(PAUSE_S, _REST * clock.real_s(clock.now() - began_at)))
+            took_s = clock.real_s(clock.now() - began_at)
+            await asyncio.sleep(min(max(PAUSE_S, _REST * took_s), _LONGEST_S))
 
     async def _look(self) -> None:
         async with self._lock:

@@ -225,3 +225,15 @@ async def test_scripts_and_service_write_durations_alike(floor: Page) -> None:
         return seconds.map(duration);
     }"""
     assert await floor.evaluate(script, seconds) == [duration(each) for each in seconds]
+
+
+async def test_choice_of_a_lead_stays_while_the_floor_changes(floor: Page, service: Service) -> None:
+    contact = await service.contact(menu=["2"])
+    await service.presence(FREE[1])
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    agents = floor.get_by_label("Offer to agent")
+    await agents.select_option(label="Amir Brandt (other team)")
+    await service.presence(FREE[0])
+    await service.post("lead", f"/v1/contacts/{contact}/priority", priority=4)
+    await expect(floor.locator(".facts")).to_contain_text("Priority 4", use_inner_text=True)
+    assert await agents.input_value() == FREE[1]

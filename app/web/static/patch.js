@@ -5,6 +5,13 @@ import { tick } from "./clock.js";
 /** What the page itself sets on elements that the service describes. */
 const OURS = new Set(["hidden", "aria-current", "open", "data-renew"]);
 
+// What somebody has chosen in a form must not change under the hand before it is sent.
+document.addEventListener("input", (event) => {
+  const field = /** @type {Element} */ (event.target);
+  field.closest("form")?.setAttribute("data-touched", "");
+});
+document.addEventListener("sent", (event) => /** @type {Element} */ (event.target).removeAttribute("data-touched"));
+
 /**
  * Take over elements by id, and remove those that are gone.
  * @param {[string, string][]} set @param {string[]} gone
@@ -70,6 +77,7 @@ function compare(a, b) {
 
 /** Make `present` like `next`, node by node. @param {Element} present @param {Element} next */
 export function morph(present, next) {
+  if (present.hasAttribute("data-touched")) return;
   for (const { name } of [...present.attributes]) {
     if (!next.hasAttribute(name) && !OURS.has(name)) present.removeAttribute(name);
   }
