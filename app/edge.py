@@ -88,6 +88,7 @@ def _too_large(limit: int) -> BodyTooLargeError:
 async def _problem(send: Send, error: AppError) -> None:
     body = error.document()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     if error.status == 413:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})

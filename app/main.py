@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from app import logs
+from app import logs, openapi
 from app.api import (
     admin,
     agents,
@@ -38,14 +38,14 @@ from app.api import (
     tickets,
 )
 from app.api.hot import ROUTES, HotRoutes, describe, malformed
-from app.auth import COOKIE, Keyring
+from app.auth import Keyring
 from app.clock import Clock
 from app.db import floor_rows
 from app.db.engine import Database, open_database
 from app.db.leader import leadership
 from app.db.listen import follow_head
 from app.edge import Edge
-from app.errors import AppError, MethodNotAllowedError, NotFoundError
+from app.errors import AppError, MalformedRequestError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
 from app.house import House
 from app.reader import Reader
@@ -234,26 +234,20 @@ async def _http_error(request: Request, error: Exception) -> Response:
         return problem(NotFoundError(f"There is nothing at {request.url.path[:200]}."))
     if error.status_code == 405:
         return problem(MethodNotAllowedError(headers=dict(error.headers or {})))
-    failure = AppError(str(error.detail))
-    response = problem(failure)
-    response.status_code = error.status_code
-    return response
+    # The framework says 400 to a body that it could not read, whatever the reason was.
+    cause = error.__cause__
+    return problem(cause if isinstance(cause, AppError) else MalformedRequestError(str(error.detail)))
 
 
 def _describe(api: FastAPI) -> None:
-    """Add to OpenAPI the bodies of the hot routes, which FastAPI does not see."""
+    """Add to OpenAPI the hot routes, which FastAPI does not see, and what holds for every route."""
 
-    def openapi() -> dict[str, Any]:
+    def described() -> dict[str, Any]:
         if api.openapi_schema is None:
             document = get_openapi(title=api.title, version=api.version, routes=api.routes)
             describe(document)
-            document["components"].setdefault("securitySchemes", {}).update(
-                {
-                    "HTTPBearer": {"type": "http", "scheme": "bearer"},
-                    "APIKeyCookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
-                }
-            )
+            openapi.complete(document)
             api.openapi_schema = document
         return api.openapi_schema
 
-    api.openapi = openapi  # type: ignore[method-assign]
+    api.openapi = described  # type: ignore[method-assign]
