@@ -1,4 +1,4 @@
-"""`rondo import|forecast|require|roster|worker`: plan from a terminal.
+"""`rondo import|forecast|require|roster|simulate|worker`: plan from a terminal.
 
 Without `--url` the commands open the database themselves and work with the same functions as the service;
 SQLite takes one process, so while a service holds the file they say so and want `--url` and `--key`.
@@ -50,6 +50,7 @@ def register(app: typer.Typer) -> None:
     app.command("forecast")(forecast_command)
     app.command("require")(require_command)
     app.command("roster")(roster_command)
+    app.command("simulate")(simulate_command)
     app.command("worker")(worker_command)
 
 
@@ -82,7 +83,9 @@ def import_command(
         if as_json:
             _print_json(run)
             return
-        table = Table("team", "intervals", "minutes", "offered", "abandoned", "from", "to")
+        table = Table(
+            Column("team", no_wrap=True), "intervals", "minutes", "offered", "abandoned", "from", "to"
+        )
         for name, each in run["result"]["teams"].items():
             numbers = (str(each[column]) for column in ("intervals", "minutes", "offered", "abandoned"))
             table.add_row(name, *numbers, each["first_at"], each["last_at"])
@@ -107,7 +110,16 @@ def forecast_command(
         if as_json:
             _print_json(run)
             return
-        table = Table("team", "week", "contacts", "per interval", "model", "WAPE", "of naive", _week_column())
+        table = Table(
+            Column("team", no_wrap=True),
+            "week",
+            "contacts",
+            "per interval",
+            "model",
+            "WAPE",
+            "of naive",
+            _week_column(),
+        )
         for name in run["result"]["forecasts"]:
             week = first_on or (date.fromisoformat(run["created_at"][:10]) + timedelta(days=7)).isoformat()
             found = await place.forecast(name, week)
@@ -176,6 +188,44 @@ def roster_command(
             return
         for plan in found:
             _print_plan(plan)
+
+    _work(work, url, key)
+
+
+def simulate_command(
+    plan: Annotated[int, typer.Argument(help="Id of the plan, as `rondo roster` prints it.")],
+    replications: Annotated[int, typer.Option(help="Simulated weeks.", min=2, max=100)] = 10,
+    volume: Annotated[float, typer.Option(help="What if: factor on the contacts.")] = 1.0,
+    handle_time: Annotated[float, typer.Option(help="What if: factor on the handle times.")] = 1.0,
+    absence: Annotated[
+        float | None, typer.Option(help="Share of shifts that fall out; none: the shrinkage.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed.", min=0)] = 0,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a plan's people meet its forecast through the routing, and what if something differs."""
+    params = _given(
+        plan=plan,
+        replications=replications,
+        volume=volume,
+        handle_time=handle_time,
+        absence=absence,
+        seed=seed,
+    )
+
+    async def work(place: Place) -> None:
+        run = await _to_end(place, "simulate", params, quiet=as_json)
+        if as_json:
+            _print_json(run)
+            return
+        result = run["result"]
+        table = Table(Column("team", no_wrap=True), "", "service level", "ASA", "abandonment", "occupancy")
+        for label, side in (("as planned", result), ("what if", result.get("changed"))):
+            for team, figures in (side or {"teams": {}})["teams"].items():
+                table.add_row(team, label, *(_bounds(name, each) for name, each in figures.items()))
+        out.print(table)
 
     _work(work, url, key)
 
@@ -308,7 +358,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
         table.add_row(name, *(shifts.get(day, "") for day in days))
     out.print(table)
     shapes = (Column(name, no_wrap=True) for name in ("needed", "staffed"))
-    cover = Table("team", "hours short", "hours to spare", *shapes)
+    cover = Table(Column("team", no_wrap=True), "hours short", "hours to spare", *shapes)
     for team, each in plan["coverage"].items():
         hours = plan["minutes"] / 60
         cover.add_row(
@@ -321,6 +371,14 @@ def _print_plan(plan: dict[str, Any]) -> None:
     out.print(cover)
     for conflict in plan["conflicts"]:
         out.print(f"{conflict['agent']}: {'; '.join(conflict['rules'])} can't all hold")
+
+
+def _bounds(name: str, each: dict[str, Any]) -> str:
+    if each["value"] is None:
+        return "-"
+    if name == "asa_s":
+        return f"{each['value']:.1f} s ±{each['high'] - each['value']:.1f}"
+    return f"{each['value']:.1%} ±{each['high'] - each['value']:.1%}"
 
 
 def _week_column() -> Column:

@@ -14,6 +14,7 @@ from app.planning.params import (
     IntradayParams,
     RequireParams,
     RosterParams,
+    SimulateParams,
     TrainParams,
 )
 
@@ -62,8 +63,21 @@ class NewDesignRun(Body):
     params: DesignParams = DesignParams()
 
 
+class NewSimulateRun(Body):
+    """Let a plan's people meet its forecast through the routing; what if volume or handle time differ."""
+
+    kind: Literal["simulate"]
+    params: SimulateParams
+
+
 NewRun = Annotated[
-    NewForecastRun | NewRequireRun | NewDesignRun | NewRosterRun | NewIntradayRun | NewTrainRun,
+    NewForecastRun
+    | NewRequireRun
+    | NewDesignRun
+    | NewRosterRun
+    | NewSimulateRun
+    | NewIntradayRun
+    | NewTrainRun,
     Field(discriminator="kind"),
 ]
 

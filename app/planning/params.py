@@ -73,6 +73,19 @@ class DesignParams(Params):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
+class SimulateParams(Params):
+    """Which plan is simulated, how often, and what is to be different (factors)."""
+
+    plan: Annotated[int, Field(ge=1, lt=2**62)]
+    replications: Annotated[int, Field(ge=2, le=100)] = 10
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    volume: Annotated[float, Field(gt=0, le=10)] = 1.0
+    handle_time: Annotated[float, Field(gt=0, le=10)] = 1.0
+    absence: Annotated[
+        float | None, Field(ge=0, lt=1, description="Share of shifts that fall out; none: the shrinkage.")
+    ] = None
+
+
 class IntradayParams(Params):
     """Which team's day is looked at anew (none: all)."""
 

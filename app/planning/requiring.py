@@ -176,6 +176,8 @@ def requirement_json(need: Need) -> dict[str, Any]:
             }
         ),
         "shrinkage": need.terms.shrinkage,
+        "day_cv": round(float(expected.day_cv.mean()), 5) if len(expected.day_cv) else 0.0,
+        "slot_cv": round(float(expected.slot_cv.mean()), 5) if len(expected.slot_cv) else 0.0,
         "volume": spread(working, found.offered, 2),
         "handle_s": spread(working, found.handle_time_s, 1),
         "load": spread(working, found.load, 3),

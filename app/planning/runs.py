@@ -18,10 +18,12 @@ from app.planning.params import (
     Params,
     RequireParams,
     RosterParams,
+    SimulateParams,
     TrainParams,
 )
 from app.planning.requiring import require_week
 from app.planning.rostering import roster_weeks
+from app.planning.simulating import simulate_plan
 from app.planning.training import train_classifier
 
 
@@ -38,6 +40,7 @@ KINDS: Final[dict[str, Kind]] = {
     "require": Kind(RequireParams, require_week),
     "design": Kind(DesignParams, design_week),
     "roster": Kind(RosterParams, roster_weeks),
+    "simulate": Kind(SimulateParams, simulate_plan),
     "intraday": Kind(IntradayParams, look_at_day),
     "train": Kind(TrainParams, train_classifier),
 }

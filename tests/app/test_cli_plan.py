@@ -45,7 +45,7 @@ def as_json(*arguments: str) -> Any:
     return json.loads(out)
 
 
-def test_history_becomes_a_roster_by_four_commands(organised: Settings, tmp_path: Path) -> None:
+def test_history_becomes_a_simulated_roster_by_five_commands(organised: Settings, tmp_path: Path) -> None:
     file = tmp_path / "history.csv"
     file.write_text(history_csv())
     imported = as_json("import", str(file))
@@ -54,6 +54,8 @@ def test_history_becomes_a_roster_by_four_commands(organised: Settings, tmp_path
     assert sum(as_json("require", "--week", WEEK)["requirements"]["teams"]["general"]["required"]) > 0
     plans = as_json("roster", "--week", WEEK, "--time-limit", "2")["plans"]
     assert {shift["name"] for shift in plans[0]["assignments"]} <= {f"Agent{i}" for i in range(6)}
+    figures = as_json("simulate", str(plans[0]["id"]), "--replications", "2")["result"]["teams"]
+    assert 0 <= figures["general"]["service_level"]["value"] <= 1
 
 
 def test_tables_name_teams_and_people(organised: Settings, tmp_path: Path) -> None:
