@@ -107,7 +107,8 @@ def _wrap_up_started(floor: Floor, e: ev.WrapUpStarted) -> None:
     offer.talk_ended_at = e.at
     offer.wrap_up_until = e.until
     floor.changes.offers[offer.id] = offer
-    floor.timers.push(OFFER, offer.id, e.until)
+    if e.until > e.at:
+        floor.timers.push(OFFER, offer.id, e.until)
     contact = floor.contacts.get(e.contact_id)
     if contact is not None and e.last:
         floor.changes.contacts[contact.id] = contact

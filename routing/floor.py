@@ -256,7 +256,7 @@ class Floor:
                 agent.idle_since = at
             self.open_agents[agent.id] = None
         self.restate(agent, at)
-        self.staff.update(agent)
+        self.staff.update_room(agent)
 
     def restate(self, agent: Agent, at: float) -> None:
         """Bring the agent's state up to date with what the agent does."""

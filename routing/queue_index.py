@@ -11,6 +11,9 @@ from routing.steps import Scope, scope
 
 LineKey = tuple[str, Channel, str | None, tuple[SkillNeed, ...], int]
 
+_KEPT = 10_000
+"""Most empty lines that are kept; skills asked for can be anything."""
+
 
 class Line:
     """Waiting contacts that are alike in everything that decides who may take them, in order.
@@ -59,6 +62,8 @@ class QueueIndex:
         self.live: dict[str, int] = {}
         """How many of them are on channels on which the customer is there now."""
         self._scopes: dict[tuple[str, int], Scope] = {}
+        self._empty: dict[LineKey, Line] = {}
+        """Lines in which nobody waits at the moment, kept with what they know of the staff."""
 
     def scope(self, team_id: str, step: int) -> Scope:
         """Return what holds for a team's contacts at a step."""
@@ -76,8 +81,7 @@ class QueueIndex:
         key = line_key(contact)
         line = self.lines.get(key)
         if line is None:
-            team_id, step = contact.team_id, contact.step
-            line = Line(key, self.policy.teams[team_id], self.scope(team_id, step))
+            line = self._empty.pop(key, None) or self._line(key)
             self.lines[key] = line
             for team_id in line.scope.teams:
                 self.by_team.setdefault(team_id, {})[key] = line
@@ -96,7 +100,7 @@ class QueueIndex:
         line = self.lines[key]
         del line.entries[bisect_left(line.entries, entry)]
         if not line.entries:
-            del self.lines[key]
+            self._empty[key] = self.lines.pop(key)
             for team_id in line.scope.teams:
                 del self.by_team[team_id][key]
 
@@ -120,6 +124,7 @@ class QueueIndex:
         self.by_team.clear()
         self.reserved.clear()
         self._scopes.clear()
+        self._empty.clear()
 
     def ahead(self, contact: Contact) -> int:
         """Return how many contacts of the same team stand before `contact`, those kept for an agent aside."""
@@ -129,6 +134,11 @@ class QueueIndex:
             for line in self.by_team.get(contact.team_id, {}).values()
             if line.key[0] == contact.team_id
         )
+
+    def _line(self, key: LineKey) -> Line:
+        if len(self._empty) >= _KEPT:
+            self._empty.clear()
+        return Line(key, self.policy.teams[key[0]], self.scope(key[0], key[4]))
 
 
 def line_key(contact: Contact) -> LineKey:

@@ -55,8 +55,12 @@ class StaffIndex:
         present = is_present(agent)
         self.present = self.present | bit if present else self.present & ~bit
         self.responding = self.responding & ~bit if agent.not_responding else self.responding | bit
-        has_room = self._set_room(agent, bit)
-        listed = has_room and present and not agent.not_responding
+        self.update_room(agent)
+
+    def update_room(self, agent: Agent) -> None:
+        """Take in a change of used capacity alone."""
+        bit = self.bit[agent.id]
+        listed = self._set_room(agent, bit) and bool(self.present & self.responding & bit)
         self.open = self.open | bit if listed else self.open & ~bit
         self._reorder(agent, listed=listed)
 
