@@ -292,7 +292,7 @@ class Switchboard:
             for request in batch:
                 _resolve(request, OutageError())
             await asyncio.sleep(0.1)
-        except Exception:
+        except Exception as error:
             # The outermost frame of the loop: without it one fault would end every later command.
             self._floor = None
             if len(batch) > 1:
@@ -301,9 +301,10 @@ class Switchboard:
                 await self._attempt(batch[:middle])
                 await self._attempt(batch[middle:])
                 return
-            log.exception("batch_failed")
+            if not isinstance(error, AppError):
+                log.exception("batch_failed")
             for request in batch:
-                _resolve(request, AppError())
+                _resolve(request, error if isinstance(error, AppError) else AppError())
         else:
             _meter(done, took_s())
             for request, result in zip(batch, done.results, strict=True):

@@ -21,7 +21,7 @@ import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
-from app.errors import StorageUnavailableError
+from app.errors import MalformedRequestError, StorageUnavailableError
 from app.settings import Settings
 
 P = ParamSpec("P")
@@ -33,8 +33,9 @@ FAILURES = (sqlalchemy.exc.SQLAlchemyError, OSError)
 """What a transaction raises when the database did not take it."""
 
 _READERS = 2
-_OUR_FAULT = ("22", "23", "42")
-"""Classes of SQLSTATE that blame what was sent: bad data, a broken constraint, a wrong statement."""
+_BAD_DATA = "22"
+_OUR_FAULT = ("23", "42")
+"""Classes of SQLSTATE that blame the statement: a broken constraint, a wrong statement."""
 
 
 class OutageError(StorageUnavailableError, ConnectionError):
@@ -42,6 +43,13 @@ class OutageError(StorageUnavailableError, ConnectionError):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": "1"})
+
+
+class UnstorableError(MalformedRequestError):
+    """A number beyond 64 bits, or a text with a character that the database does not take."""
+
+    def __init__(self) -> None:
+        super().__init__("A number or a text in the request is outside of what can be stored.")
 
 
 class Database(Protocol):
@@ -177,21 +185,28 @@ def _run(engine: sa.Engine, f: Any, *args: Any, **kwargs: Any) -> Any:
 
 @contextmanager
 def _outages() -> Iterator[None]:
-    """Raise OutageError for what the database can't help; let what the statement is to blame for pass."""
+    """Raise OutageError for what the database can't help, UnstorableError for values it does not take.
+
+    What a statement of ours is to blame for passes.
+    """
     try:
         yield
     except sqlalchemy.exc.DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None)
+        if isinstance(error, sqlalchemy.exc.DataError) or (state or "").startswith(_BAD_DATA):
+            raise UnstorableError from error
         to_blame = isinstance(error, _BLAMING) if state is None else state.startswith(_OUR_FAULT)
         if to_blame and not error.connection_invalidated:
             raise
         raise OutageError from error
+    except OverflowError as error:
+        raise UnstorableError from error
     except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # Drivers raise their own errors while a connection is made.
         raise OutageError from error
 
 
-_BLAMING = (sqlalchemy.exc.DataError, sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
+_BLAMING = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
 
 
 def _take_lock(path: Path) -> int:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from app.clock import Clock
-from app.db.engine import open_database
+from app.db.engine import UnstorableError, open_database
 from app.errors import AppError, OverloadedError, StorageUnavailableError, WrongStateError
 from app.settings import Settings
 from app.switchboard import Switchboard
@@ -96,7 +96,7 @@ async def test_command_whose_data_the_database_refuses_fails_alone(service: Serv
     number = 2**70 if service.house.database.dialect == "sqlite" else 2**63
     poison = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity(), customer_id=number)
     results = await carry_out(board, CALL, CALL, poison, CALL, CALL, view=contact_id)
-    assert [type(each) for each in results] == [int, int, AppError, int, int]
+    assert [type(each) for each in results] == [int, int, UnstorableError, int, int]
     assert len(set(await board.read(lambda floor: list(floor.contacts)))) == 4
     await expect_truth(service)
 
