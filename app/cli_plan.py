@@ -358,15 +358,20 @@ def _print_plan(plan: dict[str, Any]) -> None:
         table.add_row(name, *(shifts.get(day, "") for day in days))
     out.print(table)
     shapes = (Column(name, no_wrap=True) for name in ("needed", "staffed"))
-    cover = Table(Column("team", no_wrap=True), "hours short", "hours to spare", *shapes)
+    cover = Table(
+        Column("team", no_wrap=True),
+        Column("short h", no_wrap=True),
+        Column("spare h", no_wrap=True),
+        *shapes,
+    )
     for team, each in plan["coverage"].items():
         hours = plan["minutes"] / 60
         cover.add_row(
             team,
             str(each["short_hours"]),
             str(each["surplus_hours"]),
-            f"{sum(each['rostered']) * hours:.0f} h {_profile(each['rostered'])}",
-            f"{sum(each['staffed']) * hours:.0f} h {_profile(each['staffed'])}",
+            f"{sum(each['rostered']) * hours:.0f} h",
+            f"{sum(each['staffed']) * hours:.0f} h",
         )
     out.print(cover)
     for conflict in plan["conflicts"]:

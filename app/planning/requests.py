@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.db import plans
 from app.db.engine import Connection
@@ -17,9 +17,13 @@ from app.planning.standing import (
     problem_of,
     with_teams,
 )
-from staffing.coverage import RequestCheck, check_swap, check_time_off
 from staffing.intervals import utc_iso
 from staffing.rostering.model import TimeOff
+
+if TYPE_CHECKING:
+    from staffing.coverage import RequestCheck
+
+# What checks a request loads a solver, a tenth of a gigabyte: imported where it is used.
 
 
 def published_between(conn: Connection, first_on: str, last_on: str) -> list[PlanRow]:
@@ -30,6 +34,8 @@ def published_between(conn: Connection, first_on: str, last_on: str) -> list[Pla
 
 def time_off_check(standing: Standing, agent_id: str, first_on: str, last_on: str) -> dict[str, Any]:
     """Return what days off of an agent would do to a plan; see `check_json`."""
+    from staffing.coverage import check_time_off  # noqa: PLC0415
+
     problem = problem_of(standing)
     first, last = _days(standing.row, first_on, last_on)
     if all(agent.id != agent_id for agent in problem.agents):
@@ -44,6 +50,8 @@ def swap_check(
     standing: Standing, *, agent_id: str, on: str, other_agent_id: str, other_on: str
 ) -> dict[str, Any]:
     """Return what a swap would do to a plan; WrongStateError when there is no such shift to give."""
+    from staffing.coverage import check_swap  # noqa: PLC0415
+
     problem = problem_of(standing)
     found = assignments_of(standing, problem)
     giver, taker = (agent_id, _day(standing.row, on)), (other_agent_id, _day(standing.row, other_on))
@@ -57,9 +65,10 @@ def swap_check(
 
 def check_json(standing: Standing, check: RequestCheck | None) -> dict[str, Any]:
     """Return a check as callers see it; None means that the agent is not on the roster at all."""
+    from staffing.coverage import RequestCheck  # noqa: PLC0415
+
     row = standing.row
-    if check is None:
-        check = RequestCheck(True, (), (), 0, {})
+    check = check or RequestCheck(True, (), (), 0, {})
     first = date.fromisoformat(row.week_on)
     return {
         "plan": row.id,

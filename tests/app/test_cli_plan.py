@@ -66,7 +66,7 @@ def test_tables_name_teams_and_people(organised: Settings, tmp_path: Path) -> No
     code, out, _ = rondo("roster", "--week", WEEK, "--time-limit", "2")
     assert code == 0
     assert "Agent1" in out
-    assert "hours short" in out
+    assert "short h" in out
 
 
 def test_broken_file_is_refused_with_its_line(organised: Settings, tmp_path: Path) -> None:
