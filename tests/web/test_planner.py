@@ -5,9 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from app.db import runs
+from app.db.engine import Connection
 from tests.app.planning_rig import MONDAY
 from tests.web.conftest import sign_in
 from tests.web.service import Service
@@ -112,6 +115,15 @@ async def test_roster_run_shows_its_progress_and_then_its_roster(page: Page, pla
         await expect(page.get_by_label("Version")).to_contain_text("2 – draft")
 
 
+@pytest.mark.parametrize("detail", [None, "no contact was ever recorded"])
+async def test_failed_run_says_why(page: Page, planning: Service, detail: str | None) -> None:
+    await planning.house.database.tx(
+        fail_a_run, {"title": "It broke"} | ({"detail": detail} if detail else {})
+    )
+    await open_week(page, planning)
+    await expect(page.locator("[data-state=failed]")).to_contain_text(detail or "It broke")
+
+
 async def test_run_is_cancelled_by_clicking(page: Page, planning: Service) -> None:
     await open_week(page, planning)
     await page.get_by_role("button", name="Forecast").click()
@@ -201,6 +213,14 @@ async def test_planner_never_scrolls_sideways(page: Page, planning: Service, wid
     await page.set_viewport_size({"width": width, "height": 800})
     await open_week(page, planning, query=query)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def fail_a_run(conn: Connection, error: dict[str, str]) -> None:
+    """Store a run that has failed with an error."""
+    run_id = runs.add_run(conn, runs.NewRun("forecast", {}, "test", 0.0))
+    claimed = runs.claim_run(conn, "test", now=0.0, heartbeat_at=0.0, run_id=run_id)
+    assert claimed is not None
+    runs.finish_run(conn, claimed, state="failed", now=1.0, took_s=1.0, error=msgspec.json.encode(error))
 
 
 async def newest(service: Service) -> dict[str, Any]:
