@@ -29,6 +29,7 @@ class StaffIndex:
         self.order: dict[str, list[tuple[float, float, str]]] = {}
         """Per team the agents who could take something, in the order of the team's strategy."""
         self._order_keys: dict[str, list[tuple[str, tuple[float, float, str]]]] = {}
+        self._terms = _terms(policy)
         self._skill_masks: dict[tuple[str, int], int] = {}
         self._language_masks: dict[str, int] = {}
 
@@ -67,6 +68,7 @@ class StaffIndex:
     def take_policy(self, policy: Policy) -> None:
         """Index everybody anew under another policy."""
         self.policy = policy
+        self._terms = _terms(policy)
         self.changed()
         for agent in self.at:
             self.update(agent)
@@ -103,8 +105,8 @@ class StaffIndex:
                 room[channel] &= ~bit
             return False
         use, caps = agent.channel_use, agent.channel_caps
-        for channel, terms in self.policy.channels.items():
-            if terms.cost <= left and use.get(channel, 0) < caps.get(channel, terms.cap):
+        for channel, cost, cap in self._terms:
+            if cost <= left and use.get(channel, 0) < (caps.get(channel, cap) if caps else cap):
                 any_room = True
                 room[channel] |= bit
             elif room[channel] & bit:
@@ -134,6 +136,10 @@ class StaffIndex:
                 insort(self.order.setdefault(team_id, []), key)
                 keys.append((team_id, key))
         self._order_keys[agent.id] = keys
+
+
+def _terms(policy: Policy) -> tuple[tuple[Channel, int, int], ...]:
+    return tuple((channel, terms.cost, terms.cap) for channel, terms in policy.channels.items())
 
 
 def is_present(agent: Agent) -> bool:
