@@ -284,9 +284,10 @@ def staffed_week(
         )
         for agents in (needed.agents, found.agents)
     )
+    staff = f"{needed.agents.sum():,} agents + {found.added.sum()}"
     print(
-        f"  {name:32} {offered.sum():>7,.0f} calls, {busy.sum()} such intervals, "
-        f"{needed.agents.sum():,} agents + {found.added.sum()}: {100 * before:5.1f} -> {100 * after:5.1f} points, {took_s:.1f} s"
+        f"  {name:32} {offered.sum():>7,.0f} calls, {busy.sum()} such intervals, {staff}: "
+        f"{100 * before:5.1f} -> {100 * after:5.1f} points, {took_s:.1f} s"
     )
     return after <= LARGEST_MISS
 

@@ -8,6 +8,7 @@ is imitated here.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -36,7 +37,6 @@ from routing.model import (
     ContactState,
     Offer,
     Presence,
-    Segment,
     SkillNeed,
     TicketState,
 )
@@ -138,7 +138,7 @@ class _Run:
     """One floor, what is going to happen on it, and what has been noted of it."""
 
     def __init__(self, scenario: Scenario, drawn: Drawn, shifts: Sequence[tuple[Shift, ...]]) -> None:
-        self.scenario, self.drawn = scenario, drawn
+        self.scenario = scenario
         self.floor = Floor(simulated_policy(scenario.policy), records=False)
         self.arrive_at = [*drawn.arrive_at.tolist(), math.inf]
         self.handle_s: list[float] = drawn.handle_s.tolist()
@@ -148,9 +148,9 @@ class _Run:
         self.answer_s = [kind.answer_s for kind in scenario.traffic]
         self.receives = [_receives(kind) for kind in scenario.traffic]
         self.drawn_of: dict[int, int] = {}
-        self.offers: list[Offer] = []
-        self.segments: list[Segment] = []
-        self.rejected: list[tuple[int, str, float]] = []
+        self.teams = {team_id: position for position, team_id in enumerate(scenario.policy.teams)}
+        self.agents = {agent.id: position for position, agent in enumerate(scenario.agents)}
+        self.stays, self.work = array("d"), array("d")
         self.commands = 0
         self.ended_at = -math.inf
         # Sorted, and so a heap already.
@@ -286,21 +286,51 @@ class _Run:
     def collect(self) -> None:
         """Note what has ended since the last time, and forget the rest of the floor's log."""
         changes = self.floor.drain()
-        self.segments += changes.segments
-        self.offers += [
-            offer
-            for offer in changes.offers.values()
-            if offer.released_at is not None and offer.accepted_at is not None
-        ]
-        self.rejected += [
-            (contact.id, contact.team_id, contact.received_at)
-            for contact in changes.contacts.values()
-            if contact.state is ContactState.REJECTED
-        ]
+        for segment in changes.segments:
+            outcome = SHORT if segment.short else _OUTCOMES.get(segment.outcome, LOST)
+            until = segment.answered_at if segment.answered_at is not None else segment.ended_at
+            self.note_stay(segment.contact_id, segment.team_id, segment.queued_at, until, outcome)
+        for offer in changes.offers.values():
+            if offer.released_at is not None:
+                self.note_work(offer, offer.released_at)
+        for contact in changes.contacts.values():
+            if contact.state is ContactState.REJECTED:
+                at = contact.received_at
+                self.note_stay(contact.id, contact.team_id, at, at, REJECTED)
+
+    def note_stay(self, contact_id: int, team_id: str, since: float, until: float, outcome: int) -> None:
+        """Note a stay in a team's queue, as a row of `Stays`."""
+        self.stays.extend((self.drawn_of[contact_id], self.teams[team_id], since, until - since, outcome))
+
+    def note_work(self, offer: Offer, until: float) -> None:
+        """Note an assignment, as a row of `Work`; nothing for an offer that was not accepted."""
+        if offer.accepted_at is not None:
+            self.work.extend((self.agents[offer.agent_id], offer.accepted_at, until, offer.cost))
 
     def log(self) -> FloorLog:
-        """Return what happened, what is still open included."""
-        return FloorLog(_stays(self), _work(self), self.commands)
+        """Return what happened, what is still open at the end included."""
+        for contact in self.floor.contacts.values():
+            if contact.state in WAITING_STATES:
+                self.note_stay(contact.id, contact.team_id, contact.segment_at, self.ended_at, WAITING)
+            elif contact.state is ContactState.CONNECTED and contact.connected_at is not None:
+                self.note_stay(
+                    contact.id, contact.team_id, contact.segment_at, contact.connected_at, ANSWERED
+                )
+        for offer in self.floor.offers.values():
+            self.note_work(offer, self.ended_at)
+        stays = np.array(self.stays).reshape(-1, 5).T
+        work = np.array(self.work).reshape(-1, 4).T
+        return FloorLog(
+            Stays(
+                contact=stays[0].astype(np.int64),
+                team=stays[1].astype(np.int64),
+                since=stays[2],
+                wait_s=stays[3],
+                outcome=stays[4].astype(np.int64),
+            ),
+            Work(agent=work[0].astype(np.int64), since=work[1], until=work[2], cost=work[3]),
+            self.commands,
+        )
 
 
 _Act = Callable[[_Run, int, float], None]
@@ -339,52 +369,3 @@ def _presences(scenario: Scenario, shifts: Sequence[tuple[Shift, ...]]) -> list[
                 found.append((until, 2, _Run.come, agent))
     found.sort(key=lambda each: (each[0], each[1], each[3]))
     return [(at, order, act, agent) for order, (at, _, act, agent) in enumerate(found)]
-
-
-def _stays(run: _Run) -> Stays:
-    teams = {team_id: position for position, team_id in enumerate(run.scenario.policy.teams)}
-    short = {True: SHORT, False: ABANDONED}
-    rows: list[tuple[int, int, float, float, int]] = [
-        (
-            run.drawn_of[each.contact_id],
-            teams[each.team_id],
-            each.queued_at,
-            (each.answered_at if each.answered_at is not None else each.ended_at) - each.queued_at,
-            short[each.short] if each.outcome == "abandoned" else _OUTCOMES.get(each.outcome, LOST),
-        )
-        for each in run.segments
-    ]
-    rows += [(run.drawn_of[i], teams[team_id], at, 0.0, REJECTED) for i, team_id, at in run.rejected]
-    for contact in run.floor.contacts.values():
-        waits = contact.state in WAITING_STATES
-        if waits or contact.state is ContactState.CONNECTED:
-            until = contact.connected_at if contact.connected_at is not None else run.ended_at
-            outcome = WAITING if waits else ANSWERED
-            rows.append(
-                (
-                    run.drawn_of[contact.id],
-                    teams[contact.team_id],
-                    contact.segment_at,
-                    until - contact.segment_at,
-                    outcome,
-                )
-            )
-    table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-    return Stays(
-        contact=table[:, 0].astype(np.int64),
-        team=table[:, 1].astype(np.int64),
-        since=table[:, 2],
-        wait_s=table[:, 3],
-        outcome=table[:, 4].astype(np.int64),
-    )
-
-
-def _work(run: _Run) -> Work:
-    agents = {agent.id: position for position, agent in enumerate(run.scenario.agents)}
-    still = [offer for offer in run.floor.offers.values() if offer.accepted_at is not None]
-    rows = [
-        (agents[each.agent_id], each.accepted_at or 0.0, each.released_at or run.ended_at, each.cost)
-        for each in [*run.offers, *still]
-    ]
-    table = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    return Work(agent=table[:, 0].astype(np.int64), since=table[:, 1], until=table[:, 2], cost=table[:, 3])
