@@ -47,9 +47,8 @@ class Feed:
         self._wake()
 
     def advance(self, seq: int) -> None:
-        """Learn that the log has grown to `seq` elsewhere."""
+        """Learn that the log has grown to `seq`, elsewhere or by a commit that is published in a moment."""
         if seq > self.head:
-            self._recent.clear()
             self.head = seq
             self._wake()
 

@@ -164,6 +164,7 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
             await _stop_planning(house)
         if listener is not None:
             listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
         feed.stop()
         reader.stop()
         await switchboard.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -10,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +57,13 @@ async def test_what_was_answered_survives_when_the_service_is_killed(
     with _process(durable_url, tmp_path) as (process, address):
         async with _client(address, key) as client:
             await _expect_the_same_answers(client, callers)
-            process.terminate()
-            assert await asyncio.to_thread(process.wait, 20) in (0, -15)
+            seqs = await _events_until_the_end(client, process)
 
     async with running(settings) as last:
         truth = await _check_the_house(last)
         await _expect_no_calls_doubled(last, callers)
     _expect_what_was_promised(truth, callers)
+    assert seqs == truth.seqs
 
 
 @pytest.mark.slow
@@ -92,6 +92,22 @@ async def test_database_killed_under_load_gives_503_and_nothing_half_done(own_po
         truth = await _check_the_house(service)
         await _expect_no_calls_doubled(service, callers)
     _expect_what_was_promised(truth, callers)
+
+
+async def _events_until_the_end(client: httpx.AsyncClient, process: subprocess.Popen[bytes]) -> list[int]:
+    """Follow the log from its beginning, tell the service to stop, and return what came until it did."""
+    seqs: list[int] = []
+    newest = (await client.get("/readyz")).json()["seq"]
+    async with client.stream("GET", "/v1/events", params={"after": 0}) as answer:
+        # A stream has no end of its own: to a client it is broken off.
+        with contextlib.suppress(httpx.RemoteProtocolError):
+            async for line in answer.aiter_lines():
+                if line.startswith("id: "):
+                    seqs.append(int(line[4:]))
+                    if seqs[-1] == newest:
+                        process.terminate()
+    assert await asyncio.to_thread(process.wait, 20) in (0, -15)
+    return seqs
 
 
 def _expect_unavailable(answer: Any) -> None:
@@ -162,7 +178,7 @@ async def _staff(service: Service) -> None:
         await service.house.switchboard.submit(command, lambda *_: None)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _process(url: str, directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run the real service as a process of its own; yield it and its address once it is ready."""
     with socket.socket() as probe:
@@ -198,7 +214,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], address: str, log: Path)
     pytest.fail(f"the service was not ready in time:\n{log.read_text()}")
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def _client(address: str, key: str) -> AsyncIterator[httpx.AsyncClient]:
     limits = httpx.Limits(max_connections=CALLERS)
     headers = {"Authorization": f"Bearer {key}"}
