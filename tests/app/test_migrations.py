@@ -1,0 +1,116 @@
+"""The schema's steps: complete, reversible, and harmless to what is stored, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.db import migrate as migrations
+from app.db.migrate import differences, migrate
+from app.db.schema import metadata
+from app.settings import Settings
+from tests.app.conftest import furnish, running
+from tests.app.test_contacts import CALL, be_available, post
+from tests.faults.truth import check, read_truth
+
+REVISIONS = sorted(
+    path.name.partition("_")[0]
+    for path in (Path(__file__).resolve().parents[2] / "alembic" / "versions").glob("[0-9]*.py")
+)
+
+
+@pytest.fixture
+def postgres_template() -> str:
+    """Begin with nothing, not with the migrated schema."""
+    return "template1"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database on each of the two kinds."""
+    if request.param == "postgres":
+        yield request.getfixturevalue("postgres_url")
+    else:
+        yield f"sqlite:///{tmp_path / 'rondo.sqlite3'}"
+
+
+def query(url: str, work: Callable[[sa.Connection], Any]) -> Any:
+    """Return `work(connection)`."""
+    found: list[Any] = []
+    migrations._with_connection(url, lambda connection: found.append(work(connection)))
+    return found[0]
+
+
+def tables(url: str) -> set[str]:
+    return set(query(url, lambda connection: sa.inspect(connection).get_table_names())) - {"alembic_version"}
+
+
+def test_revisions_are_one_line_without_a_gap() -> None:
+    assert [f"{number:04d}" for number in range(1, len(REVISIONS) + 1)] == REVISIONS
+
+
+def test_newest_schema_is_the_declared_one(empty_url: str) -> None:
+    migrate(empty_url)
+    assert differences(empty_url) == []
+    assert tables(empty_url) == set(metadata.tables)
+
+
+def test_migrating_again_changes_nothing(empty_url: str) -> None:
+    migrate(empty_url)
+    migrate(empty_url)
+    assert differences(empty_url) == []
+
+
+def test_each_step_goes_down_and_up_again(empty_url: str) -> None:
+    for revision in REVISIONS:
+        migrate(empty_url, revision)
+    assert differences(empty_url) == []
+    for revision in [*reversed(REVISIONS[:-1]), "base"]:
+        migrate(empty_url, revision)
+        assert differences(empty_url) != [], revision
+    assert tables(empty_url) == set()
+    migrate(empty_url)
+    assert differences(empty_url) == []
+
+
+@pytest.mark.parametrize("previous", REVISIONS[:-1])
+def test_database_of_an_earlier_revision_keeps_its_rows(empty_url: str, previous: str) -> None:
+    migrate(empty_url)
+    asyncio.run(_live(empty_url))
+    migrate(empty_url, previous)
+    kept = tables(empty_url)
+    before = query(empty_url, lambda connection: _rows(connection, kept))
+    migrate(empty_url)
+    after = query(empty_url, lambda connection: _rows(connection, kept))
+    assert before["event"] > 10
+    assert after == before
+    asyncio.run(_live(empty_url, again=True))
+
+
+def _rows(connection: sa.Connection, names: set[str]) -> dict[str, int]:
+    return {
+        name: connection.execute(sa.select(sa.func.count()).select_from(sa.table(name))).scalar_one()
+        for name in names
+    }
+
+
+async def _live(url: str, *, again: bool = False) -> None:
+    """Have the service answer a call while another waits; what it began, it goes on with `again`."""
+    settings = Settings(database_url=url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as service, service.client() as client:
+        if not again:
+            await furnish(service.house)
+            for _ in range(2):
+                await post(client, "/v1/contacts", CALL)
+        await be_available(client)
+        offer = (await client.get("/v1/offers")).json()["items"][0]
+        await post(client, f"/v1/offers/{offer['id']}/accept")
+        await client.put("/v1/agents/ann/presence", json={"presence": "break"})
+        await post(client, f"/v1/contacts/{offer['contact_id']}/complete")
+        await post(client, f"/v1/offers/{offer['id']}/finish-wrap-up")
+        check(await service.house.database.tx(read_truth))
