@@ -85,8 +85,9 @@ def add_past(path: Path) -> None:
         "source, subject, text, dialled, details, classification, data) "
         f"{numbers} SELECT {base} + i, {base} + i, {base} + i, 'voice', 'completed', 'team0', i, i, '', "
         "'', '', '', '{}', '{}', '{}' FROM n",
-        "INSERT INTO segment (contact_id, number, team_id, channel, queued_at, answered_at, ended_at, outcome, "
-        f"reason, short) {numbers} SELECT {base} + i, 1, 'team0', 'voice', i, i, i, 'answered', '', 0 FROM n",
+        "INSERT INTO segment (contact_id, number, team_id, channel, queued_at, answered_at, ended_at, "
+        f"outcome, reason, short) {numbers} SELECT {base} + i, 1, 'team0', 'voice', i, i, i, "
+        "'answered', '', 0 FROM n",
         f"INSERT INTO event (seq, at, kind, actor, contact_id, data) {numbers} "
         f"SELECT -i, i, 'contact_received', 'past', {base} + i, '{{}}' FROM n",
     ):
