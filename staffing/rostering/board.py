@@ -146,14 +146,25 @@ def make_shift(board: Board, best: Sequence[Ints], *, day: int, column: int) -> 
     number, table = next((i, t) for i, t in enumerate(board.tables) if column in t.columns)
     place = int(np.flatnonzero(table.columns == column)[0])
     start = int(table.starts[day, place])
-    works = np.ones(table.length, dtype=np.bool_)
     choice = table.choices[best[number][day, place]]
-    breaks = [int(table.offsets[pause][index]) for pause, index in enumerate(choice)]
+    breaks = [start + int(table.offsets[pause][index]) for pause, index in enumerate(choice)]
+    return _shift(board, table, (day, column, start), breaks)
+
+
+def with_breaks(board: Board, shift: Shift, breaks: Sequence[int]) -> Shift:
+    """Return a shift with its breaks starting in other slots."""
+    table = next(t for t in board.tables if shift.column in t.columns)
+    return _shift(board, table, (shift.day, shift.column, shift.start), breaks)
+
+
+def _shift(board: Board, table: FamilyTable, what: tuple[int, int, int], breaks: Sequence[int]) -> Shift:
+    day, column, start = what
+    works = np.ones(table.length, dtype=np.bool_)
     for at, length in zip(breaks, table.lengths, strict=True):
-        works[at : at + length] = False
+        works[at - start : at - start + length] = False
     slots = start + np.flatnonzero(works)
     inside = slots[(slots >= 0) & (slots < board.slots)]
-    return Shift(day, column, inside, start, tuple(start + at for at in breaks))
+    return Shift(day, column, inside, start, tuple(breaks))
 
 
 def add(board: Board, group: int, shifts: Sequence[Shift]) -> int:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from staffing.rostering.linear import LinearModel, Term
+import numpy as np
+
+from staffing.rostering.linear import Floats, LinearModel, Term
 from staffing.shifts import Break, ShiftKind
 
 
@@ -77,6 +79,12 @@ def at_work(
         for pause, begun in zip(kind.breaks, pauses, strict=True):
             terms += begun.at(slot, sign=-1) + begun.at(slot - pause.length_s // step_s)
         yield slot, terms
+
+
+def begun_slot(begun: Steps, values: Floats, rank: int) -> int:
+    """Return the slot in which the agent who started as number `rank` (from 0) takes a break."""
+    counts = values[begun.variables]
+    return begun.times[int(np.flatnonzero(counts > rank + 0.5)[0])]
 
 
 def _lag(linear: LinearModel, first: Steps, second: Steps, least: int, most: int) -> None:

@@ -1,21 +1,20 @@
 """Decides better rosters by solving small parts exactly while the rest stays (large neighbourhood search)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from staffing.rostering.linear import Floats, Matrix, restrict
-from staffing.rostering.solvers import Answer, search
+from staffing.rostering.solvers import Answer, branch, search
 
-_FIRST_SIZE = 100.0
-_EFFORT = 2.0
+_WALL_S = 10.0
+_NODES = 1000
 _GROW, _SHRINK = 1.2, 0.85
-_OVERNIGHT = 1
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Solution:
     """Values of all variables of a model and their price."""
 
@@ -23,76 +22,107 @@ class Solution:
     price: float
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A kind of part to solve exactly.
+
+    Attributes:
+        days: Its length in days.
+        size: Agents times days of the first such part; later ones grow while they are solved in time.
+        effort: Time for each in CP-SAT's own deterministic seconds.
+    """
+
+    days: int
+    size: float
+    effort: float
+
+
+def settle(matrix: Matrix, start: Solution, *, overnight: bool) -> Solution:
+    """Return a solution with breaks and teams at their best, day by day, who works when as it is."""
+    values, price = start.values.copy(), start.price
+    for day in range(int(matrix.day.max()) + 1):
+        free = (matrix.agent < 0) & (matrix.day >= day) & (matrix.day <= day + overnight)
+        part = restrict(matrix, values, free)
+        answer = branch(part, time_limit_s=_WALL_S, nodes=_NODES, start=values[free])
+        if answer.values is not None and answer.objective < price:
+            values[free], price = np.round(answer.values), answer.objective
+    return Solution(values, price)
+
+
 def improve(
     matrix: Matrix,
-    start: Solution,
+    parts: Sequence[Part],
     *,
+    overnight: bool,
     seed: int,
     steps: int,
-    on_better: Callable[[float], None],
-    take: Callable[[], Solution | None],
+    busy: set[int],
+    best: Callable[[], Solution],
+    offer: Callable[[Solution, NDArray[np.bool_]], None],
     should_stop: Callable[[], bool],
-) -> Solution:
-    """Return the best solution found by solving for some agents on some days at a time.
+) -> None:
+    """Improve a solution by solving for some agents on some days at a time.
 
     Args:
         matrix: The model.
-        start: A solution to begin with.
+        parts: Kinds of part, taken at random.
+        overnight: Whether shifts cover slots of the next day.
         seed: Seed of the search.
         steps: Number of parts to solve.
-        on_better: Called with the price of each better solution.
-        take: Asked before each step for a better solution found elsewhere.
-        should_stop: Asked before each step.
+        busy: First days of parts that others are solving; kept up to date.
+        best: Asked before each step for the solution to improve.
+        offer: Given each better solution and which variables were free in it.
+        should_stop: Asked before each step and at each solution of a part.
     """
     chance = np.random.default_rng(seed)
-    best = start
     agents, days = int(matrix.agent.max()) + 1, int(matrix.day.max()) + 1
-    sizes = dict.fromkeys(_spans(days), _FIRST_SIZE)
+    sizes = [part.size for part in parts]
     for _step in range(steps):
         if should_stop():
-            break
-        other = take()
-        if other is not None and other.price < best.price - 0.5:
-            best = other
-        span = list(sizes)[int(chance.integers(len(sizes)))]
-        free = _part(matrix, chance, sizes[span], span)
-        answer = _solve_part(matrix, best, free, int(chance.integers(1 << 30)))
-        solved = answer.proven or answer.infeasible
-        limit = agents * span
-        sizes[span] = min(max(sizes[span] * (_GROW if solved else _SHRINK), 2 * span), limit)
-        if answer.values is not None and answer.objective < best.price - 0.5:
-            values = best.values.copy()
+            return
+        number = int(chance.integers(len(parts)))
+        part, start = parts[number], best()
+        starts = [day for day in range(days - part.days + 1) if day not in busy] or [0]
+        first = starts[int(chance.integers(len(starts)))]
+        busy.add(first)
+        many = min(agents, max(2, round(sizes[number] / part.days)))
+        free = _free(matrix, chance.choice(agents, size=many, replace=False), first, part, overnight)
+        answer = _solve(matrix, start, free, part.effort, int(chance.integers(1 << 30)), should_stop)
+        busy.discard(first)
+        grown = sizes[number] * (_GROW if answer.proven or answer.infeasible else _SHRINK)
+        sizes[number] = min(max(grown, 2.0 * part.days), float(agents * part.days))
+        if answer.values is not None and answer.objective < start.price - 0.5:
+            values = start.values.copy()
             values[free] = np.round(answer.values)
-            best = Solution(values, answer.objective)
-            on_better(best.price)
-    return best
+            offer(Solution(values, answer.objective), free)
 
 
-def _spans(days: int) -> list[int]:
-    """Return the lengths in days of the parts to solve: few days of many agents to all days of a few."""
-    return sorted({min(days, span) for span in (3, 5, 8, 14, days)})
+def _free(
+    matrix: Matrix, agents: NDArray[np.int64], first: int, part: Part, overnight: bool
+) -> NDArray[np.bool_]:
+    """Return which variables are free when some agents' shifts from a first day on are."""
+    chosen = np.zeros(int(matrix.agent.max()) + 2, dtype=np.bool_)
+    chosen[agents] = True
+    day, last = matrix.day, first + part.days - 1
+    inside = (day >= first) & (day <= last)
+    beside = (day >= first) & (day <= last + overnight)
+    return np.where(matrix.agent >= 0, chosen[matrix.agent] & (inside | (day < 0)), beside | (day < 0))
 
 
-def _part(matrix: Matrix, chance: np.random.Generator, size: float, span: int) -> NDArray[np.bool_]:
-    """Return the variables of some agents on `span` days in a row, `size` agent's days in all."""
-    agents, days = int(matrix.agent.max()) + 1, int(matrix.day.max()) + 1
-    many = min(agents, max(2, round(size / span)))
-    chosen = np.zeros(agents + 1, dtype=np.bool_)
-    chosen[chance.choice(agents, size=many, replace=False)] = True
-    first = int(chance.integers(0, days - span + 1))
-    inside = (matrix.day >= first) & (matrix.day < first + span)
-    beside = (matrix.day >= first) & (matrix.day < first + span + _OVERNIGHT)
-    own = matrix.agent >= 0
-    return np.where(own, chosen[matrix.agent] & (inside | (matrix.day < 0)), beside | (matrix.day < 0))
-
-
-def _solve_part(matrix: Matrix, best: Solution, free: NDArray[np.bool_], seed: int) -> Answer:
-    part = restrict(matrix, best.values, free)
+def _solve(
+    matrix: Matrix,
+    start: Solution,
+    free: NDArray[np.bool_],
+    effort: float,
+    seed: int,
+    should_stop: Callable[[], bool],
+) -> Answer:
     return search(
-        part,
-        time_limit_s=5 * _EFFORT,
-        effort=_EFFORT,
+        restrict(matrix, start.values, free),
+        time_limit_s=_WALL_S * effort,
+        effort=effort,
         seed=seed,
-        hint=best.values[free],
-        better_than=best.price,
+        hint=start.values[free],
+        better_than=start.price,
+        should_stop=should_stop,
     )

@@ -13,6 +13,8 @@ FREE = 1 << 40
 Term = tuple[int, int]
 """Index of a variable and its coefficient."""
 
+_ROUNDING = 1e-6
+
 Floats = NDArray[np.float64]
 
 
@@ -153,6 +155,12 @@ def matrix(model: LinearModel) -> Matrix:
         np.array(model.day, dtype=np.int64),
         float(model.offset),
     )
+
+
+def holds(whole: Matrix, values: Floats) -> bool:
+    """Return whether values keep every row of a model."""
+    sums = whole.rows @ values
+    return bool(np.all(sums >= whole.row_lower - _ROUNDING) and np.all(sums <= whole.row_upper + _ROUNDING))
 
 
 def restrict(whole: Matrix, values: Floats, free: NDArray[np.bool_]) -> Matrix:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from staffing.rostering.breaks import Steps
+from staffing.rostering.breaks import Steps, begun_slot
 from staffing.rostering.cover import Group, RosterModel, families, groups
 from staffing.rostering.linear import Floats
 from staffing.rostering.model import Agent, Assignment, Spell
@@ -66,10 +66,7 @@ def _breaks(
     for number, pause in enumerate(kind.breaks):
         since = shift.starts_at + pause.earliest_s
         if pauses:
-            begun = pauses[number]
-            counts = values[begun.variables]
-            slot = next(t for t, count in zip(begun.times, counts, strict=True) if count > rank + 0.5)
-            since = timeline.slot_at(slot)
+            since = timeline.slot_at(begun_slot(pauses[number], values, rank))
         spells.append(Spell(pause.name, since, since + pause.length_s))
     return tuple(spells)
 

@@ -1,27 +1,34 @@
 """Decides which searches run for a roster, in which order and beside which, and when to stop."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from staffing.rostering.cover import RosterModel
-from staffing.rostering.improve import Solution, improve
-from staffing.rostering.linear import Floats, Matrix
+from staffing.rostering.improve import Part, Solution, improve
+from staffing.rostering.linear import Floats, Matrix, holds
 from staffing.rostering.model import Progress
 from staffing.rostering.rebuild import rebuild
 from staffing.rostering.solvers import branch, relax
+from staffing.shifts import DAY_S
 
-_REBUILDS = 450.0
+_REBUILDS = 600.0
 """Rebuilds in a second for one day of period, on one core of a server of 2020."""
 _PARTS = 2.0
 """Parts solved exactly in a second, likewise."""
+_POLL_S = 0.05
 _NODES = 200
 """Nodes of branch and bound in a second, likewise."""
+_SLOT_PARTS = (Part(1, 8.0, 1.0), Part(1, 20.0, 4.0))
+"""Parts where cover counts by slot: breaks and teams make even one day large."""
 _BRANCH_ROWS = 16_000
 """Above this size branch and bound hardly leaves its root within the time of a roster."""
-_REBUILD_SHARE = {"slots": 0.95, "few slots": 0.3, "kinds": 0.03}
+_REBUILD_SHARE = {"slots": 0.4, "few slots": 0.2, "kinds": 0.03}
+"""Share of the time in which agents are rebuilt one by one, before parts are solved exactly."""
 
 
 @dataclass(slots=True)
@@ -35,6 +42,8 @@ class Race:
         bound: Proven bound.
         limit_s: Wall time of the whole search.
         ran_out: Whether the clock ended a search that was not through with its steps.
+        done: Whether the main search has ended.
+        busy: First days of the parts that are being solved.
     """
 
     matrix: Matrix
@@ -47,14 +56,27 @@ class Race:
     bound: float = -float("inf")
     ran_out: bool = False
     done: bool = False
+    busy: set[int] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def offer(self, solution: Solution) -> None:
+    def offer(self, solution: Solution, *, phase: str = "solution") -> None:
         """Keep a solution when it is better than the best."""
         with self.lock:
             if self.best is None or solution.price < self.best.price - 0.5:
                 self.best = solution
-        self.report("solution", price=solution.price)
+        self.report(phase, price=solution.price)
+
+    def merge(self, solution: Solution, free: NDArray[np.bool_]) -> None:
+        """Keep a solution of a part, also when the rest has become better in the meantime."""
+        with self.lock:
+            best = self.best
+        if best is not None and best.price < solution.price + 0.5:
+            values = np.where(free, solution.values, best.values)
+            price = float(self.matrix.cost @ values) + self.matrix.offset
+            if price > best.price - 0.5 or not holds(self.matrix, values):
+                return
+            solution = Solution(values, price)
+        self.offer(solution, phase="parts")
 
     def report(self, phase: str, *, price: float | None = None, bound: float | None = None) -> None:
         """Note a better price or bound and tell about it."""
@@ -108,22 +130,27 @@ def run(race: Race, model: RosterModel, *, seed: int, workers: int) -> Solution:
 
 
 def _run_beside(race: Race, model: RosterModel, seed: int) -> None:
-    beside = threading.Thread(target=_bound, args=(race, seed))
+    beside = threading.Thread(target=_bound, args=(race, model, seed))
     beside.start()
     try:
         _rebuild(race, model, seed)
         _improve(race, model, seed)
         while beside.is_alive() and not race.over():
-            beside.join(0.05)
+            beside.join(_POLL_S)
     finally:
         race.done = True
         beside.join()
 
 
-def _bound(race: Race, seed: int) -> None:
+def _bound(race: Race, model: RosterModel, seed: int) -> None:
     _relax(race)
-    if not race.over() and _branches(race):
-        _branch(race, seed, until_s=race.limit_s)
+    if _branches(race):
+        if not race.over():
+            _branch(race, seed, until_s=race.limit_s)
+        return
+    while race.best is None and not race.over():
+        time.sleep(_POLL_S)
+    _improve(race, model, seed + 1)
 
 
 def _relax(race: Race) -> None:
@@ -171,7 +198,7 @@ def _rebuild(race: Race, model: RosterModel, seed: int) -> None:
         seed=seed,
         steps=max(20, round(_REBUILDS / model.scope.problem.days * share * race.limit_s)),
         elapsed=lambda: (race.elapsed_s() - began_s) / max(1e-9, until_s - began_s),
-        on_better=lambda price: race.report("rebuild", price=price),
+        on_better=lambda better: race.offer(better, phase="rebuild"),
         should_stop=late,
     )
     race.offer(solution)
@@ -185,17 +212,22 @@ def _size(race: Race, model: RosterModel) -> str:
 
 
 def _improve(race: Race, model: RosterModel, seed: int) -> None:
-    """Solve parts exactly where parts are small: without slots there are no breaks and teams in them."""
-    if race.best is None or race.over() or _size(race, model) == "slots":
+    """Solve parts exactly."""
+    if race.best is None or race.over():
         return
-    race.offer(
-        improve(
-            race.matrix,
-            race.best,
-            seed=seed,
-            steps=max(5, round(_PARTS * race.limit_s)),
-            on_better=lambda price: race.report("parts", price=price),
-            take=lambda: race.best,
-            should_stop=race.over,
-        )
+    first, problem = race.best, model.scope.problem
+    improve(
+        race.matrix,
+        _SLOT_PARTS if problem.requirements else _kind_parts(problem.days),
+        overnight=any(kind.end_s > DAY_S for kind in problem.kinds),
+        seed=seed,
+        steps=max(5, round(_PARTS * race.limit_s)),
+        busy=race.busy,
+        best=lambda: race.best or first,
+        offer=race.merge,
+        should_stop=race.over,
     )
+
+
+def _kind_parts(days: int) -> list[Part]:
+    return [Part(span, 100.0, 2.0) for span in sorted({min(days, span) for span in (3, 5, 8, 14, days)})]

@@ -22,16 +22,20 @@ from staffing.rostering.board import (
     restore,
     shift_prices,
     snapshot,
+    with_breaks,
 )
-from staffing.rostering.breaks import Steps
-from staffing.rostering.cover import Miss, RosterModel, groups
-from staffing.rostering.improve import Solution
+from staffing.rostering.breaks import Steps, begun_slot
+from staffing.rostering.cover import Group, Miss, RosterModel, groups
+from staffing.rostering.improve import Solution, settle
 from staffing.rostering.linear import Floats, Matrix
 from staffing.rostering.response import Block, best_response, follow, make_blocks
+from staffing.shifts import DAY_S
 
 _NOTHING: Ints = np.zeros(0, dtype=np.int64)
-_MOST_AGENTS = 6
-_WARMTH = 1.5
+_MOST_AGENTS = 3
+_SETTLE_EVERY = 8
+"""Steps, as a multiple of the agents, after which breaks and teams are settled together."""
+_WARMTH = 2.0
 """First temperature as a multiple of the price of one slot's shortage, the grain of the objective."""
 
 
@@ -76,7 +80,7 @@ def rebuild(
     seed: int,
     steps: int,
     elapsed: Callable[[], float],
-    on_better: Callable[[float], None],
+    on_better: Callable[[Solution], None],
     should_stop: Callable[[], bool],
 ) -> Solution:
     """Return the best roster found.
@@ -87,17 +91,16 @@ def rebuild(
         seed: Seed of the search.
         steps: Times that some agents are taken off and put back.
         elapsed: Tells the share of the time that has passed; where it runs ahead of the steps, it counts.
-        on_better: Called with the price of each better roster.
+        on_better: Called with each better roster.
         should_stop: Asked before each step.
     """
     draft = _new_draft(model, matrix, seed)
     for agent in draft.chance.permutation(len(draft.blocks)):
         _put(draft, int(agent))
-    price = best_price = _price(draft)
-    best = _save(draft)
-    on_better(best_price)
-    warmth = _WARMTH * _grain(model)
-    for step in range(steps):
+    price, best = _price(draft), _settled(draft, matrix)
+    on_better(best)
+    warmth, rhythm = _WARMTH * _grain(model), _SETTLE_EVERY * len(draft.blocks)
+    for step in range(1, steps + 1):
         if should_stop():
             break
         saved = _save(draft)
@@ -106,13 +109,64 @@ def rebuild(
         heat = warmth * max(0.0, 1 - max(step / steps, elapsed()))
         if new_price > price - heat * np.log(draft.chance.uniform()):
             _go_back(draft, saved)
-            continue
-        price = new_price
-        if price < best_price - 0.5:
-            best_price, best = price, _save(draft)
-            on_better(best_price)
-    _go_back(draft, best)
-    return Solution(fill(draft, matrix), best_price)
+        else:
+            price = new_price
+        if step % rhythm == 0 or (price < best.price - 0.5 and not draft.model.starts):
+            best, price = _keep(draft, matrix, best, on_better)
+    return _keep(draft, matrix, best, on_better)[0]
+
+
+def _keep(
+    draft: Draft, matrix: Matrix, best: Solution, on_better: Callable[[Solution], None]
+) -> tuple[Solution, float]:
+    """Settle breaks and teams, and return the better roster and the price of the present one."""
+    now = _settled(draft, matrix)
+    if now.price < best.price - 0.5:
+        on_better(now)
+        return now, now.price
+    return best, now.price
+
+
+def _settled(draft: Draft, matrix: Matrix) -> Solution:
+    """Put the breaks where they are best together, and return the roster so far."""
+    solution = Solution(fill(draft, matrix), _price(draft))
+    if not draft.model.starts:
+        return solution
+    overnight = any(kind.end_s > DAY_S for kind in draft.model.scope.problem.kinds)
+    solution = settle(matrix, solution, overnight=overnight)
+    _move_breaks(draft, solution.values)
+    return solution
+
+
+def _move_breaks(draft: Draft, values: Floats) -> None:
+    """Take the breaks of a solution with the same shifts."""
+    moved = [list(shifts) for shifts in draft.shifts]
+    for where in draft.model.starts:
+        pauses = draft.model.breaks[where]
+        for rank, (agent, index) in enumerate(_on_shift(draft, where)):
+            shift = draft.shifts[agent][index]
+            breaks = [begun_slot(begun, values, rank) for begun in pauses]
+            moved[agent][index] = with_breaks(draft.board, shift, breaks)
+    for agent, shifts in enumerate(draft.shifts):
+        draft.cover += remove(draft.board, draft.group[agent], shifts)
+    for agent, shifts in enumerate(moved):
+        draft.cover += add(draft.board, draft.group[agent], shifts)
+    draft.shifts = moved
+
+
+def _on_shift(draft: Draft, where: tuple[Group, int, int]) -> list[tuple[int, int]]:
+    """Return the shifts of a group, day and family as (agent, number of its shift), the earliest first."""
+    group, day, family = where
+    number = list(groups(draft.model.scope.problem)).index(group)
+    columns = set(draft.board.tables[family].columns.tolist())
+    found = [
+        (shift.start, agent, index)
+        for agent, shifts in enumerate(draft.shifts)
+        if draft.group[agent] == number
+        for index, shift in enumerate(shifts)
+        if shift.day == day and shift.column in columns
+    ]
+    return [(agent, index) for _start, agent, index in sorted(found)]
 
 
 def _new_draft(model: RosterModel, matrix: Matrix, seed: int) -> Draft:
@@ -233,17 +287,8 @@ def fill(draft: Draft, matrix: Matrix) -> Floats:
 
 def _fill_counts(draft: Draft, values: Floats) -> None:
     """Set how many agents have started, and begun their breaks, by each slot."""
-    group_list = list(groups(draft.model.scope.problem))
     for where, started in draft.model.starts.items():
-        group, day, family = where
-        columns = set(draft.board.tables[family].columns.tolist())
-        here = [
-            shift
-            for agent, shifts in enumerate(draft.shifts)
-            if group_list[draft.group[agent]] == group
-            for shift in shifts
-            if shift.day == day and shift.column in columns
-        ]
+        here = [draft.shifts[agent][index] for agent, index in _on_shift(draft, where)]
         _count(values, started, [shift.start for shift in here])
         for number, begun in enumerate(draft.model.breaks[where]):
             _count(values, begun, [shift.breaks[number] for shift in here])

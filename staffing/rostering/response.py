@@ -14,7 +14,7 @@ import highspy  # isort: skip  # after ortools, which the solvers load
 Ints = NDArray[np.int64]
 
 _WHOLE = 1e-6
-_EFFORT = 1.0
+_WALL_S, _NODES = 10.0, 500
 _SCALE = 8
 
 
@@ -109,11 +109,11 @@ def _at_level(block: Block, level: int) -> Matrix:
 
 
 def _search(block: Block, cost: Floats, level: int, seed: int) -> Response | None:
-    matrix = replace(_at_level(block, level), cost=np.round(cost * _SCALE))
-    answer = search(matrix, time_limit_s=60, effort=_EFFORT, seed=seed)
+    matrix = replace(_at_level(block, level), cost=cost)
+    answer = branch(matrix, time_limit_s=_WALL_S, nodes=_NODES, seed=seed, exact=False)
     if answer.values is None:
-        answer = search(matrix, time_limit_s=60, effort=60 * _EFFORT, seed=seed)
-    return None if answer.values is None else _response(block, answer.values)
+        answer = search(replace(matrix, cost=np.round(cost * _SCALE)), time_limit_s=60, seed=seed)
+    return None if answer.values is None else _response(block, np.round(answer.values))
 
 
 def _response(block: Block, values: Floats) -> Response:

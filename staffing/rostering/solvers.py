@@ -62,6 +62,7 @@ def branch(
     nodes: int = _MANY,
     seed: int = 0,
     start: Floats | None = None,
+    exact: bool = True,
     on_progress: Callable[[float, float, Floats | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Answer:
@@ -73,6 +74,7 @@ def branch(
         nodes: Nodes of its tree after which it gives up.
         seed: Its random seed.
         start: A solution to begin with.
+        exact: Whether to go on to the proven optimum; else a thousandth from it is enough.
         on_progress: Called with objective, bound and a new solution or None.
         should_stop: Asked now and then; the search ends when it says yes.
     """
@@ -80,7 +82,7 @@ def branch(
     highs.setOptionValue("time_limit", float(time_limit_s))
     highs.setOptionValue("mip_max_nodes", nodes)
     highs.setOptionValue("random_seed", seed)
-    highs.setOptionValue("mip_rel_gap", 0.0)
+    highs.setOptionValue("mip_rel_gap", 0.0 if exact else 1e-3)
     highs.setOptionValue("mip_abs_gap", 0.999 if _is_whole(matrix) else 1e-6)
     if start is not None:
         highs.setSolution(_solution(start))
