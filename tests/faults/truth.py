@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,9 @@ class Truth:
     """The floor that the whole event log makes of an empty one."""
     figures: dict[Key, dict[str, float]]
     recounted: dict[Key, dict[str, float]]
+    waits: dict[tuple[str, str, int, int], int]
+    """How many waits of a whole number of seconds were answered, by team, channel, interval and wait."""
+    recounted_waits: dict[tuple[str, str, int, int], int]
     events: list[Any]
     seqs: list[int]
     contacts: dict[int, Any]
@@ -43,6 +46,9 @@ def read_truth(conn: Connection) -> Truth:
     events = [ev.decode(data) for _, data in rows]
     replayed = replay(events)
     stored = conn.execute(sa.select(schema.interval_stat)).mappings()
+    waits = schema.wait_stat.c
+    columns = (waits.team_id, waits.channel, waits.starts_at, waits.wait_s, waits.answered)
+    recounted, recounted_waits = recount(events)
     return Truth(
         floor=floor_rows.load_floor(conn).snapshot(),
         replayed=replayed.snapshot(),
@@ -50,7 +56,9 @@ def read_truth(conn: Connection) -> Truth:
             (row["team_id"], row["channel"], row["starts_at"]): {n: row[n] for n in STAT_COLUMNS}
             for row in stored
         },
-        recounted=recount(events),
+        recounted=recounted,
+        waits={tuple(row[:4]): row[4] for row in conn.execute(sa.select(*columns))},
+        recounted_waits=recounted_waits,
         events=events,
         seqs=[seq for seq, _ in rows],
         contacts={
@@ -65,6 +73,7 @@ def check(truth: Truth) -> None:
     assert truth.seqs == list(range(1, len(truth.seqs) + 1))
     assert truth.floor == truth.replayed
     assert truth.loose == {}
+    assert truth.waits == truth.recounted_waits
     assert set(truth.figures) == set(truth.recounted)
     for key, figures in truth.figures.items():
         assert figures == _near(truth.recounted[key]), key
@@ -78,8 +87,9 @@ def replay(events: list[Any]) -> Floor:
     return floor
 
 
-def recount(events: list[Any]) -> dict[Key, dict[str, float]]:
-    """Return the figures per team, channel and quarter of an hour, counted from the log alone."""
+def recount(events: list[Any]) -> tuple[dict[Key, dict[str, float]], dict[tuple[str, str, int, int], int]]:
+    """Return figures and waits per team, channel and quarter of an hour, counted from the log alone."""
+    waits: Counter[tuple[str, str, int, int]] = Counter()
     book: dict[Key, dict[str, float]] = defaultdict(lambda: dict.fromkeys(STAT_COLUMNS, 0.0))
     targets: dict[str, float] = {}
     channels: dict[int, str] = {}
@@ -103,6 +113,7 @@ def recount(events: list[Any]) -> dict[Key, dict[str, float]]:
                 team_id, since = waiting.pop(e.contact_id)
                 key, figures = row(e.contact_id, team_id, since)
                 taken[e.offer_id] = (key, e.at)
+                waits[*key, int(e.at - since)] += 1
                 figures["answered"] += 1
                 figures["wait_s"] += e.at - since
                 figures["answered_in_target"] += e.at - since <= targets[team_id]
@@ -123,7 +134,7 @@ def recount(events: list[Any]) -> dict[Key, dict[str, float]]:
                 key, at = taken.pop(e.offer_id)
                 book[key]["handled"] += 1
                 book[key]["handle_s"] += e.at - at
-    return dict(book)
+    return dict(book), dict(waits)
 
 
 def _loose(conn: Connection) -> dict[str, int]:

@@ -1,0 +1,66 @@
+"""Policies over HTTP: checked, versioned, in force at once and after a restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from tests.app.conftest import furnish, running
+from tests.app.test_contacts import CALL, post
+
+
+async def current(client: httpx.AsyncClient) -> dict[str, Any]:
+    return dict((await client.get("/v1/policies/current")).json())
+
+
+async def test_published_policy_is_the_next_version_and_acts_at_once(client: httpx.AsyncClient) -> None:
+    policy = await current(client)
+    changed = policy | {"fallback_team": "complaints", "version": policy["version"] + 1}
+    assert await post(client, "/v1/policies", changed) == changed
+    assert (await post(client, "/v1/contacts", CALL))["team"] == "complaints"
+    versions = (await client.get("/v1/policies")).json()["items"]
+    assert [each["version"] for each in versions] == [policy["version"] + 1, policy["version"]]
+    old = (await client.get(f"/v1/policies/{policy['version']}")).json()
+    assert old["fallback_team"] == "general"
+
+
+async def test_policy_is_in_force_after_a_restart(settings: Settings) -> None:
+    async with running(settings) as service, service.client() as client:
+        await furnish(service.house)
+        policy = await current(client)
+        policy |= {"fallback_team": "complaints", "version": policy["version"] + 1}
+        published = await post(client, "/v1/policies", policy)
+    async with running(settings) as again, again.client() as client:
+        assert await current(client) == published
+        assert again.house.switchboard.policy.version == published["version"]
+
+
+@pytest.mark.parametrize(
+    ("change", "slug"),
+    [
+        ({"fallback_team": "nobody"}, "invalid-policy"),
+        ({"teams": {}}, "invalid-policy"),
+        ({"version": 1}, "invalid-policy"),
+        ({"reopen_s": "soon"}, "malformed-request"),
+    ],
+)
+async def test_bad_policy_is_refused_and_the_old_one_stays(
+    client: httpx.AsyncClient, change: dict[str, Any], slug: str
+) -> None:
+    before = await current(client)
+    answer = await client.post("/v1/policies", json=before | {"version": before["version"] + 1} | change)
+    assert (answer.status_code, answer.json()["type"]) == (422, f"/problems/{slug}"), answer.text
+    assert await current(client) == before
+
+
+async def test_body_that_is_no_policy_is_refused(client: httpx.AsyncClient) -> None:
+    for body in (b"", b"[]", b"{", b"\xff"):
+        answer = await client.post("/v1/policies", content=body)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/malformed-request")
+
+
+async def test_version_that_does_not_exist_is_not_found(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/v1/policies/99")).status_code == 404
