@@ -1,13 +1,14 @@
 """Decides which rules of an agent can't all hold, names them, and gives up as little as possible."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ortools.sat.python import cp_model
 
 from staffing.rostering.linear import FREE, LinearModel, Rule
 from staffing.rostering.model import Agent, Conflict, RosterProblem
 from staffing.rostering.rules import add_agent, new_scope
+from staffing.rostering.timeline import Timeline
 
 _UNITS = 3600
 _EFFORT = 5.0
@@ -32,12 +33,34 @@ def find_conflicts(problem: RosterProblem) -> tuple[Conflict, ...]:
     Rules bind one agent at a time (everything shared is priced), so this is complete: without conflicts
     a roster exists.
     """
-    return tuple(conflict for agent in problem.agents for conflict in concede(problem, agent)[1])
+    return tuple(conflict for _concession, found in concede_all(problem) for conflict in found)
 
 
-def concede(problem: RosterProblem, agent: Agent) -> tuple[Concession, tuple[Conflict, ...]]:
-    """Return how an agent's rules are widened by as little as possible, and the conflicts behind that."""
-    scope = new_scope(problem)
+def concede_all(problem: RosterProblem) -> list[tuple[Concession, tuple[Conflict, ...]]]:
+    """Return for each agent how rules are widened by as little as possible, and the conflicts behind it."""
+    timeline, sound, found = Timeline(problem), set[object](), list[tuple[Concession, tuple[Conflict, ...]]]()
+    for agent in problem.agents:
+        alike = _alike(problem, agent)
+        answer = (Concession(), ()) if alike in sound else _concede(problem, agent, timeline)
+        if not answer[1]:
+            sound.add(alike)
+        found.append(answer)
+    return found
+
+
+def _alike(problem: RosterProblem, agent: Agent) -> object:
+    """Return a value that is equal for agents with the same rules, names aside."""
+    own = [
+        tuple(replace(entry, agent_id="") for entry in entries if entry.agent_id == agent.id)
+        for entries in (problem.time_off, problem.absences, problem.locks)
+    ]
+    return (agent.contract_id, agent.kind_ids, agent.windows, agent.worked_before, *own)
+
+
+def _concede(
+    problem: RosterProblem, agent: Agent, timeline: Timeline
+) -> tuple[Concession, tuple[Conflict, ...]]:
+    scope = new_scope(problem, timeline=timeline)
     add_agent(scope, agent)
     model = scope.model
     if _possible(model, set(_rules(model))):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
-from staffing.rostering.conflicts import Concession, concede
+from staffing.rostering.conflicts import Concession, concede_all
 from staffing.rostering.linear import LinearModel, Term
 from staffing.rostering.model import Agent, Conflict, RosterProblem, TeamRequirement
 from staffing.rostering.rules import AgentDays, Scope, add_agent, new_scope
@@ -67,8 +67,8 @@ class RosterModel:
 def build_model(problem: RosterProblem) -> RosterModel:
     """Return the linear model of a roster problem: hard rules of the agents, everything else priced."""
     model = RosterModel(new_scope(problem))
-    for agent in problem.agents:
-        concession, conflicts = concede(problem, agent)
+    answers = concede_all(problem)
+    for agent, (concession, conflicts) in zip(problem.agents, answers, strict=True):
         rows, fixes = len(model.scope.model.rows), len(model.scope.model.fixes)
         model.agents[agent.id] = add_agent(model.scope, agent)
         _widen(model.scope.model, concession, rows, fixes)

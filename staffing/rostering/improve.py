@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from staffing.rostering.linear import Floats, Matrix, restrict
-from staffing.rostering.solvers import Answer, branch, search
+from staffing.rostering.solvers import branch, search
 
 _WALL_S = 10.0
 _NODES = 1000
@@ -59,6 +59,7 @@ def improve(
     busy: set[int],
     best: Callable[[], Solution],
     offer: Callable[[Solution, NDArray[np.bool_]], None],
+    left_s: Callable[[], float],
     should_stop: Callable[[], bool],
 ) -> None:
     """Improve a solution by solving for some agents on some days at a time.
@@ -72,6 +73,7 @@ def improve(
         busy: First days of parts that others are solving; kept up to date.
         best: Asked before each step for the solution to improve.
         offer: Given each better solution and which variables were free in it.
+        left_s: Tells the seconds that are left.
         should_stop: Asked before each step and at each solution of a part.
     """
     chance = np.random.default_rng(seed)
@@ -87,7 +89,15 @@ def improve(
         busy.add(first)
         many = min(agents, max(2, round(sizes[number] / part.days)))
         free = _free(matrix, chance.choice(agents, size=many, replace=False), first, part, overnight)
-        answer = _solve(matrix, start, free, part.effort, int(chance.integers(1 << 30)), should_stop)
+        answer = search(
+            restrict(matrix, start.values, free),
+            time_limit_s=max(0.1, min(_WALL_S * part.effort, left_s())),
+            effort=part.effort,
+            seed=int(chance.integers(1 << 30)),
+            hint=start.values[free],
+            better_than=start.price,
+            should_stop=should_stop,
+        )
         busy.discard(first)
         grown = sizes[number] * (_GROW if answer.proven or answer.infeasible else _SHRINK)
         sizes[number] = min(max(grown, 2.0 * part.days), float(agents * part.days))
@@ -107,22 +117,3 @@ def _free(
     inside = (day >= first) & (day <= last)
     beside = (day >= first) & (day <= last + overnight)
     return np.where(matrix.agent >= 0, chosen[matrix.agent] & (inside | (day < 0)), beside | (day < 0))
-
-
-def _solve(
-    matrix: Matrix,
-    start: Solution,
-    free: NDArray[np.bool_],
-    effort: float,
-    seed: int,
-    should_stop: Callable[[], bool],
-) -> Answer:
-    return search(
-        restrict(matrix, start.values, free),
-        time_limit_s=_WALL_S * effort,
-        effort=effort,
-        seed=seed,
-        hint=start.values[free],
-        better_than=start.price,
-        should_stop=should_stop,
-    )

@@ -1,7 +1,6 @@
 """Decides which searches run for a roster, in which order and beside which, and when to stop."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -44,6 +43,7 @@ class Race:
         ran_out: Whether the clock ended a search that was not through with its steps.
         done: Whether the main search has ended.
         busy: First days of the parts that are being solved.
+        found: Set once there is a best solution.
     """
 
     matrix: Matrix
@@ -57,6 +57,7 @@ class Race:
     ran_out: bool = False
     done: bool = False
     busy: set[int] = field(default_factory=set)
+    found: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def offer(self, solution: Solution, *, phase: str = "solution") -> None:
@@ -64,6 +65,7 @@ class Race:
         with self.lock:
             if self.best is None or solution.price < self.best.price - 0.5:
                 self.best = solution
+        self.found.set()
         self.report(phase, price=solution.price)
 
     def merge(self, solution: Solution, free: NDArray[np.bool_]) -> None:
@@ -149,7 +151,7 @@ def _bound(race: Race, model: RosterModel, seed: int) -> None:
             _branch(race, seed, until_s=race.limit_s)
         return
     while race.best is None and not race.over():
-        time.sleep(_POLL_S)
+        race.found.wait(_POLL_S)
     _improve(race, model, seed + 1)
 
 
@@ -225,6 +227,7 @@ def _improve(race: Race, model: RosterModel, seed: int) -> None:
         busy=race.busy,
         best=lambda: race.best or first,
         offer=race.merge,
+        left_s=lambda: race.limit_s - race.elapsed_s(),
         should_stop=race.over,
     )
 

@@ -50,6 +50,7 @@ class Draft:
         taken: What each agent has taken, as indices into the choices of the block.
         shifts: Each agent's shifts.
         own: Each agent's price of wishes, hours and changes.
+        points: Each agent's points of unpopular shifts.
         cover: Price of the cover, up to a constant.
     """
 
@@ -61,6 +62,7 @@ class Draft:
     taken: list[Ints] = field(default_factory=list)
     shifts: list[list[Shift]] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
+    points: list[int] = field(default_factory=list)
     cover: float = 0.0
 
 
@@ -70,6 +72,7 @@ class _Saved:
     taken: list[Ints]
     shifts: list[list[Shift]]
     own: list[float]
+    points: list[int]
     cover: float
 
 
@@ -183,6 +186,7 @@ def _new_draft(model: RosterModel, matrix: Matrix, seed: int) -> Draft:
         [_NOTHING] * many,
         [[] for _ in range(many)],
         [0.0] * many,
+        [agent.points_before for agent in problem.agents],
         _nothing_covered(model),
     )
 
@@ -218,6 +222,7 @@ def _rebuild_some(draft: Draft) -> None:
 def _take_off(draft: Draft, agent: int) -> None:
     draft.cover += remove(draft.board, draft.group[agent], draft.shifts[agent])
     draft.shifts[agent], draft.taken[agent], draft.own[agent] = [], _NOTHING, 0.0
+    _count_points(draft, agent)
 
 
 def _put(draft: Draft, agent: int) -> None:
@@ -237,6 +242,7 @@ def _put(draft: Draft, agent: int) -> None:
     draft.taken[agent] = response.taken
     draft.own[agent] = response.cost
     draft.cover += add(draft.board, group, draft.shifts[agent])
+    _count_points(draft, agent)
 
 
 def _price(draft: Draft) -> float:
@@ -244,12 +250,13 @@ def _price(draft: Draft) -> float:
 
 
 def _points(draft: Draft) -> list[int]:
+    return [draft.points[agent] for agent in draft.model.fairness]
+
+
+def _count_points(draft: Draft, agent: int) -> None:
     problem = draft.model.scope.problem
-    unpopular = [kind.unpopularity for kind in problem.kinds]
-    return [
-        problem.agents[agent].points_before + sum(unpopular[shift.column] for shift in draft.shifts[agent])
-        for agent in sorted(draft.model.fairness)
-    ]
+    worked = sum(problem.kinds[shift.column].unpopularity for shift in draft.shifts[agent])
+    draft.points[agent] = problem.agents[agent].points_before + worked
 
 
 def _level(draft: Draft) -> int:
@@ -263,13 +270,20 @@ def _unfairness(draft: Draft) -> float:
 
 
 def _save(draft: Draft) -> _Saved:
-    return _Saved(snapshot(draft.board), list(draft.taken), list(draft.shifts), list(draft.own), draft.cover)
+    return _Saved(
+        snapshot(draft.board),
+        list(draft.taken),
+        list(draft.shifts),
+        list(draft.own),
+        list(draft.points),
+        draft.cover,
+    )
 
 
 def _go_back(draft: Draft, saved: _Saved) -> None:
     restore(draft.board, saved.board)
     draft.taken, draft.shifts, draft.own = list(saved.taken), list(saved.shifts), list(saved.own)
-    draft.cover = saved.cover
+    draft.points, draft.cover = list(saved.points), saved.cover
 
 
 def fill(draft: Draft, matrix: Matrix) -> Floats:

@@ -36,20 +36,30 @@ class AgentDays:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a rule needs: the model it adds rows to, problem, timeline, kinds and agents' numbers by id."""
+    """What a rule needs to see.
+
+    Attributes:
+        model: The model it adds rows to.
+        problem: The problem.
+        timeline: When shifts are.
+        kinds: Kinds of shift by id.
+        numbers: Numbers of agents by id.
+        forbidden: Kinds of shift of two days that exclude each other, as far as looked up.
+    """
 
     model: LinearModel
     problem: RosterProblem
     timeline: Timeline
     kinds: dict[str, ShiftKind]
     numbers: dict[str, int]
+    forbidden: dict[object, list[tuple[list[str], list[str]]]]
 
 
-def new_scope(problem: RosterProblem) -> Scope:
-    """Return a scope with an empty model."""
+def new_scope(problem: RosterProblem, *, timeline: Timeline | None = None) -> Scope:
+    """Return a scope with an empty model; a timeline of the same problem saves looking up its clock again."""
     kinds = {kind.id: kind for kind in problem.kinds}
     numbers = {agent.id: number for number, agent in enumerate(problem.agents)}
-    return Scope(LinearModel(), problem, Timeline(problem), kinds, numbers)
+    return Scope(LinearModel(), problem, timeline or Timeline(problem), kinds, numbers, {})
 
 
 def add_agent(scope: Scope, agent: Agent) -> AgentDays:
@@ -293,21 +303,28 @@ def _forbidden_pairs(
     scope: Scope, days: AgentDays, day: int, later: int, rest_s: int
 ) -> list[tuple[list[int], list[int]]]:
     """Return largest sets of shifts of two days of which only one can be worked."""
-    after = {k: scope.timeline.shift_at(scope.kinds[k], later)[0] for k in days.shift[later]}
-    forbidden: dict[frozenset[str], list[str]] = {}
+    first, second = days.shift[day], days.shift[later]
+    key = (day, later, rest_s, tuple(first), tuple(second))
+    pairs = scope.forbidden.get(key)
+    if pairs is None:
+        pairs = scope.forbidden[key] = _forbidden_kinds(scope, day, later, rest_s, first, second)
+    return [([first[k] for k in before], [second[k] for k in after]) for before, after in pairs]
+
+
+def _forbidden_kinds(
+    scope: Scope, day: int, later: int, rest_s: int, first: Iterable[str], second: Iterable[str]
+) -> list[tuple[list[str], list[str]]]:
+    after = {k: scope.timeline.shift_at(scope.kinds[k], later)[0] for k in second}
     closed: dict[str, frozenset[str]] = {}
-    for kind_id in days.shift[day]:
+    for kind_id in first:
         kind = scope.kinds[kind_id]
         end = scope.timeline.shift_at(kind, day)[1]
         banned = kind.not_followed_by if later == day + 1 else frozenset[str]()
         closed[kind_id] = frozenset(k for k, start in after.items() if start - end < rest_s or k in banned)
-        if closed[kind_id]:
-            forbidden.setdefault(closed[kind_id], [])
-    for followers, before in forbidden.items():
-        before.extend(k for k, banned in closed.items() if followers <= banned)
     return [
-        ([days.shift[day][k] for k in before], [days.shift[later][k] for k in sorted(followers)])
-        for followers, before in forbidden.items()
+        ([k for k, banned in closed.items() if followers <= banned], sorted(followers))
+        for followers in dict.fromkeys(closed.values())
+        if followers
     ]
 
 

@@ -58,9 +58,18 @@ class Timeline:
 
     def shift_at(self, kind: ShiftKind, day: int) -> tuple[int, int]:
         """Return start and end of a kind of shift on a day, epoch seconds."""
-        clock = time(kind.start_s // 3600, kind.start_s % 3600 // 60, kind.start_s % 60)
-        start = local_instant(self.problem.grid, self.on(day), clock)
+        start = self._starts.get((kind.start_s, day))
+        if start is None:
+            start = self._starts[kind.start_s, day] = self._start(kind, day)
         return start, start + kind.length_s
+
+    @cached_property
+    def _starts(self) -> dict[tuple[int, int], int]:
+        return {}
+
+    def _start(self, kind: ShiftKind, day: int) -> int:
+        clock = time(kind.start_s // 3600, kind.start_s % 3600 // 60, kind.start_s % 60)
+        return local_instant(self.problem.grid, self.on(day), clock)
 
     def slots_between(self, since: float, until: float) -> range:
         """Return the slots of the period that lie wholly between two instants."""
