@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from routing.model import PRIORITY_MAX, SKILL_LEVEL_MAX, Channel, Presence, TicketState
 
+Instant = Annotated[
+    AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))
+]
+"""An instant that every calendar and time zone can still show."""
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)]
 Short = Annotated[str, StringConstraints(max_length=200)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
@@ -56,8 +61,8 @@ class NewContact(Body):
         StringConstraints(min_length=1, max_length=128),
         Field(description="The sender's own id of the contact; posting it again gives the same answer."),
     ] = None
-    received_at: AwareDatetime | None = None
-    scheduled_at: AwareDatetime | None = None
+    received_at: Instant | None = None
+    scheduled_at: Instant | None = None
     details: Annotated[dict[str, Any], Field(max_length=50)] = {}
 
 
@@ -99,7 +104,7 @@ class Target(Body):
 class CallbackWish(Body):
     """When to call back; at the place in the queue if no time is named."""
 
-    scheduled_at: AwareDatetime | None = None
+    scheduled_at: Instant | None = None
 
 
 class NewPriority(Body):
@@ -169,4 +174,4 @@ class NewKey(Body):
     role: Literal["telephony", "agent", "lead", "planner", "admin"] | None = None
     scopes: Annotated[tuple[str, ...], Field(max_length=30)] = ()
     agent: Slug | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None

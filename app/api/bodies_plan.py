@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from app.api.bodies import Body, Short, Slug
+from app.api.bodies import Body, Instant, Short, Slug
 from app.planning.params import (
     DesignParams,
     ForecastParams,
@@ -159,8 +159,8 @@ class NewOverride(Body):
     """A correction of a forecast from `since` until before `until`; it survives the next forecast."""
 
     team: Slug
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Instant
+    until: Instant
     factor: Annotated[float, Field(ge=0, le=100)] | None = None
     value: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
     handle_s: Annotated[float, Field(gt=0, le=86_400)] | None = None

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
+from app.api.bodies import Instant
 from app.api.runs import ended_run, queue_run, run_json
 from app.auth import Principal, requires
 from app.clock import isoformat
@@ -89,9 +90,9 @@ async def list_history(
 async def get_history(
     request: Request,
     team: str,
-    start: AwareDatetime,
+    start: Instant,
     _: Annotated[Principal, Depends(requires("plans:read"))],
-    end: AwareDatetime | None = None,
+    end: Instant | None = None,
 ) -> dict[str, Any]:
     """Return the intervals that begin in [start, end), by default a week, 92 days at most."""
     house = house_of(request)

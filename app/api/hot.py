@@ -8,6 +8,7 @@ models. Measured by benchmarks/mix.py; see docs/adr.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 M = TypeVar("M", bound=BaseModel)
 
 _KEY_MAX: Final = 200
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL in JSON; after an odd number of backslashes it is text."""
 
 
 @dataclass(slots=True)
@@ -157,6 +160,9 @@ class HotRoutes:
 
 def parse(model: type[M], raw: bytes) -> M:
     """Return the validated body; raises MalformedRequestError with a pointer for each fault."""
+    if _NUL.search(raw):
+        # PostgreSQL stores no such text; SQLite would.
+        raise malformed([{"loc": (), "msg": "A text can't contain the character U+0000."}])
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AwareDatetime
 
+from app.api.bodies import Instant
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import stats
@@ -160,9 +160,9 @@ def book_json(channel: str, book: QueueBook) -> dict[str, Any]:
 async def list_intervals(
     request: Request,
     team: str,
-    start: AwareDatetime,
+    start: Instant,
     _: Annotated[Principal, Depends(requires("queues:read"))],
-    end: AwareDatetime | None = None,
+    end: Instant | None = None,
 ) -> dict[str, Any]:
     """Return the figures of the intervals that begin in [start, end), by default one day."""
     house = house_of(request)

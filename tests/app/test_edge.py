@@ -50,6 +50,32 @@ async def test_id_that_can_be_none_is_not_found(client: httpx.AsyncClient, wrong
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"channel": "voice", "text": "a\0b"},
+        {"channel": "voice", "from": {"name": "a\\\0b"}},
+        {"channel": "voice", "details": {"a": ["\0"]}},
+        {"channel": "voice", "received_at": "0001-01-01T00:00:00+14:00"},
+        {"channel": "email", "scheduled_at": "9999-12-31T23:59:59-14:00"},
+    ],
+    ids=["text", "name", "details", "before time", "after time"],
+)
+async def test_what_can_not_be_stored_or_shown_is_malformed(client: httpx.AsyncClient, body: Any) -> None:
+    answer = await client.post("/v1/contacts", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/malformed-request")
+
+
+async def test_text_that_only_looks_like_an_escaped_nul_is_taken(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/v1/contacts", json={"channel": "voice", "text": "a\\u0000b"})
+    assert answer.status_code == 201
+
+
+async def test_interval_at_the_end_of_time_is_malformed(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/queues/general/intervals", params={"start": "9999-12-31T23:00:00Z"})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/malformed-request")
+
+
 async def test_fault_of_ours_is_a_problem_that_tells_nothing() -> None:
     async def broken(scope: Scope, receive: Receive, send: Send) -> None:
         raise ZeroDivisionError("secret")
