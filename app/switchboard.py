@@ -248,7 +248,7 @@ class Switchboard:
         return asyncio.get_running_loop().create_future()
 
     async def _enqueue(self, request: _Request) -> Any:
-        if self._task is None:
+        if self._task is None or self._task.done():
             raise OverloadedError("The service is stopping.", headers={"Retry-After": "1"})
         if len(self._waiting) >= self._max_waiting:
             raise OverloadedError(
@@ -282,15 +282,15 @@ class Switchboard:
             done = await self._database.tx(self._carry_out, batch)
         except _BrokenError as broken:
             self._floor = None
-            log.error("command_failed", exc_info=broken.__cause__)
             _resolve(broken.request, AppError())
+            log.error("command_failed", exc_info=broken.__cause__)
             await self._attempt([each for each in batch if each is not broken.request])
         except OutageError as outage:
             self._floor = None
             meters.BATCHES.labels("failed").inc()
-            log.error("transaction_failed", error=type(outage.__cause__).__name__)
             for request in batch:
                 _resolve(request, OutageError())
+            log.error("transaction_failed", error=type(outage.__cause__).__name__)
             await asyncio.sleep(0.1)
         except Exception as error:
             # The outermost frame of the loop: without it one fault would end every later command.
@@ -301,10 +301,10 @@ class Switchboard:
                 await self._attempt(batch[:middle])
                 await self._attempt(batch[middle:])
                 return
-            if not isinstance(error, AppError):
-                log.exception("batch_failed")
             for request in batch:
                 _resolve(request, error if isinstance(error, AppError) else AppError())
+            if not isinstance(error, AppError):
+                log.exception("batch_failed")
         else:
             _meter(done, took_s())
             for request, result in zip(batch, done.results, strict=True):
