@@ -127,6 +127,7 @@ def _flattest(
     floor, ceiling = live.min(), (live + np.sum(arrived, axis=0)).max()
     edges = np.linspace(floor, ceiling, _BANDS + 1)
     height = np.clip(edges[1:, None] - np.maximum(edges[:-1, None], live), 0, None)
+    height[-1] = np.inf  # rounding must not make the least work impossible
     prices = np.concatenate([np.repeat((edges[:-1] + edges[1:]) / 2 - floor + 1, slots), np.zeros(slots)])
     bounds += [(0.0, top) for top in height.ravel()] + [(0.0, top) for top in idle]
     answer = linprog(
