@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.postgres import EMPTY, Cluster, Server, keep_servers, shared_port
 
-LIMIT_S = 120.0
-SLOW_LIMIT_S = 300.0
+LIMIT_S = 60.0
+SLOW_LIMIT_S = 120.0
 POSTGRES_FIXTURES = {"postgres", "durable_postgres", "own_postgres"}
 RUN = pytest.StashKey[Path]()
 

@@ -67,6 +67,7 @@ class Traffic:
     offers: list[int] = field(default_factory=list)
     tickets: list[int] = field(default_factory=list)
     customers: list[int] = field(default_factory=list)
+    merged: list[int] = field(default_factory=list)
     states: dict[int, str] = field(default_factory=dict)
     pending: list[int] = field(default_factory=list)
     wrapping: list[int] = field(default_factory=list)
@@ -109,7 +110,7 @@ class Traffic:
         if kind == "merge":
             one, other = self._recent(self.customers), self._recent(self.customers)
             if self.chance.random() < 0.4:
-                return "POST", f"/v1/customers/{one}/split", {}, {}
+                return "POST", f"/v1/customers/{self._one(self.merged, self.customers)}/split", {}, {}
             return "POST", f"/v1/customers/{one}/merge", {"customer_id": other}, {}
         verb = pick(FITTING.get(self.states.get(contact, ""), VERBS) if self.chance.random() < 0.8 else VERBS)
         return "POST", f"/v1/contacts/{contact}/{verb}", self._body(verb, team, agent), headers
@@ -148,6 +149,8 @@ class Traffic:
             return
         if "Idempotency-Key" in headers:
             self.keyed[headers["Idempotency-Key"]] = (request, answer.content)
+        if path.endswith("/merge"):
+            self.merged.append(body["customer_id"])
         self._learn(answer.json())
 
     def _learn(self, told: dict[str, Any]) -> None:
