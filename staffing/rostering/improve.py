@@ -30,11 +30,13 @@ class Part:
         days: Its length in days.
         size: Agents times days of the first such part; later ones grow while they are solved in time.
         effort: Time for each in CP-SAT's own deterministic seconds.
+        on_shift: Whether only agents who work on these days take part; weekly hours mostly keep others off.
     """
 
     days: int
     size: float
     effort: float
+    on_shift: bool = False
 
 
 def settle(matrix: Matrix, start: Solution, *, overnight: bool) -> Solution:
@@ -87,8 +89,9 @@ def improve(
         starts = [day for day in range(days - part.days + 1) if day not in busy] or [0]
         first = starts[int(chance.integers(len(starts)))]
         busy.add(first)
-        many = min(agents, max(2, round(sizes[number] / part.days)))
-        free = _free(matrix, chance.choice(agents, size=many, replace=False), first, part, overnight)
+        able = _on_shift(matrix, start, first, part) if part.on_shift else np.arange(agents)
+        many = min(len(able), max(2, round(sizes[number] / part.days)))
+        free = _free(matrix, chance.choice(able, size=many, replace=False), first, part, overnight)
         answer = search(
             restrict(matrix, start.values, free),
             time_limit_s=max(0.1, min(_WALL_S * part.effort, left_s())),
@@ -105,6 +108,12 @@ def improve(
             values = start.values.copy()
             values[free] = np.round(answer.values)
             offer(Solution(values, answer.objective), free)
+
+
+def _on_shift(matrix: Matrix, start: Solution, first: int, part: Part) -> NDArray[np.int64]:
+    """Return the agents who work on the days of a part."""
+    inside = (matrix.day >= first) & (matrix.day < first + part.days) & (matrix.agent >= 0)
+    return np.asarray(np.unique(matrix.agent[inside & (start.values > 0.5)]), dtype=np.int64)
 
 
 def _free(

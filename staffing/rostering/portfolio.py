@@ -22,7 +22,7 @@ _PARTS = 2.0
 _POLL_S = 0.05
 _NODES = 200
 """Nodes of branch and bound in a second, likewise."""
-_SLOT_PARTS = (Part(1, 8.0, 1.0), Part(1, 20.0, 4.0))
+_SLOT_PARTS = (Part(1, 8.0, 1.0, on_shift=True), Part(1, 20.0, 3.0))
 """Parts where cover counts by slot: breaks and teams make even one day large."""
 _BRANCH_ROWS = 16_000
 """Above this size branch and bound hardly leaves its root within the time of a roster."""
