@@ -19,7 +19,9 @@ from tests.web.service import Service, serving
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what uses the browser on the event loop that the browser is bound to."""
-    for item in items:
+    here = Path(__file__).parent
+    # Hazard: every conftest is given the items of the whole run, whichever folder they are in.
+    for item in (each for each in items if each.path.is_relative_to(here)):
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
             if pytest_asyncio.is_async_test(item):
