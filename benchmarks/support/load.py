@@ -70,6 +70,10 @@ class Client:
         self._connection = connection
         self._result = result
 
+    def fail(self) -> None:
+        """Count an answer that is not what the flow needs."""
+        self._result.errors += 1
+
     async def post(self, path: str, body: bytes = b"") -> Any:
         """Send a POST, measure it, and return the decoded answer."""
         begin = time.perf_counter()
