@@ -52,7 +52,8 @@ def call_centre(agents: int, weeks: int, *, seed: int = 1) -> RosterProblem:
         wishes=tuple(_wishes(chance, people, weeks)),
         fairness_cost=20,
     )
-    return replace(problem, **_exceptions(chance, problem))
+    absences, locks = _exceptions(chance, problem)
+    return replace(problem, absences=absences, locks=locks)
 
 
 def _kinds() -> tuple[ShiftKind, ...]:
@@ -70,19 +71,18 @@ def _kinds() -> tuple[ShiftKind, ...]:
 
 
 def _contracts(weeks: int) -> tuple[Contract, ...]:
-    common = {"hour_cost": HOUR_COST, "max_days_in_row": 5, "week_rest_s": 36 * HOUR_S}
-    weekends = max(1, weeks // 2)
+    common = Contract("", hour_cost=HOUR_COST, max_days_in_row=5, week_rest_s=36 * HOUR_S)
     return (
-        Contract(
-            "full",
+        replace(
+            common,
+            id="full",
             week_s=(40 * HOUR_S, 40 * HOUR_S),
             min_days_off_in_row=2,
-            max_weekends=weekends,
+            max_weekends=max(1, weeks // 2),
             start_variance_s=4 * HOUR_S,
-            **common,
         ),
-        Contract("part", week_s=(24 * HOUR_S, 32 * HOUR_S), week_days=(3, 4), **common),
-        Contract("short", week_s=(20 * HOUR_S, 25 * HOUR_S), min_days_in_row=2, **common),
+        replace(common, id="part", week_s=(24 * HOUR_S, 32 * HOUR_S), week_days=(3, 4)),
+        replace(common, id="short", week_s=(20 * HOUR_S, 25 * HOUR_S), min_days_in_row=2),
     )
 
 
@@ -146,7 +146,9 @@ def _wishes(chance: random.Random, people: tuple[Agent, ...], weeks: int) -> lis
     ]
 
 
-def _exceptions(chance: random.Random, problem: RosterProblem) -> dict[str, object]:
+def _exceptions(
+    chance: random.Random, problem: RosterProblem
+) -> tuple[tuple[Absence, ...], tuple[Lock, ...]]:
     """Return a few absences and locks, none against another rule."""
     timeline = Timeline(problem)
     free = [a for a in problem.agents if a.id not in {off.agent_id for off in problem.time_off}]
@@ -157,4 +159,4 @@ def _exceptions(chance: random.Random, problem: RosterProblem) -> dict[str, obje
         noon = timeline.starts_at + chance.randrange(5) * DAY_S + 12 * HOUR_S
         absences.append(Absence(agent.id, noon, noon + 2 * HOUR_S))
     locks = [Lock(agent.id, chance.randrange(5), None) for agent in some[half:]]
-    return {"absences": tuple(absences), "locks": tuple(locks)}
+    return tuple(absences), tuple(locks)
