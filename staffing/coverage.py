@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from staffing.rostering.alike import groups
 from staffing.rostering.board import Board, Shift, add, new_board
 from staffing.rostering.check import broken_rules_of, staffed
-from staffing.rostering.cover import groups
 from staffing.rostering.model import Agent, Assignment, RosterProblem, TimeOff
 from staffing.rostering.timeline import Timeline
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from staffing.rostering.alike import Group, families
 from staffing.rostering.breaks import break_starts
-from staffing.rostering.cover import Group, families
 from staffing.rostering.model import RosterProblem
 from staffing.rostering.timeline import Timeline
 from staffing.shifts import ShiftKind

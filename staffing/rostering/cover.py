@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from staffing.rostering.alike import Group, families, groups
 from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
 from staffing.rostering.conflicts import Concession, concede_all
 from staffing.rostering.linear import LinearModel, Term
@@ -10,9 +11,6 @@ from staffing.rostering.model import Agent, Conflict, RosterProblem, TeamRequire
 from staffing.rostering.rules import AgentDays, Scope, add_agent, new_scope
 from staffing.rostering.timeline import Timeline
 from staffing.shifts import ShiftKind
-
-Group = frozenset[str]
-"""Agents who can work for the same teams; they are alike where breaks and cover are concerned."""
 
 _HOUR_S = 3600
 
@@ -79,24 +77,6 @@ def build_model(problem: RosterProblem) -> RosterModel:
     if problem.requirements:
         _price_slots(model)
     return model
-
-
-def groups(problem: RosterProblem) -> dict[Group, list[Agent]]:
-    """Return the agents by the set of teams they can work for, as far as these have requirements."""
-    wanted = {requirement.team for requirement in problem.requirements}
-    found: dict[Group, list[Agent]] = {}
-    for agent in problem.agents:
-        found.setdefault(agent.teams & wanted, []).append(agent)
-    return found
-
-
-def families(problem: RosterProblem) -> list[list[ShiftKind]]:
-    """Return the kinds of shift that differ in nothing but their start, where breaks are concerned."""
-    found: dict[object, list[ShiftKind]] = {}
-    for kind in problem.kinds:
-        key = (kind.length_s, kind.breaks, kind.min_work_s, kind.max_work_s)
-        found.setdefault(key, []).append(kind)
-    return [sorted(family, key=lambda kind: kind.start_s) for family in found.values()]
 
 
 def _widen(linear: LinearModel, concession: Concession, rows: int, fixes: int) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from staffing.rostering.alike import Group, families, groups
 from staffing.rostering.breaks import Steps, begun_slot
-from staffing.rostering.cover import Group, RosterModel, families, groups
+from staffing.rostering.cover import RosterModel
 from staffing.rostering.linear import Floats
 from staffing.rostering.model import Agent, Assignment, Spell
 from staffing.rostering.timeline import Timeline

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from staffing.rostering.alike import Group, groups
 from staffing.rostering.board import (
     Board,
     Ints,
@@ -25,7 +26,7 @@ from staffing.rostering.board import (
     with_breaks,
 )
 from staffing.rostering.breaks import Steps, begun_slot
-from staffing.rostering.cover import Group, Miss, RosterModel, groups
+from staffing.rostering.cover import Miss, RosterModel
 from staffing.rostering.improve import Solution, settle
 from staffing.rostering.linear import Floats, Matrix
 from staffing.rostering.response import Block, best_response, follow, make_blocks

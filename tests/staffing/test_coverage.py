@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from staffing.coverage import check_swap, check_time_off, coverage, swapped
@@ -99,3 +102,9 @@ def test_swap_does_not_fit_when_the_taker_cannot_do_the_work():
 def test_swap_of_a_shift_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="no shift"):
         swapped([], giver=("ann", 0), taker=("bob", 0))
+
+
+def test_no_solver_is_loaded_when_coverage_is_checked():
+    loaded = "import staffing.coverage, sys; print(*sorted({'ortools', 'highspy'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == ""
