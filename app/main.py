@@ -49,7 +49,7 @@ from app.errors import AppError, MalformedRequestError, MethodNotAllowedError, N
 from app.feed import Feed
 from app.house import House
 from app.reader import Reader
-from app.scheduler import Scheduler
+from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
@@ -182,6 +182,7 @@ async def _start_planning(house: House) -> None:
             house.clock,
             leadership(settings),
             on_run=house.worker.wake if house.worker is not None else lambda: None,
+            jobs=jobs_for(settings),
         )
         await house.scheduler.start()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from app.clock import Clock
 from app.db import runs, staff
 from app.db.engine import FAILURES, Connection, Database
 from app.db.leader import Leadership
+from app.settings import Settings
 
 log = structlog.get_logger()
 
@@ -53,8 +54,20 @@ JOBS: Final = (
     Job("nightly-forecast", {"hour": "2", "minute": "10"}, "forecast", looks_back=timedelta(days=2)),
     Job("weekly-training", {"day_of_week": "sun", "hour": "4", "minute": "10"}, "train"),
     Job("weekly-roster", {"day_of_week": "thu", "hour": "3", "minute": "10"}, "roster"),
+    Job("nightly-housekeeping", {"hour": "3", "minute": "40"}, "housekeeping", looks_back=timedelta(days=2)),
     Job("intraday", {"minute": "1,16,31,46"}, "intraday", looks_back=timedelta(minutes=30)),
 )
+
+
+def jobs_for(settings: Settings) -> tuple[Job, ...]:
+    """Return the table of jobs with what the service's settings tell their runs."""
+    told = params_by_setting(settings)
+    return tuple(replace(job, params={**told.get(job.kind, {}), **job.params}) for job in JOBS)
+
+
+def params_by_setting(settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return what the settings tell runs, by kind; a worker elsewhere may have others."""
+    return {"housekeeping": {"idempotency_hours": settings.idempotency_hours}}
 
 
 def next_slot(job: Job, zone: str, after: float) -> float:

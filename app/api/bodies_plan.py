@@ -12,6 +12,7 @@ from app.planning.params import (
     DesignParams,
     ForecastParams,
     IntradayParams,
+    Params,
     RequireParams,
     RosterParams,
     SimulateParams,
@@ -49,6 +50,13 @@ class NewTrainRun(Body):
     params: TrainParams = TrainParams()
 
 
+class NewHousekeepingRun(Body):
+    """Throw away old answers to idempotency keys and dead sessions, as every night."""
+
+    kind: Literal["housekeeping"]
+    params: Params = Params()
+
+
 class NewIntradayRun(Body):
     """Look at today: what came, what will come, the gaps and what to do."""
 
@@ -77,7 +85,8 @@ NewRun = Annotated[
     | NewRosterRun
     | NewSimulateRun
     | NewIntradayRun
-    | NewTrainRun,
+    | NewTrainRun
+    | NewHousekeepingRun,
     Field(discriminator="kind"),
 ]
 

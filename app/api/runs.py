@@ -17,7 +17,7 @@ from app.clock import isoformat
 from app.db import runs
 from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
-from app.scheduler import JOBS, next_slot
+from app.scheduler import JOBS, next_slot, params_by_setting
 
 router = APIRouter(prefix="/v1/runs", tags=["planning runs"])
 
@@ -54,7 +54,8 @@ def run_json(run: runs.Run) -> dict[str, Any]:
     "",
     status_code=202,
     summary="Start a planning run.",
-    description="`kind` is forecast, require, design, roster, intraday or train; `params` depends on it. "
+    description="`kind` is forecast, require, design, roster, simulate, intraday, train or "
+    "housekeeping; `params` depends on it. "
     "The answer is the run; follow it at `/v1/runs/{id}` or `/v1/runs/{id}/stream`. A done forecast has "
     "`result.forecasts` {team: id}; a requirement `result.week`, `result.requirements`; a roster "
     "`result.plans` [{id, week, version, shifts}] with `status`, `objective`, `bound` and `gap`.",
@@ -64,9 +65,9 @@ async def start_run(
 ) -> dict[str, Any]:
     """Queue a run."""
     house = house_of(request)
-    run = await queue_run(
-        house, given.kind, given.params.model_dump(mode="json", exclude_defaults=True), who.actor
-    )
+    told = params_by_setting(house.settings).get(given.kind, {})
+    params = told | given.params.model_dump(mode="json", exclude_defaults=True)
+    run = await queue_run(house, given.kind, params, who.actor)
     response.headers["Location"] = f"/v1/runs/{run.id}"
     return run_json(run)
 

@@ -37,6 +37,12 @@ class TrainParams(Params):
     """Nothing to choose: the newest resolved tickets are learnt from."""
 
 
+class HousekeepingParams(Params):
+    """How long the answer to an Idempotency-Key is kept; the service gives its own setting."""
+
+    idempotency_hours: Annotated[int, Field(ge=1)] = 24
+
+
 class ForecastParams(Params):
     """Which teams (none: all), from which day (none: today) and how far; None takes the team's setting."""
 

@@ -8,11 +8,13 @@ from typing import Final, NamedTuple
 from app.planning.designing import design_week
 from app.planning.desk import Desk, Outcome
 from app.planning.forecasting import forecast_teams
+from app.planning.housekeeping import keep_house
 from app.planning.importing import import_history
 from app.planning.intraday import look_at_day
 from app.planning.params import (
     DesignParams,
     ForecastParams,
+    HousekeepingParams,
     ImportParams,
     IntradayParams,
     Params,
@@ -43,4 +45,5 @@ KINDS: Final[dict[str, Kind]] = {
     "simulate": Kind(SimulateParams, simulate_plan),
     "intraday": Kind(IntradayParams, look_at_day),
     "train": Kind(TrainParams, train_classifier),
+    "housekeeping": Kind(HousekeepingParams, keep_house),
 }

@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.db import runs
 from app.db.engine import Database
 from app.db.leader import leadership
-from app.scheduler import Job, Scheduler, add_job_run, last_slot, next_slot
+from app.scheduler import JOBS, Job, Scheduler, add_job_run, jobs_for, last_slot, next_slot
 from app.settings import Settings
 from tests.app.conftest import Service, furnish, running
 
@@ -46,6 +46,27 @@ def test_night_that_repeats_the_hour_has_its_job_once() -> None:
     assert next_slot(NIGHTLY, ZONE, first) >= at("2026-10-26T02:10")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "slot"),
+    [
+        ("nightly-forecast", "forecast", "2026-07-02T02:10"),
+        ("nightly-housekeeping", "housekeeping", "2026-07-02T03:40"),
+        ("weekly-roster", "roster", "2026-07-02T03:10"),
+        ("weekly-training", "train", "2026-07-05T04:10"),
+        ("intraday", "intraday", "2026-07-01T12:01"),
+    ],
+)
+def test_table_says_what_comes_when(name: str, kind: str, slot: str) -> None:
+    job = next(job for job in JOBS if job.name == name)
+    assert (job.kind, next_slot(job, ZONE, at("2026-07-01T12:00"))) == (kind, at(slot))
+
+
+def test_housekeeping_is_told_how_long_answers_are_kept() -> None:
+    settings = Settings(database_url="sqlite:///none", idempotency_hours=7)
+    told = {job.name: job.params for job in jobs_for(settings)}
+    assert told["nightly-housekeeping"] == {"idempotency_hours": 7}
+
+
 @pytest.fixture
 async def service(settings: Settings) -> AsyncIterator[Service]:
     async with running(settings) as service:
@@ -74,6 +95,39 @@ async def test_missed_time_is_caught_up_once_at_start(service: Service) -> None:
         await scheduler.stop()
     slots = [run.slot for run in await listed(service.house.database, "nightly")]
     assert slots == [last_slot(NIGHTLY, "Europe/London", later.now())]
+
+
+async def test_each_job_of_the_table_is_caught_up_once_after_days_without_a_service(service: Service) -> None:
+    house = service.house
+    later = Clock(start_at=house.clock.now() + 10 * DAY_S)
+    for _ in range(2):
+        scheduler = Scheduler(
+            house.database, later, leadership(house.settings), on_run=asyncio.Event().set, check_s=0.05
+        )
+        await scheduler.start()
+        await scheduler.leading.wait()
+        await scheduler.stop()
+    found = await house.database.read(runs.list_runs, before=None, limit=50)
+    assert sorted(run.job or "" for run in found) == sorted(job.name for job in JOBS)
+
+
+async def test_process_that_does_not_lead_plans_nothing(settings: Settings) -> None:
+    if settings.is_sqlite:
+        pytest.skip("SQLite takes one process; it always leads")
+    async with running(settings) as service:
+        await furnish(service.house)
+        leader = leadership(settings)
+        assert await leader.take()
+        queued = asyncio.Event()
+        scheduler = make_scheduler(service, service.house.clock, EVERY_SECOND, queued)
+        await scheduler.start()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.5):
+                await queued.wait()
+        await leader.release()
+        async with asyncio.timeout(10):
+            await queued.wait()
+        await scheduler.stop()
 
 
 async def test_new_organisation_has_missed_nothing(service: Service) -> None:
