@@ -52,6 +52,12 @@ class Feed:
             self.head = seq
             self._wake()
 
+    async def grown(self, after: int) -> int:
+        """Return the last sequence number as soon as it is beyond `after`, for those who need no event."""
+        while self.head <= after and not self._stopped:
+            await self._news.wait()
+        return self.head
+
     async def follow(self, after: int) -> AsyncIterator[tuple[int, bytes]]:
         """Yield (sequence number, JSON) of every event after `after`, for ever."""
         while not self._stopped:

@@ -173,6 +173,7 @@ class Switchboard:
         self._policy = floor_rows.START
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
+        self._look = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._nudge: asyncio.TimerHandle | None = None
@@ -232,6 +233,11 @@ class Switchboard:
 
     def _nudged(self) -> None:
         self._nudge = None
+        self._look_now()
+
+    def _look_now(self) -> None:
+        """Have a batch carried out even if no command waits: time or another replica has changed things."""
+        self._look = True
         self._wake.set()
 
     @property
@@ -268,9 +274,8 @@ class Switchboard:
                 return
 
     async def _work(self) -> None:
-        first = True
-        while self._waiting or first:
-            first = False
+        while self._waiting or self._look:
+            self._look = False
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_size))]
             await self._attempt([each for each in batch if not each.future.cancelled()])
         self._set_timer()
@@ -432,12 +437,14 @@ class Switchboard:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = self._floor.next_due() if self._floor is not None else None
-        if due is None:
-            return
-        # A timer far away is set again when it comes nearer: loops take no delays of centuries.
-        delay_s = min(self._clock.real_s(due - self._clock.now()), 3600.0)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake.set)
+        delay_s = _NUDGE_S  # after a failure the floor is to be loaded anew: what is due is not known
+        if self._floor is not None:
+            due = self._floor.next_due()
+            if due is None:
+                return
+            # A timer far away is set again when it comes nearer: loops take no delays of centuries.
+            delay_s = min(self._clock.real_s(due - self._clock.now()), 3600.0)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._look_now)
 
 
 def _meter(done: _Batch, took_s: float) -> None:

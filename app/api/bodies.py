@@ -52,7 +52,7 @@ class NewContact(Body):
     text: Annotated[str, StringConstraints(max_length=32_000)] = ""
     language: Language | None = None
     team: Slug | None = None
-    skills: Annotated[dict[Slug, Level], Field(max_length=10)] = {}
+    skills: Annotated[dict[Slug, Level], Field(max_length=10, default_factory=dict)]
     priority: Priority | None = None
     preferred_agent: Slug | None = None
     ticket_id: int | None = None
@@ -63,7 +63,7 @@ class NewContact(Body):
     ] = None
     received_at: Instant | None = None
     scheduled_at: Instant | None = None
-    details: Annotated[dict[str, Any], Field(max_length=50)] = {}
+    details: Annotated[dict[str, Any], Field(max_length=50, default_factory=dict)]
 
 
 class Reason(Body):

@@ -139,7 +139,9 @@ class Broadcaster:
     async def _listen(self) -> None:
         """Note that something happened, on this replica or another."""
         feed = self._house.feed
-        async for _ in feed.follow(feed.head):
+        head = feed.head
+        while (now := await feed.grown(head)) > head:
+            head = now
             self._happened.set()
 
     async def _look_again(self) -> None:
