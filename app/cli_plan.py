@@ -173,12 +173,20 @@ def roster_command(
     time_limit: Annotated[float, typer.Option(help="Seconds of search.", min=0.5, max=3600)] = 30.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 0,
     reforecast: Annotated[bool, typer.Option(help="Make new forecasts first.")] = False,
+    check: Annotated[bool, typer.Option(help="Name rules that can't all hold; make no roster.")] = False,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a draft roster of named people: forecast, requirement, shifts, search."""
-    params = _given(week=week, weeks=weeks, seed=seed, time_limit_s=time_limit, reforecast=reforecast or None)
+    params = _given(
+        week=week,
+        weeks=weeks,
+        seed=seed,
+        time_limit_s=time_limit,
+        reforecast=reforecast or None,
+        check_only=check or None,
+    )
 
     async def work(place: Place) -> None:
         run = await _to_end(place, "roster", params, quiet=as_json)
@@ -188,6 +196,7 @@ def roster_command(
             return
         for plan in found:
             _print_plan(plan)
+        _print_doubts(run["result"])
 
     _work(work, url, key)
 
@@ -374,8 +383,16 @@ def _print_plan(plan: dict[str, Any]) -> None:
             f"{sum(each['staffed']) * hours:.0f} h",
         )
     out.print(cover)
-    for conflict in plan["conflicts"]:
-        out.print(f"{conflict['agent']}: {'; '.join(conflict['rules'])} can't all hold")
+
+
+def _print_doubts(result: dict[str, Any]) -> None:
+    for conflict in result["conflicts"]:
+        given_up = f"; given up: {'; '.join(conflict['given_up'])}" if conflict["given_up"] else ""
+        out.print(f"{conflict['name']}: {'; '.join(conflict['rules'])} can't all hold{given_up}")
+    for finding in result["findings"]:
+        out.print(f"{finding['severity']}: {finding['text']}")
+    if result["status"] == "checked" and not result["conflicts"]:
+        out.print("all rules can hold")
 
 
 def _bounds(name: str, each: dict[str, Any]) -> str:

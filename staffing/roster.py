@@ -8,7 +8,7 @@ from staffing.rostering.check import costs
 from staffing.rostering.cover import build_model
 from staffing.rostering.findings import require_known_references
 from staffing.rostering.linear import matrix
-from staffing.rostering.model import Progress, Roster, RosterProblem
+from staffing.rostering.model import Conflict, Progress, Roster, RosterProblem
 from staffing.rostering.placing import place
 from staffing.rostering.portfolio import Race, run
 
@@ -20,6 +20,7 @@ def solve_roster(
     seed: int = 0,
     time_limit_s: float = 30.0,
     workers: int = 1,
+    on_conflicts: Callable[[tuple[Conflict, ...]], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Roster:
@@ -35,6 +36,7 @@ def solve_roster(
         seed: Seed of the search.
         time_limit_s: Wall time after which the best roster so far is returned.
         workers: Threads.
+        on_conflicts: Called before the search with the rules that can't all hold.
         on_progress: Called when a better roster or bound is known.
         should_stop: Asked now and then; the search ends with the best roster so far when it says yes.
 
@@ -44,6 +46,8 @@ def solve_roster(
     require_known_references(problem)
     began = clock()
     model = build_model(problem)
+    if on_conflicts is not None:
+        on_conflicts(tuple(model.conflicts))
     race = Race(
         matrix(model.scope.model),
         time_limit_s,

@@ -77,8 +77,9 @@ async def get_csv(request: Request, plan_id: int, _: Reader) -> Response:
     "starts; `coverage.{team}`: columns of the same length: `forecast` (contacts), `load` (erlangs), "
     "`required` (agents taking work), `rostered` (people wanted, shrinkage added), `staffed` (people working "
     "for the team), with `short_hours` and `surplus_hours` against `rostered`. `objective` is the roster's "
-    "price by `costs`, `bound` what no roster can beat, `gap` their distance as a share; `conflicts` are "
-    "rules that could not all hold.",
+    "price by `costs`, `bound` what no roster can beat, `gap` their distance as a share; `conflicts` "
+    "[{agent, name, rules, given_up}] are rules that could not all hold; `findings` [{name, severity, "
+    "subject, text}] what else was doubtful before the search.",
 )
 async def get_plan(request: Request, plan_id: int, _: Reader) -> dict[str, Any]:
     """Return a plan in full."""
@@ -169,6 +170,7 @@ async def found_plan(house: House, plan_id: int) -> PlanRow:
 def plan_json(row: PlanRow) -> dict[str, Any]:
     """Return a plan without shifts and coverage."""
     names = ("status", "objective", "bound", "gap", "costs", "seed", "elapsed_s", "conflicts")
+    findings: list[dict[str, Any]] = row.data.get("findings", [])
     return {
         "id": row.id,
         "week": row.week_on,
@@ -184,6 +186,7 @@ def plan_json(row: PlanRow) -> dict[str, Any]:
         "minutes": row.data["minutes"],
         "zone": row.data["zone"],
         **{name: row.data[name] for name in names},
+        "findings": findings,
     }
 
 

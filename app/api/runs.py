@@ -58,7 +58,8 @@ def run_json(run: runs.Run) -> dict[str, Any]:
     "housekeeping; `params` depends on it. "
     "The answer is the run; follow it at `/v1/runs/{id}` or `/v1/runs/{id}/stream`. A done forecast has "
     "`result.forecasts` {team: id}; a requirement `result.week`, `result.requirements`; a roster "
-    "`result.plans` [{id, week, version, shifts}] with `status`, `objective`, `bound` and `gap`.",
+    "`result.plans` [{id, week, version, shifts}] with `status`, `objective`, `bound`, `gap`, "
+    "`conflicts` [{agent, name, rules, given_up}] and `findings`; with `check_only` these two alone.",
 )
 async def start_run(
     request: Request, response: Response, given: Annotated[NewRun, Body()], who: Writer

@@ -67,6 +67,9 @@ class RosterParams(Params):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     time_limit_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
     reforecast: bool = False
+    check_only: Annotated[
+        bool, Field(description="Name what is wrong with the rules and make no roster.")
+    ] = False
     note: Annotated[str, StringConstraints(max_length=200)] = ""
 
 

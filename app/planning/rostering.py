@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -21,8 +22,10 @@ from app.planning.requiring import Needed, require_teams, save_requirements
 from app.planning.terms import ContractTerms, SiteTerms, read_planning, week_of
 from staffing.intervals import Grid, week_intervals
 from staffing.rostering.check import staffed
+from staffing.rostering.findings import find_findings
 from staffing.rostering.model import (
     Agent,
+    Conflict,
     Contract,
     Lock,
     Progress,
@@ -113,14 +116,25 @@ async def roster_weeks(desk: Desk) -> Outcome:
         params.seed,
         params.time_limit_s,
     )
+    if params.check_only:
+        return await _checked(desk, task, needed)
     found: tuple[dict[str, Any], list[AssignmentRow]] = await desk.compute(make_roster, task, part=(0.3, 1.0))
     weeks = split_weeks(task, needed, *found)
 
     def save(conn: Connection) -> dict[str, Any]:
         return save_plans(conn, desk, needed, weeks, note=params.note)
 
-    summary = {name: found[0][name] for name in ("status", "objective", "bound", "gap", "elapsed_s")}
+    names = ("status", "objective", "bound", "gap", "elapsed_s", "conflicts", "findings")
+    summary = {name: found[0][name] for name in names}
     return Outcome(summary | {"without_history": needed.skipped}, save)
+
+
+async def _checked(desk: Desk, task: RosterTask, needed: Needed) -> Outcome:
+    found: dict[str, Any] = await desk.compute(check_roster, task, part=(0.3, 1.0))
+    return Outcome(
+        {"status": "checked", "plans": [], **found, "without_history": needed.skipped},
+        lambda conn: {"requirements": save_requirements(conn, desk, needed, task.week_on)},
+    )
 
 
 def save_plans(
@@ -171,13 +185,27 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
     )
 
 
+def check_roster(report: Report, task: RosterTask) -> dict[str, Any]:
+    """Return which rules can't all hold (`conflicts`) and what else is doubtful (`findings`)."""
+    # The solvers weigh 100 MB: only the process that computes loads them.
+    from staffing.rostering.conflicts import find_conflicts  # noqa: PLC0415
+
+    report(0.0, "looking for rules that can't all hold")
+    problem = roster_problem(task)
+    return {"conflicts": conflicts_json(task, find_conflicts(problem)), "findings": _findings(task, problem)}
+
+
 def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[AssignmentRow]]:
     """Return what is known of the whole period's roster, and its assignments by agent and day."""
     # The solvers weigh 100 MB: only the process that computes loads them.
     from staffing.roster import solve_roster  # noqa: PLC0415
 
-    report(0.0, "building the roster")
+    report(0.0, "looking for rules that can't all hold")
     problem = roster_problem(task)
+
+    def name(conflicts: tuple[Conflict, ...]) -> None:
+        many = len({each.agent_id for each in conflicts})
+        report(0.05, f"{many} people have rules that can't all hold" if many else "all rules can hold")
 
     def tell(progress: Progress) -> None:
         share = min(progress.elapsed_s / task.time_limit_s, 1.0)
@@ -188,6 +216,7 @@ def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[
         clock=stopwatch(),
         seed=task.seed,
         time_limit_s=task.time_limit_s,
+        on_conflicts=name,
         on_progress=tell,
         should_stop=report.cancelled,
     )
@@ -247,14 +276,26 @@ def roster_json(task: RosterTask, problem: RosterProblem, roster: Roster) -> dic
         "costs": dict(roster.costs),
         "seed": roster.seed,
         "elapsed_s": round(roster.elapsed_s, 3),
-        "conflicts": [
-            {"agent": each.agent_id, "rules": list(each.rules), "given_up": list(each.given_up)}
-            for each in roster.conflicts
-        ],
+        "conflicts": conflicts_json(task, roster.conflicts),
+        "findings": _findings(task, problem),
         "shifts": [_kind_json(kind) for kind in problem.kinds],
         "staffed": staffed(problem, roster.assignments),
         "people": {person.id: person.name for person in task.staff.people},
     }
+
+
+def conflicts_json(task: RosterTask, conflicts: Iterable[Conflict]) -> list[dict[str, Any]]:
+    """Return conflicts with the names of people, and dates for days of the period."""
+    names = {person.id: person.name for person in task.staff.people}
+    return [
+        {
+            "agent": each.agent_id,
+            "name": names.get(each.agent_id, each.agent_id),
+            "rules": [_dated(task, rule) for rule in each.rules],
+            "given_up": [_dated(task, rule) for rule in each.given_up],
+        }
+        for each in conflicts
+    ]
 
 
 def split_weeks(
@@ -280,6 +321,31 @@ def split_weeks(
         own = [each for each in assignments if first.isoformat() <= each.on <= last]
         weeks.append(WeekPlan(first, data, own))
     return weeks
+
+
+def _findings(task: RosterTask, problem: RosterProblem) -> list[dict[str, Any]]:
+    names = {person.id: person.name for person in task.staff.people}
+    return [
+        {
+            "name": each.name,
+            "severity": each.severity.value,
+            "subject": each.subject,
+            "text": _dated(task, each.text.replace(each.subject, names.get(each.subject, each.subject))),
+        }
+        for each in find_findings(problem)
+    ]
+
+
+def _dated(task: RosterTask, text: str) -> str:
+    """Return a text about a roster with dates in place of its days and weeks counted from 1."""
+
+    def date_of(found: re.Match[str]) -> str:
+        days = int(found[2]) - 1
+        if found[1] == "day":
+            return (task.week_on + timedelta(days=days)).isoformat()
+        return f"the week of {task.week_on + timedelta(days=7 * days)}"
+
+    return re.sub(r"\b(day|week) (\d+)\b", date_of, text)
 
 
 def _coverage(requirement: dict[str, Any], working: list[int] | None, span: slice) -> dict[str, Any]:

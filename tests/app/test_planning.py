@@ -113,6 +113,33 @@ async def test_agent_without_a_roster_contract_gets_no_shift(planner: httpx.Asyn
     assert "agent0" not in {shift["agent"] for shift in plan["assignments"]}
 
 
+async def test_run_names_the_rules_that_cannot_all_hold(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    days = {"first_on": WEEK, "last_on": (MONDAY + timedelta(days=3)).isoformat()}
+    await planner.post("/v1/time-off", json={"agent": "agent2", **days})
+    contract = {"week_hours_min": 40, "week_days_max": 5, "availability": [None] * 7}
+    contract["availability"][4] = {"start": "09:00", "end": "17:00"}
+    await planner.put("/v1/contracts/agent2", json=contract)
+    run = await run_to_end(planner, "roster", week=WEEK, check_only=True)
+    assert (run["state"], run["result"]["plans"]) == ("done", [])
+    assert {each["name"] for each in run["result"]["conflicts"]} == {"Agent2"}
+    rules = [rule for each in run["result"]["conflicts"] for rule in each["rules"]]
+    assert any(f"the week of {WEEK}" in rule for rule in rules), rules
+    plan = await make_plan(planner)
+    made = (await planner.get(f"/v1/runs/{plan['run_id']}")).json()["result"]
+    assert made["conflicts"] == plan["conflicts"]
+    assert plan["conflicts"][0]["given_up"]
+
+
+async def test_finding_names_a_team_that_nobody_can_work_for(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    for number in (1, 3, 5):
+        await planner.put(f"/v1/contracts/agent{number}", json={"rostered": False})
+    run = await run_to_end(planner, "roster", week=WEEK, check_only=True)
+    found = {(each["name"], each["subject"]) for each in run["result"]["findings"]}
+    assert ("team_without_agents", "complaints") in found
+
+
 async def test_override_changes_this_forecast_and_the_next(planner: httpx.AsyncClient) -> None:
     await import_history(planner)
     span = {"since": f"{WEEK}T09:00:00Z", "until": f"{WEEK}T17:00:00Z"}
