@@ -53,7 +53,7 @@ from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
-from app.web import live, planner, sign_in, static_files, today
+from app.web import live, pages, planner, sign_in, simulation, static_files, today
 from app.worker import Worker
 
 ROUTERS = (
@@ -82,6 +82,7 @@ ROUTERS = (
     live.router,
     floor_page.router,
     planner.router,
+    simulation.router,
     today.router,
 )
 
@@ -233,7 +234,8 @@ def _place(fault: dict[str, Any], body: Any) -> tuple[Any, ...]:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == 404:
-        return problem(NotFoundError(f"There is nothing at {request.url.path[:200]}."))
+        page = await pages.missing(request)
+        return page or problem(NotFoundError(f"There is nothing at {request.url.path[:200]}."))
     if error.status_code == 405:
         return problem(MethodNotAllowedError(headers=dict(error.headers or {})))
     # The framework says 400 to a body that it could not read, whatever the reason was.

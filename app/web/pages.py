@@ -41,6 +41,13 @@ FLOOR: Final = Place("Floor", "/", ("queues:read", "agents:read", "contacts:read
 PLANNER: Final = Place("Planner", "/planner", ("plans:read",))
 TODAY: Final = Place("Today", "/today", ("plans:read",))
 PLACES: Final = (FLOOR, PLANNER, TODAY)
+PARTS: Final = {
+    PLANNER.path: (
+        Place("Week", "/planner", PLANNER.scopes),
+        Place("What if", "/planner/simulation", PLANNER.scopes),
+    )
+}
+"""The pages below one of the header, which all begin with its path."""
 
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -98,6 +105,7 @@ def render(
         who=who,
         places=[place for place in PLACES if who is not None and place.open_to(who)],
         path=request.url.path,
+        parts=_parts(request.url.path) if who is not None else (),
         now=house.clock.now(),
         speed=house.clock.speed,
         time_zone=site.time_zone,
@@ -108,9 +116,26 @@ def render(
     return HTMLResponse(body, status, {"referrer-policy": "same-origin"})
 
 
+async def missing(request: Request) -> Response | None:
+    """Return the page that says that there is none; None for whoever did not ask for a page."""
+    asks = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+    if not asks or request.url.path.startswith("/v1/"):
+        return None
+    try:
+        who = await house_of(request).keyring.principal(request)
+    except NotSignedInError:
+        who = None
+    detail = f"Nothing is at {request.url.path[:200]}."
+    return render(request, who, "message.html", status=404, title="There is no such page", detail=detail)
+
+
 def home(who: Principal) -> str:
     """Return the path of the first page that `who` may see."""
     return next((place.path for place in PLACES if place.open_to(who)), "/nothing")
+
+
+def _parts(path: str) -> tuple[Place, ...]:
+    return next((parts for start, parts in PARTS.items() if path.startswith(start)), ())
 
 
 def _not_signed_in(request: Request) -> Response:

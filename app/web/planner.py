@@ -92,7 +92,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         names=names_of(plan.data) if plan else {},
         requests=await _requests(house, request, who, planning, week),
         overrides=(await list_overrides(request, who, team))["items"] if team else [],
-        runs=await _runs(house),
+        runs=await newest_runs(house),
         may_plan="plans:write" in who.scopes,
     )
 
@@ -101,7 +101,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
 async def runs_part(house: House, who: Principal, request: Request) -> Response:
     """Show the newest runs, without the frame; the planner's page asks for it again and again."""
     may_plan = "plans:write" in who.scopes
-    return render(request, who, "planner_runs.html", runs=await _runs(house), may_plan=may_plan)
+    return render(request, who, "planner_runs.html", runs=await newest_runs(house), may_plan=may_plan)
 
 
 def _link(**chosen: object) -> str:
@@ -384,7 +384,7 @@ def _day_words(on: str) -> str:
     return f"{day:%a} {day.day} {day:%b}"
 
 
-async def _runs(house: House) -> dict[str, Any]:
+async def newest_runs(house: House) -> dict[str, Any]:
     """Return the runs under way, and the newest that have ended."""
     found = await house.database.read(run_rows.list_runs, before=None, limit=30)
     rows = [run_json(row) | {"at": row.finished_at or row.created_at} for row in found]

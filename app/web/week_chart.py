@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from staffing.intervals import Grid, intervals_between
 
 Values = list[float | None]
+_SIDES: Final = (("forecast", "band"), ("changed", "changed-band"))
+_SHARES: Final = [(100.0, "0"), (75.0, "25 %"), (50.0, "50 %"), (25.0, "75 %"), (0.0, "100 %")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,27 @@ def contacts_plot(columns: Columns, *, updated: Values | None = None) -> Plot:
     )
 
 
+def measure_plot(sides: Sequence[Mapping[str, Values]], *, target: float | None, shares: bool) -> Plot:
+    """Return the chart of one figure on up to two sides (as planned, changed), with bounds and a target.
+
+    Each side has the columns `value`, `low` and `high`. Shares are drawn from 0 to 1, seconds from 0 to
+    the highest value: bounds may reach beyond, and are cut off.
+    """
+    many = max((len(side["value"]) for side in sides), default=0)
+    top, ticks = (1.0, _SHARES) if shares else _axis([side["value"] for side in sides])
+    paths = {name: "" for pair in _SIDES for name in pair}
+    for (line, band), side in zip(_SIDES, sides, strict=False):
+        paths[line] = _line(side["value"], top)
+        paths[band] = _band(_within(side["low"], top), _within(side["high"], top), top)
+    shown = target is not None and target <= top
+    paths["target"] = f"M0,{_y(target, top)}H{many}" if target is not None and shown else ""
+    return Plot(max(many, 1), paths, ticks)
+
+
+def _within(values: Values, top: float) -> Values:
+    return [None if value is None else min(max(value, 0.0), top) for value in values]
+
+
 def people_plot(columns: Columns) -> Plot:
     """Return the chart of people: who is needed and who is on the roster; where that is too few."""
     top, ticks = _axis([columns.needed, columns.staffed])
@@ -177,12 +200,18 @@ def _line(values: Values, top: float) -> str:
 
 
 def _band(low: Values, high: Values, top: float) -> str:
-    known = [i for i, value in enumerate(high) if value is not None and low[i] is not None]
-    if not known:
-        return ""
-    upper = [f"{i + 0.5:g},{_y(high[i] or 0.0, top)}" for i in known]
-    lower = [f"{i + 0.5:g},{_y(low[i] or 0.0, top)}" for i in reversed(known)]
-    return "M" + "L".join(upper + lower) + "Z"
+    """Return the area between two columns, in parts where nothing is known between."""
+    parts: list[str] = []
+    upper: list[str] = []
+    lower: list[str] = []
+    for i, (least, most) in enumerate([*zip(low, high, strict=True), (None, None)]):
+        if least is not None and most is not None:
+            upper.append(f"{i + 0.5:g},{_y(most, top)}")
+            lower.append(f"{i + 0.5:g},{_y(least, top)}")
+        elif upper:
+            parts.append("M" + "L".join(upper + lower[::-1]) + "Z")
+            upper, lower = [], []
+    return "".join(parts)
 
 
 def _steps(values: Values, top: float) -> str:

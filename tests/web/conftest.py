@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -130,3 +131,9 @@ async def sign_in(page: Page, service: Service, role: str) -> None:
     """Sign the browser in as a role and wait for its first page."""
     await page.goto(await service.link(role))
     await page.locator("header.top").wait_for()
+
+
+async def newest_plan(service: Service) -> dict[str, Any]:
+    """Return the newest plan of the planned week, in full."""
+    plans = await service.get("planner", f"/v1/plans?week={MONDAY}")
+    return await service.get("planner", f"/v1/plans/{plans['items'][0]['id']}")

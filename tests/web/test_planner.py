@@ -3,7 +3,6 @@
 import csv
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from app.db import runs
 from app.db.engine import Connection
 from tests.app.planning_rig import MONDAY
-from tests.web.conftest import sign_in
+from tests.web.conftest import newest_plan, sign_in
 from tests.web.service import Service
 
 WEEK = f"/planner?week={MONDAY}"
@@ -44,7 +43,7 @@ async def test_pointer_tells_the_figures_of_an_interval(page: Page, planning: Se
 
 async def test_roster_names_everybody_with_shifts_and_hours(page: Page, planning: Service) -> None:
     await open_week(page, planning)
-    plan = await newest(planning)
+    plan = await newest_plan(planning)
     table = page.get_by_role("table").filter(has=page.get_by_role("columnheader", name="Person"))
     shift = plan["assignments"][0]
     row = table.get_by_role("row", name=re.compile(shift["name"]))
@@ -58,7 +57,7 @@ async def test_day_shows_shifts_as_bars_with_breaks(page: Page, planning: Servic
     await open_week(page, planning)
     await page.get_by_role("link", name="Monday 2").click()
     await expect(page.get_by_role("heading", name="Monday 2 March 2026")).to_be_visible()
-    plan = await newest(planning)
+    plan = await newest_plan(planning)
     today = [each for each in plan["assignments"] if each["on"] == MONDAY.isoformat()]
     await expect(page.locator(".gantt-row")).to_have_count(len(today))
     breaks = sum(len(each["breaks"]) for each in today)
@@ -68,7 +67,7 @@ async def test_day_shows_shifts_as_bars_with_breaks(page: Page, planning: Servic
 async def test_team_chosen_narrows_the_roster(page: Page, planning: Service) -> None:
     await open_week(page, planning)
     await page.get_by_role("navigation", name="Team").get_by_text("Complaints").click()
-    plan = await newest(planning)
+    plan = await newest_plan(planning)
     people = {
         each["name"] for each in plan["assignments"] if any(w["team"] == "complaints" for w in each["work"])
     }
@@ -85,7 +84,7 @@ async def test_roster_comes_as_csv(page: Page, planning: Service, tmp_path: Path
     with path.open() as lines:
         rows = list(csv.DictReader(lines))
     assert path.name == f"roster-{MONDAY}-v1.csv"
-    assert len(rows) == len((await newest(planning))["assignments"])
+    assert len(rows) == len((await newest_plan(planning))["assignments"])
 
 
 async def test_draft_is_published_by_clicking(page: Page, planning: Service) -> None:
@@ -93,7 +92,7 @@ async def test_draft_is_published_by_clicking(page: Page, planning: Service) -> 
     await page.get_by_role("button", name="Publish").click()
     await expect(page.locator("#roster .state-published")).to_be_visible()
     await expect(page.get_by_role("button", name="Publish")).to_have_count(0)
-    assert (await newest(planning))["state"] == "published"
+    assert (await newest_plan(planning))["state"] == "published"
 
 
 async def test_draft_is_thrown_away_after_a_question(page: Page, planning: Service) -> None:
@@ -144,7 +143,7 @@ async def test_request_for_time_off_is_granted_by_clicking(page: Page, planning:
 
 
 async def test_request_says_what_it_would_do_to_the_published_roster(page: Page, planning: Service) -> None:
-    plan = await newest(planning)
+    plan = await newest_plan(planning)
     await planning.post("planner", f"/v1/plans/{plan['id']}/publish")
     agent = next(each["agent"] for each in plan["assignments"] if each["on"] == "2026-03-03")
     asked = {"agent": agent, "first_on": "2026-03-03", "last_on": "2026-03-03", "state": "requested"}
@@ -221,9 +220,3 @@ def fail_a_run(conn: Connection, error: dict[str, str]) -> None:
     claimed = runs.claim_run(conn, "test", now=0.0, heartbeat_at=0.0, run_id=run_id)
     assert claimed is not None
     runs.finish_run(conn, claimed, state="failed", now=1.0, took_s=1.0, error=msgspec.json.encode(error))
-
-
-async def newest(service: Service) -> dict[str, Any]:
-    """Return the newest plan of the week, in full."""
-    plans = await service.get("planner", f"/v1/plans?week={MONDAY}")
-    return await service.get("planner", f"/v1/plans/{plans['items'][0]['id']}")

@@ -38,27 +38,68 @@ export async function send(address, body, method = "POST") {
 
 /** What a form holds, as the API takes it. @param {HTMLFormElement} form */
 export function valuesOf(form) {
-  /** @type {Record<string, unknown>} */
+  /** @type {Record<string, any>} */
   const values = {};
   for (const field of form.elements) {
     if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement)) continue;
-    if (!field.name || field.disabled) continue;
-    if (field instanceof HTMLInputElement && field.type === "checkbox") put(values, field.name, field.checked);
-    else if (field.value === "") continue;
-    else put(values, field.name, field.dataset.type === "number" ? Number(field.value) : field.value);
+    if (field.matches(":disabled")) continue;
+    const { off } = field.dataset;
+    if (off && field instanceof HTMLInputElement && !field.checked) put(values, off, null);
+    const name = nameOf(field, form);
+    if (!name) continue;
+    if (field instanceof HTMLInputElement && field.type === "checkbox") put(values, name, field.checked);
+    else if (field.value !== "") put(values, name, valueOf(field));
+    else if (field.dataset.empty === "null") put(values, name, null);
   }
+  // Rows that were emptied leave holes, which `flat` closes.
+  for (const [name, value] of Object.entries(values)) if (Array.isArray(value)) values[name] = value.flat(0);
   return values;
 }
 
 /**
- * Set a value whose name may be a path: `params.week`.
+ * The name of a field; its last part may stand in another field of the form: `data-named-by`.
+ * @param {HTMLElement & {name: string}} field @param {HTMLFormElement} form
+ */
+function nameOf(field, form) {
+  const by = field.dataset.namedBy;
+  if (!by) return field.name;
+  const last = /** @type {HTMLInputElement} */ (form.elements.namedItem(by)).value.trim();
+  return last && field.name + last;
+}
+
+/** What a field says. @param {HTMLElement & {value: string}} field */
+function valueOf(field) {
+  const text = field.value;
+  switch (field.dataset.type) {
+    case "number": return Number(text);
+    case "percent": return Math.round(Number(text) * 1e4) / 1e6;
+    case "list": return text.split(/[\s,;]+/).filter(Boolean);
+    case "numbers": return text.split(/[\s,;]+/).filter(Boolean).map(Number);
+    case "json": return JSON.parse(text);
+    default: return text;
+  }
+}
+
+/**
+ * Set a value whose name may be a path: `params.week`, `breaks.0.name`.
  * @param {Record<string, any>} values @param {string} name @param {unknown} value
  */
 function put(values, name, value) {
   const [first = "", ...rest] = name.split(".");
-  if (rest.length) put((values[first] ??= {}), rest.join("."), value);
+  if (rest.length) put((values[first] ??= /^\d+$/.test(rest[0] ?? "") ? [] : {}), rest.join("."), value);
   else values[first] = value;
 }
+
+/** What takes part only while a box is ticked: `data-with="id of the box"`. @param {ParentNode} part */
+export function settle(part = document) {
+  for (const each of /** @type {NodeListOf<HTMLFieldSetElement | HTMLInputElement>} */ (part.querySelectorAll("[data-with]"))) {
+    const box = /** @type {HTMLInputElement | null} */ (document.getElementById(each.dataset.with ?? ""));
+    if (box) each.disabled = !box.checked;
+  }
+}
+
+document.addEventListener("change", () => settle());
+settle();
 
 document.addEventListener("submit", async (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);

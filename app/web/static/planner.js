@@ -6,7 +6,7 @@ import { say } from "./page.js";
 
 /**
  * @typedef {{labels: string[], volume: (number | null)[], low: (number | null)[], high: (number | null)[],
- *   actual: (number | null)[], needed: (number | null)[], staffed: (number | null)[]}} Figures
+ *   actual: (number | null)[], needed: (number | null)[], staffed: (number | null)[], said?: string[]}} Figures
  */
 
 const charts = document.getElementById("charts");
@@ -36,14 +36,18 @@ function point(i) {
     readout.textContent = "";
     return;
   }
+  const when = document.createElement("b");
+  when.textContent = figures.labels[at] ?? "";
+  readout.replaceChildren(when, " ", figures.said?.[at] ?? said(figures, at));
+}
+
+/** What an interval of the week says. @param {Figures} figures @param {number} at */
+function said(figures, at) {
   const [low, high] = [figures.low[at], figures.high[at]];
   const band = low == null ? "" : ` (${number(low)}–${number(high)})`;
   const came = figures.actual[at] == null ? "" : `, came ${number(figures.actual[at])}`;
-  readout.replaceChildren();
-  const when = document.createElement("b");
-  when.textContent = figures.labels[at] ?? "";
   const [need, have] = [figures.needed[at], figures.staffed[at]];
-  readout.append(when, ` forecast ${number(figures.volume[at], 1)}${band}${came} · needed ${number(need)}, on the roster ${number(have)}`);
+  return `forecast ${number(figures.volume[at], 1)}${band}${came} · needed ${number(need)}, on the roster ${number(have)}`;
 }
 
 charts?.addEventListener("pointermove", (event) => {
@@ -63,6 +67,10 @@ charts?.addEventListener("keydown", (event) => {
 for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form[data-auto]"))) {
   form.addEventListener("change", () => form.requestSubmit());
 }
+
+/** Which kinds of run change this page (none said: all), and which choice their result takes over. */
+const results = /** @type {HTMLElement | null} */ (document.querySelector("[data-forget]"));
+const awaited = results?.dataset.kinds?.split(" ");
 
 /** Runs that this page has seen under way. @type {Set<string>} */
 const under = new Set();
@@ -91,11 +99,11 @@ function notice() {
   let renewed = false;
   for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-ended]"))) {
     if (!under.delete(each.dataset.ended ?? "")) continue;
-    if (each.dataset.state === "done") renewed = true;
+    if (each.dataset.state === "done") renewed ||= !awaited || awaited.includes(each.dataset.kind ?? "");
     else say(`The run ${each.dataset.state === "cancelled" ? "was cancelled; nothing was saved." : "failed."}`, "bad");
   }
-  // A finished roster is a new version: show it rather than the one chosen before.
-  if (renewed) renew((address) => address.searchParams.delete("plan"));
+  // What a run has made is shown rather than what was chosen before.
+  if (renewed) renew((address) => address.searchParams.delete(results?.dataset.forget ?? ""));
 }
 
 /** Bring the page up to date in place, unless somebody is choosing something on it. */
