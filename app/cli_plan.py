@@ -209,6 +209,11 @@ def simulate_command(
     absence: Annotated[
         float | None, typer.Option(help="Share of shifts that fall out; none: the shrinkage.")
     ] = None,
+    more_absence: Annotated[
+        float, typer.Option(help="What if: share of shifts that fall out besides.", min=0, max=0.99)
+    ] = 0.0,
+    patience: Annotated[float, typer.Option(help="What if: factor on the patience.")] = 1.0,
+    policy: Annotated[int | None, typer.Option(help="What if: another version of the policy.")] = None,
     seed: Annotated[int, typer.Option(help="Seed.", min=0)] = 0,
     url: Url = None,
     key: Key = None,
@@ -221,6 +226,9 @@ def simulate_command(
         volume=volume,
         handle_time=handle_time,
         absence=absence,
+        more_absence=more_absence,
+        patience=patience,
+        policy=policy,
         seed=seed,
     )
 
@@ -399,8 +407,8 @@ def _bounds(name: str, each: dict[str, Any]) -> str:
     if each["value"] is None:
         return "-"
     if name == "asa_s":
-        return f"{each['value']:.1f} s ±{each['high'] - each['value']:.1f}"
-    return f"{each['value']:.1%} ±{each['high'] - each['value']:.1%}"
+        return f"{each['value']:.1f} s ({each['low']:.1f} to {each['high']:.1f})"
+    return f"{each['value']:.1%} ({each['low']:.1%} to {each['high']:.1%})"
 
 
 def _week_column() -> Column:

@@ -28,6 +28,10 @@ _LOOK_S: Final = 0.5
 _FIRST_LOOK_S: Final = 0.05
 
 
+_LONG: Final = ("by_interval",)
+"""Parts of results that fill pages of a list; the run itself has them."""
+
+
 def run_json(run: runs.Run) -> dict[str, Any]:
     """Return a run as callers see it: `progress` is 0 to 1, `took_s` real seconds."""
     return {
@@ -59,7 +63,11 @@ def run_json(run: runs.Run) -> dict[str, Any]:
     "The answer is the run; follow it at `/v1/runs/{id}` or `/v1/runs/{id}/stream`. A done forecast has "
     "`result.forecasts` {team: id}; a requirement `result.week`, `result.requirements`; a roster "
     "`result.plans` [{id, week, version, shifts}] with `status`, `objective`, `bound`, `gap`, "
-    "`conflicts` [{agent, name, rules, given_up}] and `findings`; with `check_only` these two alone.",
+    "`conflicts` [{agent, name, rules, given_up}] and `findings`; with `check_only` these two alone. A "
+    "simulation has `teams.{team}.{figure}` {value, low, high} with 95 % bounds for service_level, asa_s, "
+    "abandonment and occupancy, `by_interval.{team}.{figure}` {value, low, high} as columns over "
+    "`intervals`, and, when something is to be different (volume, handle_time, patience, more_absence, "
+    "policy), `changed` with the same and `difference`.",
 )
 async def start_run(
     request: Request, response: Response, given: Annotated[NewRun, Body()], who: Writer
@@ -86,7 +94,7 @@ async def list_runs(
     found = await house_of(request).database.read(
         runs.list_runs, before=wanted.before, limit=wanted.limit + 1, kind=kind, state=state, job=job
     )
-    return page(found, wanted, lambda run: run.id, run_json)
+    return page(found, wanted, lambda run: run.id, _listed_json)
 
 
 @router.get("/jobs", summary="What is planned to run by itself, and when next.")
@@ -138,6 +146,14 @@ async def follow_run(request: Request, run_id: int, _: Reader) -> EventSourceRes
     house = house_of(request)
     await found_run(house, run_id)
     return EventSourceResponse(_moves(house, run_id), ping=15)
+
+
+def _listed_json(run: runs.Run) -> dict[str, Any]:
+    found = run_json(run)
+    for part in (found["result"] or {}, (found["result"] or {}).get("changed", {})):
+        for name in _LONG:
+            part.pop(name, None)
+    return found
 
 
 async def queue_run(

@@ -83,7 +83,7 @@ class DesignParams(Params):
 
 
 class SimulateParams(Params):
-    """Which plan is simulated, how often, and what is to be different (factors)."""
+    """Which plan is simulated, how often, and what is to be different (factors, absence, policy)."""
 
     plan: Annotated[int, Field(ge=1, lt=2**62)]
     replications: Annotated[int, Field(ge=2, le=100)] = 10
@@ -92,6 +92,13 @@ class SimulateParams(Params):
     handle_time: Annotated[float, Field(gt=0, le=10)] = 1.0
     absence: Annotated[
         float | None, Field(ge=0, lt=1, description="Share of shifts that fall out; none: the shrinkage.")
+    ] = None
+    more_absence: Annotated[
+        float, Field(ge=0, lt=1, description="What if: share of shifts that fall out besides.")
+    ] = 0.0
+    patience: Annotated[float, Field(gt=0, le=10)] = 1.0
+    policy: Annotated[
+        int | None, Field(ge=1, lt=2**62, description="What if: another version of the policy.")
     ] = None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
-from app.db import plans, staff
+from app.db import plans, policies, staff
 from app.db.engine import Connection
 from app.errors import CannotPlanError
 from app.planning.desk import Desk, Outcome, Report
@@ -15,6 +17,7 @@ from app.planning.params import SimulateParams
 from app.planning.requiring import shrinkage_of
 from app.planning.standing import Standing, assignments_of, plan_starts, problem_of, read_standing
 from routing.model import Agent
+from routing.policy import Policy
 from staffing.intervals import local_days, utc_iso
 from staffing.requirement import kept_share
 from staffing.simulation.confidence import Estimate
@@ -22,7 +25,7 @@ from staffing.simulation.durations import ENDLESS, Exponential, Lognormal
 from staffing.simulation.replications import Simulation, by_interval, overall, simulate
 from staffing.simulation.scenario import Scenario, shifts_of, workers_of
 from staffing.simulation.traffic import TeamTraffic, Volume
-from staffing.simulation.what_if import WhatIf, compare
+from staffing.simulation.what_if import WhatIf, changed, compare
 
 _METRICS: Final = ("service_level", "asa_s", "abandonment", "occupancy")
 _SPREAD: Final = 1.2
@@ -35,14 +38,13 @@ class Staged:
 
     standing: Standing
     agents: list[Agent]
+    other_policy: Policy | None = None
 
 
 async def simulate_plan(desk: Desk) -> Outcome:
     """Carry out a run of kind `simulate`."""
     params = SimulateParams.model_validate(desk.run.params)
-    staged = await desk.database.read(_read, params.plan)
-    if staged is None:
-        raise CannotPlanError(f"There is no plan {params.plan} to simulate.")
+    staged = await desk.database.read(_read, params)
     found: dict[str, Any] = await desk.compute(simulate_staged, staged, params)
     return Outcome({"plan": params.plan, **found})
 
@@ -50,8 +52,16 @@ async def simulate_plan(desk: Desk) -> Outcome:
 def simulate_staged(report: Report, staged: Staged, params: SimulateParams) -> dict[str, Any]:
     """Return figures by team with 95 % bounds, of the plan and, where something is asked, of the change."""
     scenario = scenario_of(staged, params.absence)
-    change = WhatIf(volume=params.volume, handle_time=params.handle_time)
-    asks = (params.volume, params.handle_time) != (1.0, 1.0)
+    change = WhatIf(
+        volume=params.volume,
+        handle_time=params.handle_time,
+        patience=params.patience,
+        absence=params.more_absence,
+        policy=staged.other_policy,
+    )
+    asks = change != WhatIf()
+    if asks:
+        _check_change(scenario, change)
     sides = 2 if asks else 1
     base = simulate(
         scenario,
@@ -65,6 +75,7 @@ def simulate_staged(report: Report, staged: Staged, params: SimulateParams) -> d
         "teams": _overall(base),
         "intervals": [utc_iso(int(at)) for at in base.starts],
         "service_level": _levels(base),
+        "by_interval": _by_interval(base),
     }
     if asks:
         compared = compare(
@@ -75,7 +86,13 @@ def simulate_staged(report: Report, staged: Staged, params: SimulateParams) -> d
             base=base,
             on_progress=lambda done: report(0.5 + done / params.replications / 2, f"{done} changed weeks"),
         )
-        found["changed"] = {"teams": _overall(compared.variant), "service_level": _levels(compared.variant)}
+        found["changed"] = {
+            "absence": round(changed(scenario, change).absence, 4),
+            "teams": _overall(compared.variant),
+            "difference": _by_team(compared.base, compared.overall, limited=False),
+            "service_level": _levels(compared.variant),
+            "by_interval": _by_interval(compared.variant),
+        }
     return found
 
 
@@ -127,20 +144,48 @@ def _traffic(standing: Standing, team: str, each: dict[str, Any]) -> TeamTraffic
     )
 
 
+def _check_change(scenario: Scenario, change: WhatIf) -> None:
+    try:
+        changed(scenario, change)
+    except ValueError as error:
+        raise CannotPlanError(f"The plan can't be simulated under that policy: {error}.") from None
+
+
 def _overall(run: Simulation) -> dict[str, dict[str, dict[str, float | None]]]:
-    estimates = {name: overall(run, name) for name in _METRICS}
+    return _by_team(run, {name: overall(run, name) for name in _METRICS}, limited=True)
+
+
+def _by_team(
+    run: Simulation, estimates: Mapping[str, Estimate], *, limited: bool
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    found = {name: _columns(name, estimates[name], limited=limited) for name in _METRICS}
     return {
-        team: {name: _bounds(each, row) for name, each in estimates.items()}
+        team: {
+            name: {bound: _number(values.ravel()[row]) for bound, values in columns.items()}
+            for name, columns in found.items()
+        }
         for row, team in enumerate(run.teams)
     }
 
 
-def _bounds(each: Estimate, row: int) -> dict[str, float | None]:
+def _by_interval(run: Simulation) -> dict[str, dict[str, dict[str, list[float | None]]]]:
+    """Return by team and figure the columns value, low and high; null where nothing was offered."""
+    found = {name: _columns(name, by_interval(run, name), limited=True) for name in _METRICS}
     return {
-        "value": _number(each.value.ravel()[row]),
-        "low": _number(each.low.ravel()[row]),
-        "high": _number(each.high.ravel()[row]),
+        team: {
+            name: {bound: [_number(each) for each in values[row]] for bound, values in columns.items()}
+            for name, columns in found.items()
+        }
+        for row, team in enumerate(run.teams)
     }
+
+
+def _columns(name: str, each: Estimate, *, limited: bool) -> dict[str, np.ndarray]:
+    """Return a figure and its bounds; `limited` to what a share, or a wait, can be."""
+    low, high = each.low, each.high
+    if limited:
+        low, high = np.maximum(low, 0.0), high if name == "asa_s" else np.minimum(high, 1.0)
+    return {"value": each.value, "low": low, "high": high}
 
 
 def _levels(run: Simulation) -> dict[str, list[float | None]]:
@@ -152,6 +197,14 @@ def _number(value: float) -> float | None:
     return round(float(value), 4) if np.isfinite(value) else None
 
 
-def _read(conn: Connection, plan_id: int) -> Staged | None:
-    row = plans.find_plan(conn, plan_id)
-    return Staged(read_standing(conn, row), staff.list_agents(conn)) if row is not None else None
+def _read(conn: Connection, params: SimulateParams) -> Staged:
+    row = plans.find_plan(conn, params.plan)
+    if row is None:
+        raise CannotPlanError(f"There is no plan {params.plan} to simulate.")
+    other = None
+    if params.policy is not None:
+        text = policies.find_policy(conn, params.policy)
+        if text is None:
+            raise CannotPlanError(f"There is no policy version {params.policy} to simulate.")
+        other = msgspec.json.decode(text, type=Policy)
+    return Staged(read_standing(conn, row), staff.list_agents(conn), other)

@@ -9,13 +9,20 @@ import httpx
 import pytest
 
 from app.settings import Settings
+from tests.app.conftest import Service
 from tests.app.planning_rig import import_history, make_plan, planning_service, run_to_end
 
 
 @pytest.fixture
-async def planner(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def service(settings: Settings) -> AsyncIterator[Service]:
     settings = settings.model_copy(update={"max_body_bytes": 4_000_000})
-    async with planning_service(settings) as service, service.client("planner") as client:
+    async with planning_service(settings) as service:
+        yield service
+
+
+@pytest.fixture
+async def planner(service: Service) -> AsyncIterator[httpx.AsyncClient]:
+    async with service.client("planner") as client:
         await import_history(client)
         yield client
 
@@ -31,6 +38,60 @@ async def test_more_contacts_lower_the_simulated_service_level(planner: httpx.As
     bounds = run["result"]["teams"]["general"]["service_level"]
     assert 0 <= bounds["low"] <= bounds["value"] <= bounds["high"]
     assert level(run["result"]["changed"]) < level(run["result"])
+
+
+async def test_every_interval_with_contacts_has_its_figures_and_bounds(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    run = await run_to_end(planner, "simulate", plan=plan["id"], replications=4)
+    columns = run["result"]["by_interval"]["general"]["service_level"]
+    assert len(columns["value"]) == len(columns["low"]) == len(run["result"]["intervals"])
+    known = [each for each in zip(*columns.values(), strict=True) if each[0] is not None]
+    assert known
+    assert all(0 <= low <= value <= high <= 1 for value, low, high in known)
+    assert set(run["result"]["by_interval"]["general"]) == {
+        "service_level",
+        "asa_s",
+        "abandonment",
+        "occupancy",
+    }
+
+
+@pytest.mark.parametrize("change", [{"handle_time": 2.0}, {"more_absence": 0.5}])
+async def test_difference_from_the_plan_has_bounds(
+    planner: httpx.AsyncClient, change: dict[str, float]
+) -> None:
+    plan = await make_plan(planner)
+    run = await run_to_end(planner, "simulate", plan=plan["id"], replications=4, **change)
+    assert run["state"] == "done", run["error"]
+    difference = run["result"]["changed"]["difference"]["general"]["service_level"]
+    assert difference["low"] <= difference["value"] <= difference["high"]
+    assert difference["value"] < 0
+
+
+async def test_other_policy_is_simulated_beside_the_one_in_force(
+    service: Service, planner: httpx.AsyncClient
+) -> None:
+    plan = await make_plan(planner)
+    async with service.client("admin") as admin:
+        policy = (await admin.get("/v1/policies/current")).json() | {"version": 2}
+        for team in policy["teams"].values():
+            team["target_s"] = 0.001
+        answer = await admin.post("/v1/policies", json=policy)
+    assert answer.status_code == 201, answer.text
+    run = await run_to_end(planner, "simulate", plan=plan["id"], replications=2, policy=1)
+    assert run["state"] == "done", run["error"]
+    assert level(run["result"]["changed"]) >= level(run["result"])
+    run = await run_to_end(planner, "simulate", plan=plan["id"], replications=2, policy=99)
+    assert (run["state"], run["error"]["type"]) == ("failed", "/problems/cannot-plan")
+
+
+async def test_list_of_runs_leaves_the_long_columns_to_the_run_itself(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    run = await run_to_end(planner, "simulate", plan=plan["id"], replications=2)
+    listed = (await planner.get("/v1/runs", params={"kind": "simulate"})).json()["items"][0]["result"]
+    assert "by_interval" in run["result"]
+    assert "by_interval" not in listed
+    assert listed["teams"] == run["result"]["teams"]
 
 
 async def test_same_seed_gives_the_same_figures(planner: httpx.AsyncClient) -> None:
