@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from app.api.runs import run_json
 from app.auth import Principal
 from app.db import plans as plan_rows
+from app.db import policies
 from app.db import runs as run_rows
 from app.db.plans import PlanRow
 from app.house import House
@@ -27,7 +28,9 @@ from app.web.words import NONE, duration, percent
 router = APIRouter(include_in_schema=False)
 
 _MOST_PLANS: Final = 30
+_MOST_POLICIES: Final = 20
 _MOST_RUNS: Final = 50
+_FACTORS: Final = (("volume", "volume"), ("handle_time", "handle time"), ("patience", "patience"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ async def simulation_page(house: House, who: Principal, request: Request) -> Res
         run=run,
         asked_words=asked_words,
         result=_result(run["result"], plan, measure, asked.get("team", ""), teams) if run and plan else None,
+        policies=await house.database.read(policies.list_policies, limit=_MOST_POLICIES),
         measures=MEASURES,
         measure=measure,
         teams=teams,
@@ -94,19 +98,27 @@ def plan_words(plan: PlanRow) -> str:
 
 def asked_words(params: Mapping[str, Any]) -> str:
     """Return in words what a simulation was asked: what is different from the plan."""
-    factors = [
-        f"{name} {percent(params[key])}"
-        for key, name in (("volume", "volume"), ("handle_time", "handle time"))
-        if params.get(key, 1.0) != 1.0
-    ]
+    changes = [f"{name} {percent(params[key])}" for key, name in _FACTORS if params.get(key, 1.0) != 1.0]
     if params.get("absence") is not None:
-        factors.append(f"absence {percent(params['absence'])}")
-    return ", ".join(factors) or "as planned"
+        changes.append(f"absence {percent(params['absence'])}")
+    if params.get("more_absence"):
+        changes.append(f"absence besides {percent(params['more_absence'])}")
+    if params.get("policy") is not None:
+        changes.append(f"policy version {params['policy']}")
+    return ", ".join(changes) or "as planned"
 
 
 def said(measure: Measure, value: float | None) -> str:
     """Return a figure as a table shows it: `89.7 %` or `0:12`."""
     return percent(value, 1) if measure.is_share else duration(value)
+
+
+def change_said(measure: Measure, value: float | None) -> str:
+    """Return how much a figure changes: `-4.7 points` or `+0:06`."""
+    if value is None:
+        return NONE
+    sign = "+" if value >= 0 else "\N{MINUS SIGN}"
+    return sign + (f"{abs(100 * value):.1f} points" if measure.is_share else duration(abs(value)))
 
 
 def bounds_said(measure: Measure, each: Mapping[str, float | None]) -> str:
@@ -144,7 +156,7 @@ def _result(
     return {
         "replications": result["replications"],
         "absence": result["absence"],
-        "rows": [(each, [_row(name, side, each, plan) for name, side in sides]) for each in teams],
+        "rows": [(each, _rows(result, sides, each, plan)) for each in teams],
         "team": team,
         "charted": any(value is not None for column in columns for value in column["value"]),
         "bounded": any(value is not None for column in columns for value in column["low"]),
@@ -158,6 +170,14 @@ def _result(
 def _worst(side: Mapping[str, Any], teams: Sequence[str]) -> str:
     levels = {team: side["teams"][team]["service_level"]["value"] for team in teams}
     return min(teams, key=lambda team: 2.0 if levels[team] is None else levels[team], default="")
+
+
+def _rows(
+    result: Mapping[str, Any], sides: Sequence[tuple[str, Any]], team: str, plan: PlanRow
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    rows = [_row(name, side, team, plan) for name, side in sides]
+    difference = result.get("changed", {}).get("difference")
+    return [*rows, _change_row(difference, team)] if difference else rows
 
 
 def _row(name: str, side: Mapping[str, Any], team: str, plan: PlanRow) -> tuple[str, list[dict[str, Any]]]:
@@ -174,6 +194,24 @@ def _row(name: str, side: Mapping[str, Any], team: str, plan: PlanRow) -> tuple[
             }
         )
     return name, cells
+
+
+def _change_row(difference: Mapping[str, Any], team: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the row of what the change does, over the same weeks: bounds without zero show an effect."""
+    cells = []
+    for measure in MEASURES:
+        each = difference[team][measure.id]
+        known = each["low"] is not None and each["high"] is not None
+        bounds = " to ".join(change_said(measure, each[name]) for name in ("low", "high"))
+        cells.append(
+            {
+                "name": measure.name,
+                "value": change_said(measure, each["value"]),
+                "bounds": bounds if known else NONE,
+                "misses": False,
+            }
+        )
+    return "Difference", cells
 
 
 def by_interval(side: Mapping[str, Any], measure: str, team: str) -> dict[str, Values]:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from app.web.simulation import MEASURES, asked_words, bounds_said, by_interval, misses
+from app.web.simulation import MEASURES, asked_words, bounds_said, by_interval, change_said, misses
 from tests.app.planning_rig import run_to_end
 from tests.web.conftest import copied, newest_plan, sign_in
 from tests.web.service import Service, serving
@@ -52,7 +52,7 @@ async def test_planner_asks_what_if_and_sees_the_answer(page: Page, planning: Se
     await expect(page.get_by_text("This plan was not simulated yet.")).to_be_visible()
     await page.get_by_label("Volume").fill("120")
     await page.get_by_label("Handle time").fill("90")
-    await page.get_by_label("Absence").fill("12.5")
+    await page.get_by_label(re.compile(r"^Absence\s+%")).fill("12.5")
     await page.get_by_label("Weeks to simulate").select_option("5")
     await page.get_by_role("button", name="Simulate").click()
     await expect(page.get_by_role("progressbar", name="simulate")).to_be_visible()
@@ -67,7 +67,7 @@ async def test_every_team_shows_figures_and_bounds_of_both_sides(page: Page, ser
     await open_page(page, service)
     result = await result_of(service)
     rows = page.get_by_role("table").locator("tbody tr")
-    await expect(rows).to_have_count(2 * len(result["teams"]))
+    await expect(rows).to_have_count(3 * len(result["teams"]))
     row = rows.filter(has_text="General care").nth(1)
     await expect(row).to_contain_text("With the change")
     for measure in MEASURES:
@@ -76,11 +76,21 @@ async def test_every_team_shows_figures_and_bounds_of_both_sides(page: Page, ser
         await expect(cell.locator("small")).to_have_text(bounds_said(measure, each))
 
 
+async def test_difference_is_shown_with_its_bounds(page: Page, service: Service) -> None:
+    await open_page(page, service)
+    each = (await result_of(service))["changed"]["difference"]["general"]["occupancy"]
+    row = page.get_by_role("table").locator("tbody tr").filter(has_text="General care").nth(2)
+    await expect(row).to_contain_text("Difference")
+    cell = row.locator("[data-label='Occupancy']")
+    await expect(cell.locator("span")).to_have_text(change_said(MEASURES[3], each["value"]))
+    await expect(cell.locator("small")).to_contain_text(change_said(MEASURES[3], each["low"]))
+
+
 async def test_intervals_of_the_team_chosen_are_drawn_and_read_out(page: Page, service: Service) -> None:
     await open_page(page, service)
     await page.get_by_role("link", name="Complaints").click()
     await expect(page.get_by_role("heading", name="Complaints per interval")).to_be_visible()
-    for line in ("forecast", "changed", "target"):
+    for line in ("forecast", "band", "changed", "changed-band", "target"):
         assert await page.locator(f".line-{line}").get_attribute("d")
     await page.get_by_label("Chart; arrow keys move along the intervals").press("ArrowRight")
     await expect(page.locator("#readout")).to_contain_text("Mon 2 Mar 00:00 as planned –, with the change –")
@@ -91,6 +101,8 @@ async def test_any_figure_can_be_shown_per_interval(page: Page, service: Service
     await open_page(page, service)
     await page.get_by_role("navigation", name="Figure").get_by_text(measure.name).click()
     await expect(page.get_by_role("link", name=measure.name)).to_have_attribute("aria-current", "true")
+    assert await page.locator(".line-forecast").get_attribute("d")
+    assert await page.locator(".line-band").get_attribute("d")
 
 
 async def test_agent_sees_results_without_the_form(page: Page, service: Service) -> None:
@@ -118,6 +130,12 @@ async def test_simulation_never_scrolls_sideways(page: Page, service: Service, w
 def test_asked_words_name_only_what_differs() -> None:
     assert asked_words({"plan": 1, "volume": 1.0}) == "as planned"
     assert re.match("handle time 80.%, absence 0.%", asked_words({"handle_time": 0.8, "absence": 0.0}))
+
+
+def test_change_of_a_share_is_told_in_points_and_of_a_wait_as_time() -> None:
+    assert change_said(LEVEL, -0.047) == "\N{MINUS SIGN}4.7 points"
+    assert change_said(ASA, 6.2) == "+0:06"
+    assert change_said(ASA, None) == "–"
 
 
 def test_bounds_of_a_share_stay_between_nothing_and_all() -> None:
