@@ -16,7 +16,7 @@ from app.db import history
 from app.errors import InvalidImportError, MalformedRequestError
 from app.house import house_of
 from app.planning.params import ImportParams
-from app.planning.past import Past, history_of
+from app.planning.past import Past, finished, history_of
 from app.planning.terms import read_planning
 
 router = APIRouter(prefix="/v1/history", tags=["history"])
@@ -94,7 +94,7 @@ async def get_history(
     _: Annotated[Principal, Depends(requires("plans:read"))],
     end: Instant | None = None,
 ) -> dict[str, Any]:
-    """Return the intervals that begin in [start, end), by default a week, 92 days at most."""
+    """Return the finished intervals that begin in [start, end), by default a week, 92 days at most."""
     house = house_of(request)
     planning = await house.database.read(read_planning)
     planning.check_team(team)
@@ -103,7 +103,7 @@ async def get_history(
         detail = f"end must come after start, by {_MOST_DAYS} days at most."
         raise MalformedRequestError(detail, errors=[{"pointer": "end", "detail": detail}])
     past = await house.database.read(_past_between, team, start.timestamp(), last.timestamp())
-    found = history_of(past, planning.grid)
+    found = finished(history_of(past, planning.grid), house.clock.now())
     columns = (found.starts, found.offered, found.answered, found.abandoned, found.handled, found.handle_s)
     items = [
         {

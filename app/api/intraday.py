@@ -59,8 +59,9 @@ async def list_intraday(request: Request, _: Reader) -> dict[str, Any]:
     description="Columns by interval of the day: `forecast` (of this morning, corrected), `updated` (with "
     "what came), `actual` (null to come), `required` agents, `rostered` people wanted, `staffed`, `gap` "
     "(staffed less wanted), `service_level` expected with `staffed`. `actions`: `kind` (move_break, lend, "
-    "overtime, time_off), `agent`, `agents`, `starts_at`, `ends_at`, `text`, `service_level_before` and "
-    "`_after`. A run of kind `intraday` brings it up to date; it runs every quarter of an hour by itself.",
+    "overtime, overflow, time_off), `agent` and `name`, `to_team` of an overflow, `agents`, `starts_at`, "
+    "`ends_at`, `text` (names, the site's clock), `service_level_before` and `_after`. A run of kind "
+    "`intraday` brings it up to date; it runs every quarter of an hour by itself.",
 )
 async def get_intraday(request: Request, team: str, _: Reader) -> dict[str, Any]:
     """Return a team's day; NotFoundError while no run has looked at it."""

@@ -1,4 +1,4 @@
-"""What to do about a gap of today's roster: move a break, lend an agent, extend a shift, let people go home.
+"""What to do about a gap of today's roster: move a break, lend an agent, extend a shift, overflow, time off.
 
 Each action says what it does to the service level of the intervals it helps (or, for time off, costs).
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,30 +59,53 @@ def recommended(
     people: Sequence[Person],
     *,
     now: float,
+    zone: str = "UTC",
 ) -> list[dict[str, Any]]:
     """Return actions for the intervals to come, in order of time, the most helpful of each gap first.
 
-    Each has `kind` (move_break, lend, overtime, time_off), `agent` where it is about one, `starts_at` and
-    `ends_at` of the intervals meant, `agents` (how many), `text`, and the service level before and after.
+    Each has `kind` (move_break, lend, overtime, overflow, time_off), `agent` and `name` where it is about
+    one, `to_team` for an overflow, `starts_at` and `ends_at` of the intervals meant, `agents` (how many),
+    `text` with people's names and times of the site's clock, and the service level before and after.
     """
+    words = _Words({person.id: person.name for person in people}, ZoneInfo(zone))
     found: list[dict[str, Any]] = []
     ahead = gaps.starts > now
     for span in _spans(ahead & (gaps.gap < 0)):
         options = [
-            *_breaks(gaps, span, shifts),
-            *_loans(gaps, span, others, shifts, people),
-            *_overtime(gaps, span, shifts, people),
+            *_breaks(gaps, span, shifts, words),
+            *_loans(gaps, span, others, shifts, people, words),
+            *_overtime(gaps, span, shifts, people, words),
+            *_overflows(gaps, span, others),
         ]
-        found += sorted(options, key=lambda each: -each["gain"])[:3]
+        found += [
+            each | {"name": words.names.get(each["agent"])}
+            for each in sorted(options, key=lambda each: -each["gain"])[:3]
+        ]
     for span in _spans(ahead & (gaps.gap >= _SPARE) & (gaps.staffed > 0)):
         if len(span) * gaps.step_s >= _SPARE_S:
             spare = int(gaps.gap[span].min()) - 1
             text = f"{spare} could go home or be trained"
-            found.append(_action(gaps, "time_off", span, -spare, text=text))
+            found.append(_action(gaps, "time_off", span, -spare, text=text) | {"name": None})
     return found[:_MOST]
 
 
-def _breaks(gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow]) -> Iterable[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """People's names by id, and the clock that people read."""
+
+    names: dict[str, str]
+    zone: ZoneInfo
+
+    def name(self, agent_id: str) -> str:
+        return self.names.get(agent_id, agent_id)
+
+    def clock(self, at: float) -> str:
+        return datetime.fromtimestamp(at, self.zone).strftime("%H:%M")
+
+
+def _breaks(
+    gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], words: _Words
+) -> Iterable[dict[str, Any]]:
     """Yield breaks inside the span that could lie where people are to spare."""
     for shift in shifts:
         for name, since, until in shift.breaks:
@@ -97,7 +122,7 @@ def _breaks(gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow]) -> Iterable
             )
             if len(spare):
                 to = int(gaps.starts[min(spare, key=lambda i: abs(gaps.starts[i] - since))])
-                text = f"move {name} of {shift.agent_id} to {utc_iso(to)}"
+                text = f"move the {name} of {words.name(shift.agent_id)} to {words.clock(to)}"
                 yield _action(gaps, "move_break", hit, 1, text=text, agent=shift.agent_id, to=utc_iso(to))
 
 
@@ -107,6 +132,7 @@ def _loans(
     others: Iterable[Gaps],
     shifts: Sequence[AssignmentRow],
     people: Iterable[Person],
+    words: _Words,
 ) -> Iterable[dict[str, Any]]:
     """Yield people who work for a team with people to spare and can work for this one too."""
     able = {person.id for person in people if gaps.team in person.teams}
@@ -124,12 +150,12 @@ def _loans(
                 None,
             )
             if lender is not None:
-                text = f"{lender.agent_id} helps out from {other.team}"
+                text = f"{words.name(lender.agent_id)} helps out from {other.team}"
                 yield _action(gaps, "lend", part, 1, text=text, agent=lender.agent_id)
 
 
 def _overtime(
-    gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], people: Iterable[Person]
+    gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], people: Iterable[Person], words: _Words
 ) -> Iterable[dict[str, Any]]:
     """Yield shifts that end shortly before the span, or begin shortly after it, and could be longer."""
     able = {person.id for person in people if gaps.team in person.teams}
@@ -141,13 +167,26 @@ def _overtime(
         if shift.agent_id not in able:
             continue
         if since - 60 <= shift.ends_at < until and until - shift.ends_at <= _OVERTIME_S:
-            text = f"{shift.agent_id} stays until {utc_iso(until)}"
+            text = f"{words.name(shift.agent_id)} stays until {words.clock(until)}"
         elif since < shift.starts_at <= until + 60 and shift.starts_at - since <= _OVERTIME_S:
-            text = f"{shift.agent_id} begins at {utc_iso(since)}"
+            text = f"{words.name(shift.agent_id)} begins at {words.clock(since)}"
         else:
             continue
         yield _action(gaps, "overtime", span, 1, text=text, agent=shift.agent_id)
         return
+
+
+def _overflows(gaps: Gaps, span: Ints, others: Iterable[Gaps]) -> Iterable[dict[str, Any]]:
+    """Yield teams with people to spare who could take contacts that wait here, at what it costs them."""
+    for other in others:
+        free = np.zeros(len(gaps.starts), dtype=np.bool_)
+        free[span] = other.gap[span] >= 1
+        for part in sorted(_spans(free), key=len, reverse=True)[:1]:
+            many = int(min(other.gap[part].min(), (-gaps.gap[part]).max()))
+            text = f"let contacts that wait overflow to {other.team}, which has {many} to spare"
+            found = _action(gaps, "overflow", part, many, text=text)
+            cost = -_action(other, "overflow", part, -many, text=text)["gain"]
+            yield found | {"to_team": other.team, "gain": round(found["gain"] - cost, 4)}
 
 
 def _action(
@@ -175,6 +214,7 @@ def _action(
         "starts_at": utc_iso(int(gaps.starts[span[0]])),
         "ends_at": utc_iso(int(gaps.starts[span[-1]] + gaps.step_s)),
         "to": to,
+        "to_team": None,
         "text": text,
         "service_level_before": round(levels[0], 4),
         "service_level_after": round(levels[1], 4),

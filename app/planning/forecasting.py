@@ -66,6 +66,8 @@ async def make_forecasts(
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return a forecast per team, and the teams without any history; NoHistoryError when all are."""
     calendar = await desk.database.read(read_calendar, planning)
+    # Today is not over: its quiet hours to come are no zeros to learn from.
+    known_on = min(first_on, today(planning.grid, desk.now)) - timedelta(days=1)
     made: dict[str, dict[str, Any]] = {}
     skipped = []
     for number, team in enumerate(teams):
@@ -73,7 +75,14 @@ async def make_forecasts(
         past = await desk.database.read(read_past, team)
         days = 7 * (weeks or planning.team(team).forecast_weeks)
         found = await desk.compute(
-            forecast_team, past, planning.grid, first_on, days, calendar, part=(begin, end)
+            forecast_team,
+            past,
+            planning.grid,
+            first_on,
+            days,
+            calendar,
+            known_on,
+            part=(begin, end),
         )
         if found is None:
             skipped.append(team)
@@ -116,11 +125,11 @@ def read_calendar(conn: Connection, planning: Planning) -> Calendar:
 
 
 def forecast_team(
-    report: Report, past: Past, grid: Grid, first_on: date, days: int, calendar: Calendar
+    report: Report, past: Past, grid: Grid, first_on: date, days: int, calendar: Calendar, known_on: date
 ) -> dict[str, Any] | None:
-    """Return the forecast of a team as it is stored, or None when nothing is recorded before `first_on`."""
+    """Return the forecast of a team as it is stored, or None when nothing is recorded up to `known_on`."""
     report(0.0, f"{past.team}: reading history")
-    recorded = history_of(past, grid, first_on - timedelta(days=1))
+    recorded = history_of(past, grid, known_on)
     if not len(recorded.starts):
         return None
     report(0.2, f"{past.team}: {len(recorded.starts)} intervals, choosing the model")

@@ -200,7 +200,9 @@ def _day_json(look: _Look, looks: dict[str, _Look], now: float) -> dict[str, Any
         "gap": [int(each) for each in look.need.gap],
         "service_level": spread(busy, levels[busy], 4),
         "target": look.day.need.terms.service_level,
-        "actions": actions.recommended(look.need, others, look.day.shifts, look.day.people, now=now),
+        "actions": actions.recommended(
+            look.need, others, look.day.shifts, look.day.people, now=now, zone=look.day.need.grid.zone
+        ),
     }
 
 

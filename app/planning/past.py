@@ -59,6 +59,11 @@ def history_of(past: Past, grid: Grid, last_on: date | None = None) -> History:
     return found if last_on is None else up_to(found, last_on)
 
 
+def finished(each: History, now: float) -> History:
+    """Return the part of a history whose intervals are over."""
+    return _part(each, each.starts + each.grid.step_s <= now)
+
+
 def live_counts(past: Past, grid: Grid, on: date, until: float) -> tuple[Starts, np.ndarray]:
     """Return the finished intervals of a local day before `until` and the contacts offered live in them."""
     starts = intervals_between(grid, on, on)

@@ -59,6 +59,30 @@ def test_break_in_a_gap_is_moved_to_where_people_are_to_spare() -> None:
     assert moves[0]["to"] in ("2026-03-02T10:30:00Z", "2026-03-02T11:30:00Z")
 
 
+def test_text_has_the_persons_name_and_the_sites_clock() -> None:
+    short = gaps("general", [4, 4, 4, 4, 4, 4, 3, 3], [4] * 8)
+    shifts, people = (
+        [shift("a17", "general", 0, 6)],
+        [Person("a17", "Ann Lee", ("general",), ContractTerms())],
+    )
+    (found,) = recommended(short, [], shifts, people, now=at(0) - 1, zone="Europe/Berlin")
+    assert (found["name"], found["text"]) == ("Ann Lee", "Ann Lee stays until 14:00")
+
+
+def test_contacts_overflow_to_a_team_with_people_to_spare_whoever_they_are() -> None:
+    short, rich = gaps("general", [2] * 8, [4] * 8), gaps("complaints", [5] * 8, [2] * 8)
+    (found,) = recommended(short, [rich], [], [], now=at(0) - 1)
+    assert (found["kind"], found["to_team"], found["agents"]) == ("overflow", "complaints", 2)
+    assert found["service_level_after"] > found["service_level_before"]
+
+
+def test_overflow_counts_what_it_costs_the_team_that_takes_it() -> None:
+    short = gaps("general", [2] * 8, [4] * 8)
+    tight, rich = gaps("tight", [4] * 8, [2] * 8), gaps("rich", [9] * 8, [2] * 8)
+    found = recommended(short, [tight, rich], [], [], now=at(0) - 1)
+    assert [each["to_team"] for each in found] == ["rich", "tight"]
+
+
 def test_agent_is_lent_by_a_team_with_people_to_spare() -> None:
     short, rich = gaps("general", [3] * 8, [4] * 8), gaps("complaints", [4] * 8, [2] * 8)
     people = [person("ann", "general"), person("bob", "complaints", "general")]
