@@ -53,6 +53,8 @@ def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
     if not contact.offer_ids and contact.state is ContactState.OFFERED:
         contact.state = ContactState.QUEUED
         floor.look(contact)
+    elif contact.offer_ids:
+        floor.open_contacts[contact.id] = None  # of several who were asked one is gone: another may be
     agent = floor.agents[offer.agent_id]
     agent.pending -= 1
     agent.offer_ids = tuple([i for i in agent.offer_ids if i != offer.id])

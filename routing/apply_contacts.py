@@ -113,6 +113,7 @@ def _contact_ended(floor: Floor, e: ev.ContactEnded) -> None:
     contact.closed_at = e.at
     contact.due_at = NEVER
     del floor.contacts[contact.id]
+    floor.open_contacts.pop(contact.id, None)
     ticket = floor.tickets[contact.ticket_id]
     ticket.contact_ids = tuple([i for i in ticket.contact_ids if i != contact.id])
     floor.changes.tickets[ticket.id] = ticket
@@ -133,7 +134,7 @@ def _ticket_put(floor: Floor, e: ev.TicketOpened | ev.TicketJoined) -> None:
 def _ticket_owned(floor: Floor, e: ev.TicketOwned) -> None:
     ticket = floor.touch_ticket(e.ticket_id, e.ticket)
     ticket.owner_id = e.owner_id
-    ticket.accepted = True
+    ticket.accepted = e.accepted
     ticket.changed_at = e.at
 
 

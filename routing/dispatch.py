@@ -41,6 +41,8 @@ def dispatch(turn: Turn) -> None:
         for contact in sorted(contacts, key=lambda each: _order(turn, each)) if contacts[1:] else contacts:
             if contact.state is ContactState.QUEUED:
                 _place(turn, contact)
+            elif contact.state is ContactState.OFFERED:
+                _top_up(turn, contact)
 
 
 def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[tuple[int, float]]] | None:
@@ -154,6 +156,23 @@ def _place(turn: Turn, contact: Contact) -> None:
     elif floor.records:
         nobody = _decision(turn, contact, grounds)
         turn.emit(NobodyFound(at=turn.now, actor=turn.actor, decision=nobody))
+
+
+def _top_up(turn: Turn, contact: Contact) -> None:
+    """Ask others in place of those who did not take a broadcast, as far as somebody is free."""
+    floor = turn.floor
+    missing = floor.team(contact.team_id).broadcast - len(contact.offer_ids)
+    if missing > 0:
+        asked = [floor.offers[i].agent_id for i in contact.offer_ids]
+        mask = eligibility.candidates(floor, contact)
+        for agent_id in asked:
+            mask &= ~floor.staff.bit[agent_id]
+        chosen = selection.choose(floor, contact, mask, missing)
+        if chosen:
+            candidates = (
+                tuple([_candidate(floor, contact, agent) for agent in chosen]) if floor.records else ()
+            )
+            offer_to(turn, contact, chosen, Grounds(floor.take_id(), "broadcast", candidates=candidates))
 
 
 def _candidate(floor: Floor, contact: Contact, agent: Agent) -> Candidate:

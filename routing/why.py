@@ -123,6 +123,8 @@ def _step(floor: Floor, contact: Contact, records: Sequence[Decision]) -> Step:
         sentence = f"{after} nobody could take it{_because(floor, contact, against)}."
     elif first.trigger == "lead":
         sentence = f"{after} a lead gave it to {_names(floor, asked)}, ahead of the order."
+    elif first.trigger == "broadcast":
+        sentence = f"{after} {_names(floor, asked)} was asked too: somebody asked before did not take it."
     elif first.trigger == "agent":
         sentence = f"{after} {_names(floor, asked)} became free and was asked: {_most_urgent(first)}."
     else:

@@ -217,6 +217,23 @@ def test_loser_of_a_broadcast_is_refused():
     assert rig.refused(Accept(actor="ann", offer_id=ann)).code is Code.OFFER_GONE
 
 
+def test_another_agent_is_asked_when_one_declines_a_broadcast():
+    rig = Rig(make_policy(make_team(broadcast=2)), *(make_agent(name) for name in ("ann", "bob", "cid")))
+    rig.available("ann", "bob", "cid")
+    contact = rig.receive()
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    assert rig.asked(contact) == ["bob", "cid"]
+
+
+def test_nobody_is_asked_twice_while_a_broadcast_goes_on():
+    rig = Rig(make_policy(make_team(broadcast=2)), *(make_agent(name) for name in ("ann", "bob", "cid")))
+    rig.available("ann", "bob", "cid")
+    contact = rig.receive()
+    for _ in range(2):
+        rig.do(Decline(actor="lead", offer_id=rig.pending(contact)[0]))
+    assert rig.asked(contact) == ["cid"]
+
+
 def test_broadcast_goes_on_while_one_agent_is_still_asked():
     rig = Rig(make_policy(make_team(broadcast=2)), make_agent("ann"), make_agent("bob"))
     rig.available("ann", "bob")
