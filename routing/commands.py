@@ -222,6 +222,8 @@ class ChangeTicket(Command, frozen=True, kw_only=True):
     ticket: Ticket
     state: TicketState | None = None
     owner_id: str | None = None
+    accepted: bool = True
+    """False when it falls to a lead: the next agent who accepts a contact of it owns it."""
     reason: str = ""
 
 

@@ -96,6 +96,8 @@ class TicketOwned(Event, frozen=True, kw_only=True):
 
     ticket_id: int
     owner_id: str
+    accepted: bool = True
+    """False when the ticket fell to a lead: the next agent who accepts a contact of it owns it."""
     ticket: Ticket | None = None
 
 

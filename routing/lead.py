@@ -87,6 +87,7 @@ def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:
                 reason=command.reason,
                 ticket_id=ticket.id,
                 owner_id=command.owner_id,
+                accepted=command.accepted,
                 ticket=stored,
             )
         )

@@ -13,6 +13,7 @@ from app.api.answers import agent_json, encode
 from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
 from app.errors import NotFoundError
+from app.handing_over import hand_over
 from app.house import House, house_of
 from app.switchboard import Answer
 from routing import commands as cmd
@@ -97,7 +98,10 @@ async def put_agent(
     given: bodies.AgentRecord,
     who: Annotated[Principal, Depends(requires("agents:write"))],
 ) -> Response:
-    """Create or change an agent; the answer is the agent as it now stands."""
+    """Create or change an agent; the answer is the agent as it now stands.
+
+    Open tickets of an agent who is not active any more fall to the leads of their teams.
+    """
     agent = Agent(
         id=agent_id,
         name=given.name,
@@ -108,9 +112,12 @@ async def put_agent(
         channel_caps={channel.value: cap for channel, cap in given.channel_caps.items()},
         active=given.active,
     )
-    answer: Answer = await house_of(request).switchboard.submit(
+    house = house_of(request)
+    answer: Answer = await house.switchboard.submit(
         cmd.PutAgent(actor=who.actor, agent=agent), _answer(agent_id)
     )
+    if not given.active:
+        await hand_over(house, who.actor, agent_id, reason="agent_left", which=lambda _: True)
     return Response(answer.body, answer.status, media_type="application/json")
 
 

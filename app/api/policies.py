@@ -13,11 +13,13 @@ from app.api.answers import encode
 from app.auth import Principal, requires
 from app.db import policies as rows
 from app.errors import MalformedRequestError, NotFoundError
-from app.house import house_of
+from app.handing_over import hand_over
+from app.house import House, house_of
 from app.switchboard import Answer
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor
+from routing.model import Ticket
 from routing.policy import Policy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
@@ -53,7 +55,10 @@ async def list_policies(
 async def publish(
     request: Request, who: Annotated[Principal, Depends(requires("policies:write"))]
 ) -> Response:
-    """Publish the policy in the body; the answer is the policy as it is in force."""
+    """Publish the policy in the body; the answer is the policy as it is in force.
+
+    Where a team has another lead now, tickets that no agent has accepted yet pass to the new one.
+    """
     try:
         policy = msgspec.json.decode(await request.body(), type=Policy)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -62,7 +67,21 @@ async def publish(
     def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
         return Answer(201, encode(floor.policy))
 
-    answer: Answer = await house_of(request).switchboard.submit(
-        cmd.PublishPolicy(actor=who.actor, policy=policy), view
-    )
+    house = house_of(request)
+    before = house.switchboard.policy
+    answer: Answer = await house.switchboard.submit(cmd.PublishPolicy(actor=who.actor, policy=policy), view)
+    await _hand_over(house, who.actor, before, policy)
     return Response(answer.body, answer.status, media_type="application/json")
+
+
+async def _hand_over(house: House, actor: str, before: Policy, now: Policy) -> None:
+    def waits_for_an_agent(ticket: Ticket) -> bool:
+        return not ticket.accepted and ticket.team_id in changed
+
+    changed = {
+        team_id
+        for team_id, team in before.teams.items()
+        if team_id in now.teams and now.teams[team_id].lead_id != team.lead_id
+    }
+    for lead_id in sorted({before.teams[team_id].lead_id for team_id in changed}):
+        await hand_over(house, actor, lead_id, reason="new_lead", which=waits_for_an_agent)

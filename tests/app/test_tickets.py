@@ -90,3 +90,28 @@ async def test_bad_change_of_a_ticket_is_refused_and_changes_nothing(
     answer = await client.patch(f"/v1/tickets/{ticket or contact['ticket_id']}", json=body)
     assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{slug}"), answer.text
     assert (await client.get("/readyz")).json()["seq"] == before
+
+
+async def test_tickets_of_an_agent_who_left_fall_to_the_lead_until_somebody_accepts(
+    client: httpx.AsyncClient,
+) -> None:
+    await be_available(client)
+    contact = await post(client, "/v1/contacts", CALL)
+    await post(client, f"/v1/offers/{contact['offers'][0]['id']}/accept")
+    await post(client, f"/v1/contacts/{contact['id']}/complete", {"ticket": "waiting_customer"})
+    assert (await ticket_of(client, contact))["owner"] == "ann"
+    await client.put("/v1/agents/ann", json={"name": "Ann", "teams": ["general"], "active": False})
+    ticket = await ticket_of(client, contact)
+    assert (ticket["owner"], ticket["accepted"], ticket["state"]) == ("lead", False, "waiting_customer")
+
+
+async def test_ticket_nobody_accepted_passes_to_a_new_lead(client: httpx.AsyncClient) -> None:
+    contact = await post(client, "/v1/contacts", CALL)
+    await client.put("/v1/agents/boss", json={"name": "Boss"})
+    policy = (await client.get("/v1/policies/current")).json()
+    for team in policy["teams"].values():
+        team["lead_id"] = "boss"
+    answer = await client.post("/v1/policies", json={**policy, "version": policy["version"] + 1})
+    assert answer.status_code == 201, answer.text
+    ticket = await ticket_of(client, contact)
+    assert (ticket["owner"], ticket["accepted"]) == ("boss", False)
