@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import cli_demo, cli_plan, cli_replay
+from app import cli_demo, cli_floor, cli_plan, cli_replay
 from app.db.migrate import migrate as run_migrations
 from app.settings import Settings
 
@@ -16,6 +16,7 @@ app = typer.Typer(help="Rondo: call-centre ticket routing and staffing.", no_arg
 console = Console()
 cli_plan.register(app)
 cli_replay.register(app)
+cli_floor.register(app)
 cli_demo.register(app)
 
 

@@ -1,0 +1,112 @@
+"""The lead's floor on the command line, against a service that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.setting_up import set_up
+from app.settings import Settings
+from tests.web.service import Service, serving
+
+
+@pytest.fixture
+async def listening(tmp_path: Path, migrated_sqlite: bytes) -> AsyncIterator[Service]:
+    """A service with the ready organisation on a port of 127.0.0.1; all its agents are offline."""
+    path = tmp_path / "rondo.sqlite3"
+    path.write_bytes(migrated_sqlite)
+    settings = Settings(database_url=f"sqlite:///{path}", worker="off", scheduler=False, log_level="error")
+    async with serving(path, await set_up(settings)) as service:
+        yield service
+
+
+async def rondo(service: Service, *arguments: str, role: str = "lead") -> tuple[int, str, str]:
+    env = {"RONDO_URL": service.url, "RONDO_KEY": service.keys[role], "COLUMNS": "160"}
+    done = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=env)
+    return done.exit_code, done.stdout, done.stderr
+
+
+async def as_json(service: Service, *arguments: str) -> Any:
+    code, out, err = await rondo(service, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+async def test_floor_shows_who_waits_in_which_queue(listening: Service) -> None:
+    await listening.contact(team="ordering")
+    queues = {queue["team"]: queue["waiting"] for queue in await as_json(listening, "floor")}
+    assert queues == {"complaints": 0, "technical": 0, "ordering": 1, "general": 0}
+    code, out, _ = await rondo(listening, "floor")
+    assert code == 0
+    assert "Ordering" in out
+
+
+async def test_waiting_contacts_are_listed_in_the_order_they_came(listening: Service) -> None:
+    ids = [await listening.contact(team="ordering") for _ in range(3)]
+    await listening.contact(team="complaints")
+    found = await as_json(listening, "waiting", "--team", "ordering")
+    assert [(each["id"], each["position"]) for each in found] == [(ids[0], 1), (ids[1], 2), (ids[2], 3)]
+    code, out, _ = await rondo(listening, "waiting")
+    assert code == 0
+    assert str(ids[0]) in out
+
+
+async def test_why_says_what_keeps_a_contact(listening: Service) -> None:
+    contact = await listening.contact(team="ordering")
+    code, out, _ = await rondo(listening, "why", str(contact))
+    assert code == 0
+    assert "not there" in out
+    assert (await as_json(listening, "why", str(contact)))["contact_id"] == contact
+
+
+async def test_contact_is_moved_and_made_urgent(listening: Service) -> None:
+    contact = await listening.contact(team="ordering")
+    code, out, err = await rondo(listening, "act", "move", str(contact), "complaints")
+    assert (code, err) == (0, "")
+    assert "place 1 for complaints" in out
+    assert (await rondo(listening, "act", "priority", str(contact), "5"))[0] == 0
+    now = await listening.get("lead", f"/v1/contacts/{contact}")
+    assert (now["team"], now["priority"]) == ("complaints", 5)
+    assert (await rondo(listening, "act", "cancel", str(contact)))[0] == 0
+    assert (await listening.get("lead", f"/v1/contacts/{contact}"))["state"] == "cancelled"
+
+
+async def test_contact_is_offered_to_one_agent(listening: Service) -> None:
+    contact = await listening.contact(team="ordering")
+    agents = (await listening.get("admin", "/v1/agents?team=complaints"))["items"]
+    agent = next(each["id"] for each in agents if "ordering" not in each["teams"])
+    await listening.presence(agent)
+    code, out, err = await rondo(listening, "act", "assign", str(contact), agent)
+    assert (code, err) == (0, "")
+    assert "is asked" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["why", "999999"], "no contact 999999"),
+        (["act", "move", "999999", "ordering"], "999999 is not open"),
+        (["act", "move", "1"], "wants the id of a team"),
+        (["act", "priority", "1", "high"], "wants a number"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_words(
+    listening: Service, arguments: list[str], words: str
+) -> None:
+    code, out, err = await rondo(listening, *arguments)
+    assert code != 0
+    assert words in (out + err).replace("\n", " ")
+
+
+async def test_service_that_is_away_is_named(listening: Service) -> None:
+    await listening.stop()
+    code, _, err = await rondo(listening, "floor")
+    assert code == 1
+    assert listening.url in err.replace("\n", "")
