@@ -42,12 +42,6 @@ event = sa.Table(
     sa.Column("agent_id", sa.Text),
     sa.Column("data", sa.Text, nullable=False),
     sa.Index("ix_event_contact_id", "contact_id"),
-    sa.Index(
-        "ix_event_ticket_id",
-        "ticket_id",
-        sqlite_where=sa.text("ticket_id IS NOT NULL"),
-        postgresql_where=sa.text("ticket_id IS NOT NULL"),
-    ),
 )
 
 policy = sa.Table(
@@ -108,7 +102,6 @@ ticket = sa.Table(
     sa.Column("data", sa.Text, nullable=False),
     sa.Index("ix_ticket_customer_id_id", "customer_id", "id"),
     sa.Index("ix_ticket_owner_id_state", "owner_id", "state"),
-    sa.Index("ix_ticket_state_changed_at", "state", "changed_at"),
 )
 
 _OPEN = sa.text("closed_at IS NULL")
@@ -153,7 +146,6 @@ offer = sa.Table(
     sa.Column("released_at", Instant),
     sa.Column("data", sa.Text, nullable=False),
     sa.Index("ix_offer_contact_id", "contact_id"),
-    sa.Index("ix_offer_agent_id_id", "agent_id", "id"),
     sa.Index("ix_offer_live", "id", sqlite_where=_LIVE, postgresql_where=_LIVE),
 )
 
