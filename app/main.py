@@ -53,7 +53,7 @@ from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
-from app.web import live, pages, planner, sign_in, simulation, static_files, today
+from app.web import live, pages, people, planner, shift_design, sign_in, simulation, static_files, today
 from app.worker import Worker
 
 ROUTERS = (
@@ -83,6 +83,8 @@ ROUTERS = (
     floor_page.router,
     planner.router,
     simulation.router,
+    shift_design.router,
+    people.router,
     today.router,
 )
 

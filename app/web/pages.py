@@ -45,6 +45,8 @@ PARTS: Final = {
     PLANNER.path: (
         Place("Week", "/planner", PLANNER.scopes),
         Place("What if", "/planner/simulation", PLANNER.scopes),
+        Place("Shifts", "/planner/shifts", PLANNER.scopes),
+        Place("People", "/planner/people", PLANNER.scopes),
     )
 }
 """The pages below one of the header, which all begin with its path."""

@@ -16,20 +16,20 @@ from fastapi.responses import Response
 from app.api.forecasts import chosen_week, get_forecast, list_overrides, list_requirements
 from app.api.history import get_history
 from app.api.plans import plan_json
-from app.api.requests import check_time_off, get_swap, list_swaps
 from app.api.runs import run_json
 from app.auth import Principal
 from app.clock import isoformat
 from app.db import plans as plan_rows
 from app.db import runs as run_rows
 from app.db import staff as staff_rows
-from app.errors import NotFoundError, WrongStateError
+from app.errors import NotFoundError
 from app.house import House
 from app.planning.coverage import hours_short_and_over
 from app.planning.rostering import names_of
 from app.planning.standing import plan_starts
 from app.planning.terms import Planning, read_planning
 from app.web import roster_view, week_chart
+from app.web.asked import requests_of
 from app.web.pages import PLANNER, page, render
 from app.web.week_chart import Columns
 from staffing.intervals import day_start_at
@@ -38,8 +38,6 @@ router = APIRouter(include_in_schema=False)
 
 _MOST_PLANS: Final = 20
 _RUNS: Final = 5
-_CHECKED: Final = 12
-"""Requests whose effect is worked out for the page; each takes a look at the whole roster."""
 _COLUMNS: Final = ("volume", "low", "high", "actual", "needed", "staffed")
 
 
@@ -90,7 +88,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         versions=[plan_json(each) for each in versions],
         roster=await _roster(house, planning, plan, shifts, week, day, team),
         names=names_of(plan.data) if plan else {},
-        requests=await _requests(house, request, who, planning, week),
+        requests=await requests_of(house, request, who, planning, first_on=week[0].isoformat()),
         overrides=(await list_overrides(request, who, team))["items"] if team else [],
         runs=await newest_runs(house),
         may_plan="plans:write" in who.scopes,
@@ -319,69 +317,6 @@ async def _roster(
     )
     per_day = [sum(isinstance(row.cells[i], roster_view.Bar) for row in rows_of) for i in range(len(week))]
     return {"people": rows_of, "per_day": per_day}
-
-
-async def _requests(
-    house: House, request: Request, who: Principal, planning: Planning, week: Sequence[date]
-) -> list[dict[str, Any]]:
-    """Return what agents ask for from this week on, each with what granting it would do to the roster."""
-    rows = await house.database.read(
-        staff_rows.list_time_off,
-        first_on=week[0].isoformat(),
-        last_on="9999",
-        state="requested",
-        agent_id=None,
-    )
-    names = await house.database.read(staff_rows.agent_names)
-    found = [
-        {
-            "path": f"/v1/time-off/{row.id}",
-            "name": names.get(row.agent_id, row.agent_id),
-            "what": f"{row.kind.replace('_', ' ')} {_day_words(row.first_on)}"
-            + (f" to {_day_words(row.last_on)}" if row.last_on != row.first_on else ""),
-            "note": row.note,
-            "checks": (await check_time_off(request, row.id, who))["items"] if i < _CHECKED else [],
-        }
-        for i, row in enumerate(rows)
-    ]
-    for swap in (await list_swaps(request, who, "requested"))["items"][:_CHECKED]:
-        try:
-            check = (await get_swap(request, swap["id"], who))["check"]
-        except WrongStateError:
-            continue
-        other = names.get(swap["other_agent"], swap["other_agent"])
-        found.append(
-            {
-                "path": f"/v1/swaps/{swap['id']}",
-                "name": names.get(swap["agent"], swap["agent"]),
-                "what": f"swap of {_day_words(swap['on'])} with {other}, {_day_words(swap['other_on'])}",
-                "note": swap["note"],
-                "checks": [check] if check else [],
-            }
-        )
-    for each in found:
-        each["effect"] = [words for check in each["checks"] for words in _effect(planning, check)]
-        each["fits"] = all(check["fits"] for check in each["checks"]) if each["checks"] else None
-    return found
-
-
-def _effect(planning: Planning, check: dict[str, Any]) -> list[str]:
-    """Return in words what a request would break: rules, and the times at which teams would be shorter."""
-    zone = ZoneInfo(planning.grid.zone)
-    hours: dict[str, list[datetime]] = {}
-    for each in check["short"]:
-        hours.setdefault(each["team"], []).append(datetime.fromisoformat(each["starts_at"]).astimezone(zone))
-    short = [
-        f"{planning.policy.teams[team].name if team in planning.policy.teams else team} would be short in "
-        f"{len(at)} intervals, first {min(at):%a} {min(at).day} {min(at):%b %H:%M}"
-        for team, at in hours.items()
-    ]
-    return [*check["broken_rules"], *short]
-
-
-def _day_words(on: str) -> str:
-    day = date.fromisoformat(on)
-    return f"{day:%a} {day.day} {day:%b}"
 
 
 async def newest_runs(house: House) -> dict[str, Any]:

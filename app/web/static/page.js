@@ -101,9 +101,14 @@ export function settle(part = document) {
 document.addEventListener("change", () => settle());
 settle();
 
+// What was done just before the page was loaded anew.
+const before = sessionStorage.getItem("done");
+sessionStorage.removeItem("done");
+if (before) say(`${before}.`, "good");
+
 document.addEventListener("submit", async (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
-  const { send: address, method, done, confirm: question } = form.dataset;
+  const { send: address, method, done, then, confirm: question } = form.dataset;
   if (!address) return;
   event.preventDefault();
   if (question && !confirm(question)) return;
@@ -112,6 +117,8 @@ document.addEventListener("submit", async (event) => {
   const answer = await send(address, method === "DELETE" ? null : valuesOf(form), method);
   if (button) button.disabled = false;
   if (answer === null) return;
-  if (done) say(`${done}.`, "good");
+  if (done && then) sessionStorage.setItem("done", done);
+  else if (done) say(`${done}.`, "good");
   form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
+  if (then) location.assign(then);
 });

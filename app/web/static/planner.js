@@ -130,8 +130,7 @@ document.addEventListener("sent", (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
   const answer = /** @type {CustomEvent} */ (event).detail;
   if (form.dataset.started !== undefined) under.add(String(answer.id));
-  if (form.dataset.then) location.assign(form.dataset.then);
-  else void follow();
+  if (!form.dataset.then) void follow();
 });
 
 notice();
