@@ -276,9 +276,21 @@ class Switchboard:
     async def _work(self) -> None:
         while self._waiting or self._look:
             self._look = False
+            await self._take_in()
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_size))]
             await self._attempt([each for each in batch if not each.future.cancelled()])
         self._set_timer()
+
+    async def _take_in(self) -> None:
+        """Let the loop read what has arrived already, as long as that brings commands; nothing is waited for.
+
+        A request needs three rounds of the loop from its socket to the queue.
+        """
+        before = -1
+        while before < len(self._waiting) < self._batch_size:
+            before = len(self._waiting)
+            for _ in range(3):
+                await asyncio.sleep(0)
 
     async def _attempt(self, batch: list[_Request]) -> None:
         """Carry a batch out, or part of it: what breaks is set apart and the rest tried again."""

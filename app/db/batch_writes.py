@@ -14,7 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from app.db import schema
-from app.db.engine import Connection
+from app.db.engine import Connection, execute_many
 
 Row = tuple[Any, ...]
 
@@ -153,7 +153,7 @@ def write_rows(conn: Connection, rows: Mapping[str, Sequence[Row]]) -> None:
         return
     for name in WRITES:
         if rows.get(name):
-            conn.exec_driver_sql(_sqlite_text(name), list(rows[name]))
+            execute_many(conn, _sqlite_text(name), rows[name])
 
 
 def _write_at_once(conn: Connection, rows: Mapping[str, Sequence[Row]]) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,6 +174,15 @@ def sqlite_engine(path: Path, *, immediate: bool, pool_size: int = 1) -> sa.Engi
     return engine
 
 
+def execute_many(conn: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Run a literal statement of SQLite for each row, without the bookkeeping that costs as much again."""
+    cursor = conn.connection.cursor()
+    try:
+        cursor.executemany(text, rows)
+    finally:
+        cursor.close()
+
+
 def null_pool_engine(url: str) -> Any:
     """Return an asynchronous engine that keeps no connection, for migrations and tools."""
     return create_async_engine(url, poolclass=NullPool)
@@ -199,8 +209,12 @@ def _outages() -> Iterator[None]:
         if to_blame and not error.connection_invalidated:
             raise
         raise OutageError from error
-    except OverflowError as error:
+    except (OverflowError, sqlite3.DataError) as error:
         raise UnstorableError from error
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.Error as error:
+        raise OutageError from error
     except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         # Drivers raise their own errors while a connection is made.
         raise OutageError from error
