@@ -60,7 +60,7 @@ def import_command(
     ],
     kind: Annotated[str, typer.Option("--format", help="auto, intervals, calls or queue_log.")] = "auto",
     minutes: Annotated[int | None, typer.Option(help="Interval of an interval CSV: 15, 30, 60.")] = None,
-    channel: Annotated[str, typer.Option(help="voice, callback or chat.")] = "voice",
+    channel: Annotated[str, typer.Option(help="voice, chat, callback, email or web.")] = "voice",
     team: Annotated[
         list[str] | None, typer.Option(help="NAME=ours: which of our teams a name in the file is.")
     ] = None,
@@ -149,7 +149,14 @@ def require_command(
             _print_json(run | {"requirements": found})
             return
         table = Table(
-            "team", "week", "contacts", "most needed", "agent hours", "rostered hours", _week_column()
+            "team",
+            "week",
+            "contacts",
+            "most needed",
+            "agent hours",
+            "of it deferred",
+            "rostered hours",
+            _week_column(),
         )
         for name, each in found["teams"].items():
             hours = found["minutes"] / 60
@@ -159,6 +166,7 @@ def require_command(
                 f"{sum(value or 0 for value in each['volume']):.0f}",
                 str(max(each["required"], default=0)),
                 f"{sum(each['required']) * hours:.1f}",
+                f"{sum(each['deferred'] or [0]) * hours:.1f}",
                 f"{sum(each['rostered']) * hours:.1f}",
                 _profile(each["required"]),
             )

@@ -15,6 +15,7 @@ from scipy.sparse import coo_array
 
 Floats = NDArray[np.float64]
 
+_ROUNDING = 1e-6
 _BANDS = 48  # steps of the piecewise-linear square; the flatness is exact to the band's height
 
 
@@ -87,6 +88,52 @@ def place_deferrable(
         agents=added,
         total=live + added,
     )
+
+
+def whole_agents(
+    placed: Placement,
+    starts: ArrayLike,
+    kinds: Sequence[DeferrableWork],
+    *,
+    step_s: float,
+    idle_agents: ArrayLike = 0.0,
+) -> NDArray[np.int64]:
+    """Return whole agents to add in each interval, of shape (intervals,), that do all work in time.
+
+    They keep the placement's pace without being ahead of it: one is added when the placement has done a whole
+    agent's work more, or when work falls due. What is due first is done first. Rounding every interval up
+    instead would add an agent wherever there is a minute of work.
+
+    Args:
+        placed: From `place_deferrable` with the same other arguments.
+        starts: As there.
+        kinds: As there.
+        step_s: As there.
+        idle_agents: As there.
+    """
+    begin = np.asarray(starts, dtype=np.float64)
+    idle = np.array(np.broadcast_to(np.asarray(idle_agents, dtype=np.float64), begin.shape))
+    arrives = np.array([_arrivals(kind, begin) for kind in kinds]).reshape(len(kinds), len(begin)) / step_s
+    due = [due_index(begin, kind.within_s, step_s=step_s) for kind in kinds]
+    pace = np.cumsum(np.sum(list(placed.work_s.values()), axis=0) / step_s)
+    waiting, agents, done = np.zeros(len(begin)), np.zeros(len(begin), dtype=np.int64), 0.0
+    for now in range(len(begin)):
+        for kind in range(len(kinds)):
+            waiting[due[kind][now]] += arrives[kind, now]
+        must, want = waiting[now], pace[now] - done
+        agents[now] = max(
+            int(np.ceil(must - idle[now] - _ROUNDING)), int(np.floor(want - idle[now] + _ROUNDING)), 0
+        )
+        done += _work_off(waiting, agents[now] + idle[now])
+    return agents
+
+
+def _work_off(waiting: Floats, work: float) -> float:
+    """Take up to `work` off what waits, by due interval, the first due first; return how much it was."""
+    before = np.cumsum(waiting) - waiting
+    taken = np.clip(work - before, 0.0, waiting)
+    waiting -= taken
+    return float(taken.sum())
 
 
 def due_index(starts: Floats, within_s: float, *, step_s: float) -> NDArray[np.int64]:

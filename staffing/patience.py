@@ -164,6 +164,19 @@ def exponential_misfit(curve: SurvivalCurve, mean_s: float) -> float:
     return float(distance[curve.at_risk >= _ENOUGH].max(initial=0.0))
 
 
+def matched_mean_s(curve: SurvivalCurve) -> float:
+    """Return the mean of the exponential law that leaves as many patient as the curve; infinite if all stay.
+
+    They are matched at the longest wait that at least 30 contacts reached, beyond which the curve is mostly
+    chance: T / -ln S(T), with S(T) held above 0.
+    """
+    known = np.flatnonzero(curve.at_risk >= _ENOUGH)
+    if not len(known) or curve.still_patient[known[-1]] >= 1:
+        return float(np.inf)
+    still = max(float(curve.still_patient[known[-1]]), 1 / (2 * float(curve.at_risk[0])))
+    return float(curve.times_s[known[-1]]) / -float(np.log(still))
+
+
 def slope_patience(mean_waits_s: ArrayLike, abandonment: ArrayLike, *, offered: ArrayLike) -> SlopeFit:
     """Return patience by the line of Erlang A through periods: abandonment = mean wait / patience.
 

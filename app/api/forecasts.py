@@ -31,6 +31,10 @@ WeekQuery = Annotated[Week | None, Query(description="None: the coming week.")]
 _NAMES: Final = ("volume", "handle_s", "load", "required", "rostered", "service_level", "asa_s", "occupancy")
 
 
+_PARTS: Final = ("live", "deferred", "deferrable", "chat", "patience")
+"""What newer requirements tell besides."""
+
+
 @router.get("/forecasts", summary="The newest forecast of each team.")
 async def list_forecasts(request: Request, _: Reader) -> dict[str, Any]:
     """Return per team {team, id, made_at, first_on, last_on}; null values where there is none."""
@@ -85,7 +89,12 @@ async def get_forecast(
     description="`intervals`: interval starts. `teams.{team}`: columns of the same length: `volume`, "
     "`handle_s`, `load`, `required` (agents taking work), `rostered` (people to put on the roster, shrinkage "
     "added), `service_level`, `asa_s`, `occupancy` that `required` agents give, `binding` (the target one "
-    "agent fewer would break, or closed); with `targets`, `shrinkage`, `patience_s`.",
+    "agent fewer would break, deferred, or closed); with `targets`, `shrinkage`, `patience_s`, "
+    "`patience_from` and `patience` {by, exponential_s, kaplan_meier_s, median_s, misfit, abandoned, "
+    "waited}. `required` is `live` (agents for calls and chats) and `deferred` (agents for work that can "
+    "wait) together; `deferrable.{channel}` {within_hours, arrives, done} shows that work in agents "
+    "(erlangs) as it comes and where it is placed, `chat` {concurrency, slowdown, volume, handle_s, "
+    "required} the chats, or null.",
 )
 async def list_requirements(request: Request, _: Reader, week: WeekQuery = None) -> dict[str, Any]:
     """Return the requirement of a week; `teams` is empty while there is none."""
@@ -241,6 +250,7 @@ def requirements_json(
                 "forecast_id": row.forecast_id,
                 "made_at": isoformat(row.made_at),
                 **{name: row.data[name] for name in (*_NAMES, "binding")},
+                **{name: row.data.get(name) for name in _PARTS},
                 **{name: row.data[name] for name in ("targets", "shrinkage", "patience_s", "patience_from")},
             }
             for row in rows

@@ -49,7 +49,7 @@ async def import_history(
     who: Annotated[Principal, Depends(requires("plans:write"))],
     kind: Annotated[Literal["auto", "intervals", "calls", "queue_log"], Query(alias="format")] = "auto",
     minutes: Annotated[int | None, Query(description="Interval of an interval CSV: 15, 30 or 60.")] = None,
-    channel: Literal["voice", "callback", "chat"] = "voice",
+    channel: Literal["voice", "chat", "callback", "email", "web"] = "voice",
     team: Annotated[list[str] | None, Query(max_length=200)] = None,
     wait_s: Annotated[float, Query(ge=0, le=60)] = 20.0,
 ) -> dict[str, Any]:

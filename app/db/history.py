@@ -19,8 +19,8 @@ LIVE_INTERVAL_S: Final = 900
 PastRow = tuple[Any, ...]
 """Length of the interval in s, its start (epoch s), then the sums in the order of COLUMNS."""
 
-_LIVE_CHANNELS: Final = ("voice", "callback", "chat")
-"""Channels whose contacts wait for an agent; letters are worked off when it is quiet."""
+WAITING: Final = ("voice", "chat")
+"""Channels whose contacts wait for an agent; others are worked off when it is quiet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,19 @@ def put_waits(conn: Connection, days: Sequence[DayWaits]) -> None:
 
 
 def imported_intervals(
-    conn: Connection, team: str, *, start: float = 0, end: float | None = None
+    conn: Connection,
+    team: str,
+    *,
+    start: float = 0,
+    end: float | None = None,
+    channels: Sequence[str] = WAITING,
 ) -> list[PastRow]:
-    """Return a team's imported intervals that begin in [start, end), all channels, oldest first."""
+    """Return a team's imported intervals that begin in [start, end), channels added up, oldest first."""
     t = history_interval.c
     sums = (sa.func.sum(t[name]) for name in COLUMNS)
     query = (
         sa.select(t.interval_s, t.starts_at, *sums)
-        .where(t.team_id == team, t.starts_at >= start)
+        .where(t.team_id == team, t.channel.in_(channels), t.starts_at >= start)
         .group_by(t.interval_s, t.starts_at)
         .order_by(t.starts_at)
     )
@@ -93,14 +98,19 @@ def imported_intervals(
 
 
 def live_intervals(
-    conn: Connection, team: str, *, start: float = 0, end: float | None = None
+    conn: Connection,
+    team: str,
+    *,
+    start: float = 0,
+    end: float | None = None,
+    channels: Sequence[str] = WAITING,
 ) -> list[PastRow]:
     """Return the quarters of an hour that the service itself met, oldest first; none where nothing came."""
     t = interval_stat.c
     sums = [sa.func.sum(t[name]) for name in COLUMNS if name != "wait_s"]
     query = (
         sa.select(sa.literal(LIVE_INTERVAL_S), t.starts_at, *sums, sa.func.sum(t.wait_s + t.abandon_wait_s))
-        .where(t.team_id == team, t.channel.in_(_LIVE_CHANNELS), t.starts_at >= start)
+        .where(t.team_id == team, t.channel.in_(channels), t.starts_at >= start)
         .group_by(t.starts_at)
         .order_by(t.starts_at)
     )
@@ -134,7 +144,7 @@ def live_waits(conn: Connection, team: str, start: float) -> list[tuple[float, b
     ).where(
         s.team_id == team,
         s.queued_at >= start,
-        s.channel.in_(_LIVE_CHANNELS),
+        s.channel.in_(WAITING),
         s.outcome.in_(("answered", "abandoned")),
     )
     return [(max(float(wait_s), 0.0), bool(gone)) for wait_s, gone in conn.execute(query)]

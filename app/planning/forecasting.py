@@ -15,12 +15,14 @@ from app.db.engine import Connection
 from app.errors import NoHistoryError
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.params import ForecastParams
-from app.planning.past import Past, history_of, read_past, today
+from app.planning.past import TeamPast, history_of, read_team_past, today
 from app.planning.terms import Planning, read_planning
 from staffing.backtest import Backtest
 from staffing.busyness import busy_map
+from staffing.chat_share import chat_share
 from staffing.forecast import Forecast, forecast, quantiles
-from staffing.intervals import Grid, intervals_between, local_days, utc_iso
+from staffing.history import History
+from staffing.intervals import Grid, intervals_between, local_days, local_slots, utc_iso
 from staffing.overrides import Override, is_overridden, overridden
 from staffing.special_days import Event, holidays_between
 
@@ -72,7 +74,7 @@ async def make_forecasts(
     skipped = []
     for number, team in enumerate(teams):
         begin, end = (part[0] + (part[1] - part[0]) * (number + i) / len(teams) for i in (0, 1))
-        past = await desk.database.read(read_past, team)
+        past = await desk.database.read(read_team_past, team)
         days = 7 * (weeks or planning.team(team).forecast_weeks)
         found = await desk.compute(
             forecast_team,
@@ -125,24 +127,79 @@ def read_calendar(conn: Connection, planning: Planning) -> Calendar:
 
 
 def forecast_team(
-    report: Report, past: Past, grid: Grid, first_on: date, days: int, calendar: Calendar, known_on: date
+    report: Report,
+    past: TeamPast,
+    grid: Grid,
+    first_on: date,
+    days: int,
+    calendar: Calendar,
+    known_on: date,
 ) -> dict[str, Any] | None:
     """Return the forecast of a team as it is stored, or None when nothing is recorded up to `known_on`."""
-    report(0.0, f"{past.team}: reading history")
-    recorded = history_of(past, grid, known_on)
-    if not len(recorded.starts):
+    team = past.waiting.team
+    report(0.0, f"{team}: reading history")
+    recorded = history_of(past.waiting, grid, known_on)
+    letters = {
+        channel: found
+        for channel, each in past.deferrable.items()
+        if len((found := history_of(each, grid, known_on)).starts)
+    }
+    forecasts_of: dict[str, Forecast] = {}
+    for number, (channel, each) in enumerate(letters.items()):
+        report(0.1 + 0.4 * number / len(letters), f"{team}: {channel}")
+        forecasts_of[channel] = _forecast(each, grid, first_on, days, calendar)
+    if len(recorded.starts):
+        report(0.5, f"{team}: {len(recorded.starts)} intervals, choosing the model")
+        expected = _forecast(recorded, grid, first_on, days, calendar)
+    elif forecasts_of:
+        expected = _nothing_waits(next(iter(forecasts_of.values())))
+    else:
         return None
-    report(0.2, f"{past.team}: {len(recorded.starts)} intervals, choosing the model")
+    report(1.0, f"{team}: forecast made")
+    return forecast_json(expected) | {
+        "chat": _chat_json(recorded, history_of(past.chats, grid, known_on), expected),
+        "deferrable": {channel: _letters_json(each) for channel, each in forecasts_of.items()},
+    }
+
+
+def _forecast(recorded: History, grid: Grid, first_on: date, days: int, calendar: Calendar) -> Forecast:
     begin = date.fromordinal(int(local_days(grid, recorded.starts[:1])[0]) + date(1970, 1, 1).toordinal())
     last_on = first_on + timedelta(days=days - 1)
     public = {}
     if calendar.country:
         public = holidays_between(calendar.country, begin, last_on, subdivision=calendar.subdivision)
-    expected = forecast(
-        recorded, first_on=first_on, days=days, public_holidays=public, events=calendar.events
+    return forecast(recorded, first_on=first_on, days=days, public_holidays=public, events=calendar.events)
+
+
+def _nothing_waits(expected: Forecast) -> Forecast:
+    """Return a forecast of no contacts that wait, for the days of another one."""
+    nothing = np.zeros(len(expected.starts))
+    return dataclasses.replace(
+        expected, volume=nothing, backtest=_NONE, outliers=(), notes=("only work that can wait is recorded",)
     )
-    report(1.0, f"{past.team}: forecast made")
-    return forecast_json(expected)
+
+
+def _chat_json(recorded: History, chats: History, expected: Forecast) -> dict[str, Any] | None:
+    """Return the share of chats in each interval and the handle times of both; None where none came."""
+    found = chat_share(recorded, chats)
+    if found is None:
+        return None
+    share = found.share[local_slots(expected.grid, expected.starts)]
+    chat_s, other_s = _rounded(np.array([found.chat_s, found.other_s]), 1)
+    return {"share": _rounded(share, 4), "chat_s": chat_s, "other_s": other_s}
+
+
+def _letters_json(expected: Forecast) -> dict[str, Any]:
+    """Return contacts of a channel that can wait, as they come, and their mean handle time."""
+    weights = np.where(np.isfinite(expected.handle_s), expected.volume, 0.0)
+    handled = float(weights.sum())
+    mean_s = float(np.nansum(expected.handle_s * weights)) / handled if handled > 0 else float("nan")
+    return {
+        "volume": _rounded(expected.volume, 3),
+        "handle_s": _rounded(np.array([mean_s]), 1)[0],
+        "model": sorted(set(expected.model)),
+        "backtest": _backtest_json(expected.backtest),
+    }
 
 
 def forecast_json(expected: Forecast) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def read_file(
         kind,
         len(lines),
         [row for team, each in histories.items() for row in _rows(team, each, params.channel)],
-        _waits(Grid(zone), records),
+        _waits(Grid(zone), records) if params.channel in history.WAITING else [],
         {team: _summary(each) for team, each in sorted(histories.items())},
     )
 

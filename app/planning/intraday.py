@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,10 @@ from app.db.plans import AssignmentRow
 from app.planning import actions
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.forecasting import between, corrected, forecast_from
+from app.planning.needs import Need, TeamNeed, patience_of, shrinkage_of, team_need
 from app.planning.params import IntradayParams
 from app.planning.past import Past, live_counts, today, week_span
-from app.planning.requiring import (
-    Need,
-    patience_of,
-    read_needs,
-    requirement_of,
-    shrinkage_of,
-    spread,
-    whole,
-)
+from app.planning.requiring import read_needs, spread
 from app.planning.rostering import Person, read_staff
 from app.planning.standing import plan_starts
 from app.planning.terms import Planning, read_planning
@@ -37,7 +30,6 @@ from staffing.requirement import kept_share
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +88,7 @@ def read_days(conn: Connection, planning: Planning, teams: list[str], now: float
             continue
         past = Past(team, [], history.live_intervals(conn, team, start=since, end=until), [])
         need = read_needs(conn, planning, {team: row.data}, on, 1)[0]
+        need = replace(need, deferred=_set_aside(conn, planning, team, on))
         days.append(TeamDay(need, row.id, past, staffed, shifts, people))
     return days
 
@@ -141,11 +134,10 @@ def _look(day: TeamDay, now: float) -> _Look:
             "actual_so_far": round(update.actual_so_far, 1),
             "reason": update.reason,
         }
-    patience_s, _ = patience_of(day.need.terms, day.need.waits)
-    working, found = requirement_of(day.need, expected, starts, patience_s)
+    patience_s = patience_of(day.need.terms, day.need.waits).mean_s
+    found = team_need(day.need, expected, starts, patience_s)
     staffed = np.array(day.staffed.get(day.need.team, [0] * len(starts)), dtype=np.int64)
-    gaps = _gaps(day, starts, working, staffed, patience_s, expected)
-    rostered = whole(working, found.rostered)
+    gaps = _gaps(day, starts, found, staffed, patience_s)
     return _Look(
         day,
         starts,
@@ -153,25 +145,23 @@ def _look(day: TeamDay, now: float) -> _Look:
         expected,
         [*(int(each) for each in counts), *[None] * (len(starts) - len(done))],
         said,
-        replace(gaps, gap=staffed - np.array(rostered), wanted=np.array(rostered)),
-        whole(working, found.agents),
-        rostered,
+        replace(gaps, gap=staffed - found.rostered, wanted=found.rostered),
+        found.required.tolist(),
+        found.rostered.tolist(),
     )
 
 
-def _gaps(
-    day: TeamDay, starts: Starts, working: Bools, staffed: Ints, patience_s: float, expected: Forecast
-) -> actions.Gaps:
+def _gaps(day: TeamDay, starts: Starts, need: TeamNeed, staffed: Ints, patience_s: float) -> actions.Gaps:
     terms, step_s = day.need.terms, day.need.grid.step_s
     kept = kept_share(shrinkage_of(terms.shrinkage), planned=False)
-    handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, terms.handle_s or 300.0)
-    volume = np.where(working, expected.volume, 0.0)
 
     def level(people: Floats) -> Floats:
+        # Those at work that can wait leave it when too few are there.
+        there = people * kept
         found = performance(
-            volume * handle_s / step_s,
-            people * kept,
-            handle_time_s=np.maximum(handle_s, 1.0),
+            need.load,
+            np.maximum(there - need.deferred.agents, np.minimum(there, need.live)),
+            handle_time_s=need.handle_s,
             patience_s=patience_s,
             answer_within_s=terms.answer_within_s or 20.0,
             short_abandon_s=day.need.short_abandon_s,
@@ -179,7 +169,7 @@ def _gaps(
         return np.asarray(found.service_level)
 
     empty = np.zeros(len(starts), dtype=np.int64)
-    return actions.Gaps(day.need.team, starts, step_s, volume, staffed, empty, empty, level)
+    return actions.Gaps(day.need.team, starts, step_s, need.volume, staffed, empty, empty, level)
 
 
 def _day_json(look: _Look, looks: dict[str, _Look], now: float) -> dict[str, Any]:
@@ -204,6 +194,24 @@ def _day_json(look: _Look, looks: dict[str, _Look], now: float) -> dict[str, Any
             look.need, others, look.day.shifts, look.day.people, now=now, zone=look.day.need.grid.zone
         ),
     }
+
+
+def _set_aside(conn: Connection, planning: Planning, team: str, on: date) -> list[int] | None:
+    """Return the agents that the week's requirement sets aside for work that can wait on a date, or None."""
+    grid = planning.grid
+    week_on = week_start_on(grid, on)
+    for row in forecasts.list_requirements(conn, week_on.isoformat()):
+        data = row.data
+        if (
+            row.team == team
+            and "deferred" in data
+            and (data["minutes"], data["zone"]) == (grid.minutes, grid.zone)
+        ):
+            starts = intervals_between(grid, week_on, week_on + timedelta(days=data["days"] - 1))
+            since, until = week_span(grid, on, 1)
+            own = (starts >= since) & (starts < until)
+            return [int(each) for each in np.array(data["deferred"])[own]]
+    return None
 
 
 def _roster_of(

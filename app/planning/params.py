@@ -26,7 +26,7 @@ class ImportParams(Params):
 
     format: Literal["auto", "intervals", "calls", "queue_log"] = "auto"
     minutes: Annotated[Literal[15, 30, 60] | None, Field(description="Interval of an interval CSV.")] = None
-    channel: Literal["voice", "callback", "chat"] = "voice"
+    channel: Literal["voice", "chat", "callback", "email", "web"] = "voice"
     teams: Annotated[
         dict[Annotated[str, StringConstraints(max_length=100)], Team],
         Field(max_length=200, description="Our team for each name in the file that is not one."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from app.db import history
 from app.db.engine import Connection
+from app.planning.terms import WITHIN_HOURS
 from staffing.history import History, merged, regrouped, up_to
 from staffing.intervals import (
     Grid,
@@ -31,13 +33,32 @@ class Past:
     observed: list[int]
 
 
-def read_past(conn: Connection, team: str) -> Past:
-    """Return everything that is recorded of a team."""
+@dataclass(frozen=True, slots=True)
+class TeamPast:
+    """A team's past: contacts that wait for an agent, the chats among them, and each kind that can wait."""
+
+    waiting: Past
+    chats: Past
+    deferrable: dict[str, Past]
+
+
+def read_past(conn: Connection, team: str, channels: Sequence[str] = history.WAITING) -> Past:
+    """Return everything that is recorded of a team on some channels, added up."""
     return Past(
         team,
-        history.imported_intervals(conn, team),
-        history.live_intervals(conn, team),
+        history.imported_intervals(conn, team, channels=channels),
+        history.live_intervals(conn, team, channels=channels),
         history.observed_live(conn),
+    )
+
+
+def read_team_past(conn: Connection, team: str) -> TeamPast:
+    """Return everything that is recorded of a team; of work that can wait only what ever came."""
+    deferrable = {channel: read_past(conn, team, (channel,)) for channel in WITHIN_HOURS}
+    return TeamPast(
+        read_past(conn, team),
+        read_past(conn, team, ("chat",)),
+        {channel: past for channel, past in deferrable.items() if past.imported or past.live},
     )
 
 

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.db import forecasts, history
 from app.db.engine import Connection
@@ -16,47 +15,17 @@ from app.db.runs import last_done_at
 from app.errors import NoHistoryError
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.forecasting import between, corrected, forecast_from, make_forecasts, save_forecasts
+from app.planning.needs import Need, TeamNeed, Waits, patience_of, team_need
 from app.planning.params import RequireParams
 from app.planning.past import coming_week, today, week_span
-from app.planning.terms import Planning, TeamTerms, read_planning, targets_of, week_of
-from routing.hours import Hours, is_open
-from staffing.forecast import Forecast
-from staffing.intervals import Grid, Starts, intervals_between
-from staffing.patience import exponential_patience
-from staffing.requirement import Demand, Requirement, Rules, Shrinkage, requirement
-
-Bools = NDArray[np.bool_]
+from app.planning.terms import Planning, read_planning, week_of
+from staffing.intervals import intervals_between
 
 FRESH_S: Final = 26 * 3600.0
 """A forecast as old as this is made anew before a requirement rests on it."""
 
 _PATIENCE_DAYS: Final = 90
-_LEAST_ABANDONED: Final = 30
 _MOST_WEEKS_AHEAD: Final = 18
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long a team's contacts waited, from which patience is estimated."""
-
-    days: list[history.DayWaits]
-    live: list[tuple[float, bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What the requirement of one team and week is made from."""
-
-    team: str
-    week_on: date
-    days: int
-    grid: Grid
-    forecast: dict[str, Any]
-    overrides: list[forecasts.OverrideRow]
-    terms: TeamTerms
-    short_abandon_s: float
-    hours: Hours | None
-    waits: Waits
 
 
 async def require_week(desk: Desk) -> Outcome:
@@ -157,14 +126,24 @@ def requirement_json(need: Need) -> dict[str, Any]:
     starts = intervals_between(need.grid, need.week_on, need.week_on + timedelta(days=need.days - 1))
     since, until = week_span(need.grid, need.week_on, need.days)
     expected = between(corrected(forecast_from(need.team, need.forecast), need.overrides), since, until)
-    patience_s, patience_from = patience_of(need.terms, need.waits)
-    working, found = requirement_of(need, expected, starts, patience_s)
+    patience = patience_of(need.terms, need.waits)
+    found = team_need(need, expected, starts, patience.mean_s)
+    working = found.working
     return {
         "minutes": need.grid.minutes,
         "zone": need.grid.zone,
         "days": need.days,
-        "patience_s": None if np.isinf(patience_s) else round(patience_s, 1),
-        "patience_from": patience_from,
+        "patience_s": _finite(patience.mean_s, 1),
+        "patience_from": patience.source,
+        "patience": {
+            "by": need.terms.patience_by if need.terms.patience_s is None else "planner",
+            "exponential_s": _finite(patience.exponential_s, 1),
+            "kaplan_meier_s": _finite(patience.kaplan_meier_s, 1),
+            "median_s": patience.median_s,
+            "misfit": round(patience.misfit, 4),
+            "abandoned": patience.abandoned,
+            "waited": patience.waited,
+        },
         "targets": need.terms.model_dump(
             include={
                 "service_level",
@@ -178,69 +157,89 @@ def requirement_json(need: Need) -> dict[str, Any]:
         "shrinkage": need.terms.shrinkage,
         "day_cv": round(float(expected.day_cv.mean()), 5) if len(expected.day_cv) else 0.0,
         "slot_cv": round(float(expected.slot_cv.mean()), 5) if len(expected.slot_cv) else 0.0,
-        "volume": spread(working, found.offered, 2),
-        "handle_s": spread(working, found.handle_time_s, 1),
-        "load": spread(working, found.load, 3),
-        "required": whole(working, found.agents),
-        "rostered": whole(working, found.rostered),
-        **_experience(working, found),
+        "volume": spread(working, found.volume[working], 2),
+        "handle_s": spread(working, found.handle_s[working], 1),
+        "load": spread(working, found.load[working], 3),
+        "required": found.required.tolist(),
+        "rostered": found.rostered.tolist(),
+        "live": found.live.tolist(),
+        "deferred": found.deferred.agents.tolist(),
+        "deferrable": _deferrable_json(need, found),
+        "chat": _chat_json(need, found),
+        **_experience(found),
     }
 
 
-def requirement_of(
-    need: Need, expected: Forecast, starts: Starts, patience_s: float
-) -> tuple[Bools, Requirement]:
-    """Return which intervals have work, and what a forecast needs in those, by the team's terms."""
-    opened = np.array([is_open(need.hours, float(at)) for at in starts], dtype=np.bool_)
-    handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, need.terms.handle_s or 300.0)
-    handle_s = np.maximum(handle_s, 1.0)
-    offered = np.where(opened & (expected.volume >= need.terms.least_volume), expected.volume, 0.0)
-    working = opened & ((offered > 0) | (need.terms.min_agents > 0))
-    rules = Rules(
-        targets=targets_of(need.terms, need.short_abandon_s), shrinkage=shrinkage_of(need.terms.shrinkage)
-    )
-    demand = Demand(
-        starts=starts[working],
-        offered=offered[working],
-        handle_time_s=handle_s[working],
-        step_s=need.grid.step_s,
-        patience_s=patience_s,
-        rate_variation=expected.rate_cv[working] if need.terms.allow_for_uncertainty else 0.0,
-    )
-    return working, requirement(demand, rules)
-
-
-def patience_of(terms: TeamTerms, waits: Waits) -> tuple[float, str]:
-    """Return mean patience in s (infinite when too few hang up to tell) and where it comes from."""
-    if terms.patience_s is not None:
-        return terms.patience_s, "set by the planner"
-    values, gone = [], []
-    for day in waits.days:
-        for flag, counts in ((False, day.answered), (True, day.abandoned)):
-            for wait_s, many in counts.items():
-                values += [float(wait_s)] * many
-                gone += [flag] * many
-    values += [wait_s for wait_s, _ in waits.live]
-    gone += [flag for _, flag in waits.live]
-    fit = exponential_patience(np.array(values), np.array(gone, dtype=bool))
-    if fit.abandoned < _LEAST_ABANDONED:
-        return float("inf"), f"only {fit.abandoned} contacts hung up: taken as endless"
-    return fit.mean_s, f"{fit.abandoned} of {fit.waited} waiting contacts hung up"
-
-
-def shrinkage_of(shares: dict[str, float]) -> tuple[Shrinkage, ...]:
-    """Return shares of paid time by kind as staffing takes them."""
-    return tuple(Shrinkage(kind, share) for kind, share in shares.items())
-
-
-def _experience(working: np.ndarray, found: Requirement) -> dict[str, Any]:
-    binding = iter(found.binding)
+def _deferrable_json(need: Need, found: TeamNeed) -> dict[str, Any]:
+    """Return by channel how much work arrives and is done, in agents (erlangs), and in what time."""
+    step_s = need.grid.step_s
     return {
-        "service_level": spread(working, found.expected.service_level, 4),
-        "asa_s": spread(working, found.expected.asa_s, 1),
-        "occupancy": spread(working, found.expected.occupancy, 4),
-        "binding": [next(binding) if each else "closed" for each in working.tolist()],
+        channel: {
+            "within_hours": need.terms.within(channel),
+            "arrives": np.round(found.deferred.arrives[channel] / step_s, 3).tolist(),
+            "done": np.round(found.deferred.work[channel] / step_s, 3).tolist(),
+        }
+        for channel in found.deferred.arrives
     }
+
+
+def _chat_json(need: Need, found: TeamNeed) -> dict[str, Any] | None:
+    if found.chat is None:
+        return None
+    working, chat = found.chat.working, found.chat.found
+    return {
+        "concurrency": need.concurrency,
+        "slowdown": need.terms.chat_slowdown,
+        "volume": spread(working, chat.offered, 2),
+        "handle_s": spread(working, chat.handle_time_s, 1),
+        "required": whole(working, chat.agents),
+    }
+
+
+def _experience(found: TeamNeed) -> dict[str, Any]:
+    """Return what callers and chatters experience together with the agents there are for them."""
+    sides = [side for side in (found.other, found.chat) if side is not None]
+    many = np.sum([_full(side.working, side.found.offered) for side in sides], axis=0)
+    weights = np.maximum(many, 1e-12)
+
+    def mixed(name: str) -> np.ndarray:
+        parts = [
+            _full(side.working, side.found.offered * getattr(side.found.expected, name)) for side in sides
+        ]
+        return np.asarray(np.sum(parts, axis=0) / weights)
+
+    busy = np.sum(
+        [_full(each.working, each.found.agents * each.found.expected.occupancy) for each in sides], axis=0
+    )
+    met = found.working & (many > 0)
+    return {
+        "service_level": spread(met, mixed("service_level")[met], 4),
+        "asa_s": spread(met, mixed("asa_s")[met], 1),
+        "occupancy": spread(met, (busy / np.maximum(found.live, 1))[met], 4),
+        "binding": _binding(found),
+    }
+
+
+def _binding(found: TeamNeed) -> list[str]:
+    """Return the target that one agent fewer would break: calls, else chats; `deferred` for other work."""
+    names = np.full(found.working.shape, "closed", dtype="<U16")
+    names[found.deferred.agents > 0] = "deferred"
+    for side in (found.chat, found.other):
+        if side is not None:
+            own = np.array(side.found.binding, dtype="<U16")
+            kept = names[side.working]
+            names[side.working] = np.where((own == "none") & (kept != "closed"), kept, own)
+    return [str(name) for name in names]
+
+
+def _full(working: np.ndarray, values: np.ndarray) -> np.ndarray:
+    full = np.zeros(working.shape)
+    full[working] = np.nan_to_num(values)
+    return full
+
+
+def _finite(value: float, digits: int) -> float | None:
+    return round(value, digits) if np.isfinite(value) else None
 
 
 def spread(working: np.ndarray, values: np.ndarray, digits: int) -> list[float | None]:
@@ -295,6 +294,7 @@ def read_needs(
                 history.list_waits(conn, team, first_on=before_on),
                 history.live_waits(conn, team, before_at),
             ),
+            planning.concurrency(team),
         )
         for team, data in found.items()
     ]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.db.engine import Connection
 from app.db.forecasts import read_settings
 from app.db.staff import read_policy
 from app.errors import CannotPlanError, UnknownReferenceError
+from routing.model import Channel
 from routing.policy import Policy
 from staffing.intervals import Grid, week_start_on
 from staffing.performance import Targets
@@ -20,6 +23,11 @@ ClockText = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$
 Share = Annotated[float, Field(ge=0, lt=1)]
 Hours = Annotated[float, Field(ge=0, le=24)]
 WeekHours = Annotated[float, Field(ge=0, le=168)]
+
+
+Deferrable = Literal["callback", "email", "web"]
+"""Channels whose contacts are worked off when it is quiet."""
+WITHIN_HOURS: Final[dict[Deferrable, float]] = {"callback": 2.0, "email": 24.0, "web": 24.0}
 
 
 class Terms(BaseModel):
@@ -38,6 +46,20 @@ class TeamTerms(Terms):
     max_occupancy: Annotated[float, Field(gt=0, le=1)] | None = 0.9
     min_agents: Annotated[int, Field(ge=0, le=1000)] = 0
     patience_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    patience_by: Annotated[
+        Literal["exponential", "kaplan_meier"],
+        Field(description="How patience is estimated from waits, most of which ended in an answer."),
+    ] = "exponential"
+    chat_concurrency: Annotated[
+        int | None, Field(ge=1, le=20, description="Chats of an agent at a time; none: as the policy allows.")
+    ] = None
+    chat_slowdown: Annotated[
+        float, Field(ge=0, le=2, description="How much longer a chat takes for each other one beside it.")
+    ] = 0.0
+    within_hours: Annotated[
+        dict[Deferrable, Annotated[float, Field(gt=0, le=168)]],
+        Field(description="Time in which work that can wait has to be done, by channel."),
+    ] = WITHIN_HOURS
     handle_s: Annotated[
         float, Field(gt=0, le=86_400, description="Used where no handle time was ever recorded.")
     ] = 300.0
@@ -51,6 +73,10 @@ class TeamTerms(Terms):
         float, Field(ge=0, le=1000, description="Fewer contacts in an interval need min_agents only.")
     ] = 0.2
     forecast_weeks: Annotated[int, Field(ge=1, le=18)] = 6
+
+    def within(self, channel: str) -> float:
+        """Return the hours in which work of a channel has to be done."""
+        return {**WITHIN_HOURS, **self.within_hours}[channel]  # type: ignore[index]  # a stored key
 
 
 class BreakTerms(Terms):
@@ -156,6 +182,12 @@ class Planning:
         }
         return given.model_copy(update=filled)
 
+    def concurrency(self, team_id: str) -> int:
+        """Return how many chats an agent of a team has at a time."""
+        chat = self.policy.channels.get(Channel.CHAT)
+        allowed = min(chat.cap, 100 // max(chat.cost, 1)) if chat is not None else 1
+        return self.team(team_id).chat_concurrency or max(allowed, 1)
+
     def check_team(self, team_id: str) -> None:
         """Raise UnknownReferenceError unless the policy has the team."""
         if team_id not in self.policy.teams:
@@ -177,8 +209,8 @@ def read_planning(conn: Connection) -> Planning:
     return Planning(policy, site, teams)
 
 
-def targets_of(terms: TeamTerms, short_abandon_s: float) -> Targets:
-    """Return the promise of filled-in terms as staffing needs it."""
+def targets_of(terms: TeamTerms, short_abandon_s: float, *, min_agents: int | NDArray[np.int64]) -> Targets:
+    """Return the promise of filled-in terms as staffing needs it, with so many agents at least."""
     return Targets(
         service_level=terms.service_level,
         answer_within_s=terms.answer_within_s or 20.0,
@@ -186,7 +218,7 @@ def targets_of(terms: TeamTerms, short_abandon_s: float) -> Targets:
         asa_s=terms.asa_s,
         abandonment=terms.abandonment,
         max_occupancy=terms.max_occupancy,
-        min_agents=terms.min_agents,
+        min_agents=min_agents,
     )
 
 

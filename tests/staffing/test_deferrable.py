@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from staffing.deferrable import DeferrableWork, due_index, place_deferrable
+from staffing.deferrable import DeferrableWork, due_index, place_deferrable, whole_agents
 
 HOUR_S = 3600.0
 
@@ -100,3 +100,44 @@ def test_no_flatter_placement_moves_work_between_two_intervals(
 def test_work_is_refused_when_it_has_no_meaning(kinds: list[DeferrableWork]) -> None:
     with pytest.raises(ValueError, match="work"):
         place_deferrable(hours(2), [1, 1], kinds, step_s=HOUR_S)
+
+
+def done_in_time(agents: np.ndarray, kinds: list[DeferrableWork], idle: float) -> bool:
+    """Whether agents who do what is due first finish each kind when it is due."""
+    waiting: list[list[float]] = []
+    for now, count in enumerate(agents):
+        for kind in kinds:
+            due = due_index(hours(len(agents)), kind.within_s, step_s=HOUR_S)[now]
+            waiting.append([float(due), float(np.asarray(kind.arrives_s)[now]) / HOUR_S])
+        left = count + idle
+        for entry in sorted(waiting):
+            taken = min(left, entry[1])
+            entry[1] -= taken
+            left -= taken
+        waiting = sorted(waiting)
+        if any(work > 1e-5 and due <= now for due, work in waiting):
+            return False
+    return True
+
+
+@given(
+    mails=st.lists(st.floats(min_value=0, max_value=3), min_size=1, max_size=12),
+    calls=st.lists(st.floats(min_value=0, max_value=3), min_size=12, max_size=12),
+    within=st.integers(1, 14),
+    idle=st.sampled_from([0.0, 0.3, 1.5]),
+)
+@settings(deadline=None)
+def test_whole_agents_finish_all_work_in_time(
+    mails: list[float], calls: list[float], within: int, idle: float
+) -> None:
+    kinds = [mail(mails, within), mail(calls[: len(mails)], 1, name="callback")]
+    starts, live = hours(len(mails)), [4.0] * len(mails)
+    placed = place_deferrable(starts, live, kinds, step_s=HOUR_S, idle_agents=idle)
+    agents = whole_agents(placed, starts, kinds, step_s=HOUR_S, idle_agents=idle)
+    assert done_in_time(agents, kinds, idle)
+
+
+def test_a_little_work_in_every_interval_adds_few_agents() -> None:
+    kinds = [mail([0.25] * 16, 16)]
+    placed = place_deferrable(hours(16), [4.0] * 16, kinds, step_s=HOUR_S)
+    assert whole_agents(placed, hours(16), kinds, step_s=HOUR_S).sum() == 4

@@ -12,6 +12,7 @@ from staffing.erlang import performance
 from staffing.patience import (
     exponential_misfit,
     exponential_patience,
+    matched_mean_s,
     median_patience_s,
     patience_by_class,
     restricted_mean_s,
@@ -156,3 +157,18 @@ def test_real_patience_differs_by_class_and_is_not_exponential() -> None:
     curve = survival_curve(waits_s, lost)
     assert median_patience_s(curve) == 311
     assert exponential_misfit(curve, exponential_patience(waits_s, lost).mean_s) > 0.1
+
+
+def test_matched_mean_is_the_mean_of_exponential_patience() -> None:
+    rng = np.random.default_rng(3)
+    patience, cut = rng.exponential(200.0, 40_000), rng.exponential(60.0, 40_000)
+    curve = survival_curve(np.minimum(patience, cut), patience < cut)
+    assert matched_mean_s(curve) == pytest.approx(200.0, rel=0.1)
+
+
+def test_matched_mean_is_endless_when_nobody_hangs_up() -> None:
+    assert matched_mean_s(survival_curve([5.0] * 50, [False] * 50)) == math.inf
+
+
+def test_matched_mean_is_finite_when_all_hang_up() -> None:
+    assert 0 < matched_mean_s(survival_curve([float(n) for n in range(1, 60)], [True] * 59)) < math.inf
