@@ -55,16 +55,25 @@ def break_counts(
         window = break_starts(pause, step_s)
         early, late = window[0] // step_s, window[-1] // step_s
         times = list(range(started.times[0] + early, started.times[-1] + late + 1))
-        most = linear.upper[started.variables[-1]]
-        begun = Steps(times, [linear.variable(most, day=day) for _ in times])
-        for earlier, later in pairwise(begun.variables):
-            linear.row([(later, 1), (earlier, -1)], lower=0)
-        _lag(linear, started, begun, early, late)
+        many = linear.upper[started.variables[-1]]
+        begun = Steps(times, [linear.variable(many, day=day) for _ in times])
+        for one, next_one in pairwise(begun.variables):
+            linear.row([(next_one, 1), (one, -1)], lower=0)
+        _lag(linear, started, begun, least=early, most=late)
         if number:
             before = kind.breaks[number - 1]
             least = -(-(before.length_s + kind.min_work_s) // step_s)
             longest_s = kind.length_s if kind.max_work_s is None else kind.max_work_s
-            _lag(linear, found[-1], begun, least, (before.length_s + longest_s) // step_s)
+            most = (before.length_s + longest_s) // step_s
+            earlier = break_starts(before, step_s)
+            # What the windows alone make sure of needs no rows.
+            _lag(
+                linear,
+                found[-1],
+                begun,
+                least=least if earlier[-1] // step_s + least > early else None,
+                most=most if earlier[0] // step_s + most < late else None,
+            )
         found.append(begun)
     return found
 
@@ -87,10 +96,11 @@ def begun_slot(begun: Steps, values: Floats, rank: int) -> int:
     return begun.times[int(np.flatnonzero(counts > rank + 0.5)[0])]
 
 
-def _lag(linear: LinearModel, first: Steps, second: Steps, least: int, most: int) -> None:
+def _lag(linear: LinearModel, first: Steps, second: Steps, *, least: int | None, most: int | None) -> None:
     """Demand that everybody does the second thing at least and at most so many slots after the first."""
     for slot, count in zip(second.times, second.variables, strict=True):
-        linear.row([(count, 1), *first.at(slot - least, sign=-1)], upper=0)
-        due = first.at(slot - most, sign=-1)
+        if least is not None:
+            linear.row([(count, 1), *first.at(slot - least, sign=-1)], upper=0)
+        due = [] if most is None else first.at(slot - most, sign=-1)
         if due:
             linear.row([(count, 1), *due], lower=0)

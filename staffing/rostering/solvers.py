@@ -1,6 +1,8 @@
 """Decides how HiGHS and CP-SAT are fed with a linear model, and reads back what they found."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from staffing.rostering.linear import Floats, Matrix
 
 _NEVER = 1e30
 _MANY = 2**31 - 1
+_POLL_S = 0.1
 _INTERIOR_ROWS = 10_000
 """From this size on the interior-point method beats the simplex method on rosters by slots."""
 
@@ -47,8 +50,8 @@ def relax(
         highs.setOptionValue("solver", "ipm")
         highs.setOptionValue("run_crossover", "off")
     highs.setOptionValue("time_limit", float(time_limit_s))
-    _listen(highs, None, should_stop)
-    highs.run()
+    with _stopped_by(highs, should_stop):
+        highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return Answer(None, float("inf"), -float("inf"))
     price = highs.getInfo().objective_function_value
@@ -86,8 +89,10 @@ def branch(
     highs.setOptionValue("mip_abs_gap", 0.999 if _is_whole(matrix) else 1e-6)
     if start is not None:
         highs.setSolution(_solution(start))
-    _listen(highs, on_progress, should_stop)
-    highs.run()
+    if on_progress is not None:
+        _listen(highs, on_progress)
+    with _stopped_by(highs, should_stop):
+        highs.run()
     info, status = highs.getInfo(), highs.getModelStatus()
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         infeasible = status == highspy.HighsModelStatus.kInfeasible
@@ -199,25 +204,50 @@ def _solution(values: Floats) -> highspy.HighsSolution:
     return solution
 
 
-def _listen(
-    highs: highspy.Highs,
-    on_progress: Callable[[float, float, Floats | None], None] | None,
-    should_stop: Callable[[], bool] | None,
-) -> None:
-    if on_progress is not None:
-        highs.cbMipImprovingSolution.subscribe(
-            lambda event: on_progress(
-                event.data_out.objective_function_value,
-                event.data_out.mip_dual_bound,
-                np.array(event.data_out.mip_solution),
-            )
+def _listen(highs: highspy.Highs, on_progress: Callable[[float, float, Floats | None], None]) -> None:
+    highs.cbMipImprovingSolution.subscribe(
+        lambda event: on_progress(
+            event.data_out.objective_function_value,
+            event.data_out.mip_dual_bound,
+            np.array(event.data_out.mip_solution),
         )
-        highs.cbMipLogging.subscribe(
-            lambda event: on_progress(event.data_out.mip_primal_bound, event.data_out.mip_dual_bound, None)
-        )
-    if should_stop is not None:
-        for interrupt in (highs.cbMipInterrupt, highs.cbSimplexInterrupt, highs.cbIpmInterrupt):
-            interrupt.subscribe(lambda event: event.interrupt() if should_stop() else None)
+    )
+    highs.cbMipLogging.subscribe(
+        lambda event: on_progress(event.data_out.mip_primal_bound, event.data_out.mip_dual_bound, None)
+    )
+
+
+@contextmanager
+def _stopped_by(highs: highspy.Highs, should_stop: Callable[[], bool] | None) -> Iterator[None]:
+    """Interrupt HiGHS when it is time.
+
+    HiGHS asks whether to stop thousands of times in a second, and each time an answer in Python waits for the
+    interpreter's lock, which makes it several times slower beside a busy thread. So a watcher asks, and HiGHS
+    is made to listen only once the answer is yes.
+    """
+    if should_stop is None:
+        yield
+        return
+    interrupts = (highs.cbMipInterrupt, highs.cbSimplexInterrupt, highs.cbIpmInterrupt)
+    for interrupt in interrupts:
+        interrupt.subscribe(lambda event: event.interrupt())
+        highs.stopCallback(interrupt.callback_type)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_POLL_S):
+            if should_stop():
+                for interrupt in interrupts:
+                    highs.startCallback(interrupt.callback_type)
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _cp_model(matrix: Matrix, better_than: float | None) -> tuple[cp_model.CpModel, list[cp_model.IntVar]]:
