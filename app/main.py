@@ -53,7 +53,18 @@ from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.web import floor as floor_page
-from app.web import live, pages, people, planner, shift_design, sign_in, simulation, static_files, today
+from app.web import (
+    live,
+    pages,
+    people,
+    planner,
+    shift_design,
+    sign_in,
+    simulation,
+    static_files,
+    terms,
+    today,
+)
 from app.worker import Worker
 
 ROUTERS = (
@@ -85,6 +96,7 @@ ROUTERS = (
     simulation.router,
     shift_design.router,
     people.router,
+    terms.router,
     today.router,
 )
 

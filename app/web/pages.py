@@ -47,6 +47,7 @@ PARTS: Final = {
         Place("What if", "/planner/simulation", PLANNER.scopes),
         Place("Shifts", "/planner/shifts", PLANNER.scopes),
         Place("People", "/planner/people", PLANNER.scopes),
+        Place("Terms", "/planner/terms", PLANNER.scopes),
     )
 }
 """The pages below one of the header, which all begin with its path."""

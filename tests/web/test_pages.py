@@ -41,6 +41,6 @@ async def test_what_is_missing_is_said_as_it_was_asked_for(
 async def test_parts_of_planning_can_be_reached_from_each_other(page: Page, planning: Service) -> None:
     await sign_in(page, planning, "planner")
     parts = page.get_by_role("navigation", name="Planning")
-    for name in ("What if", "Shifts", "People", "Week"):
+    for name in ("What if", "Shifts", "People", "Terms", "Week"):
         await parts.get_by_role("link", name=name).click()
         await expect(parts.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")

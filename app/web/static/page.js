@@ -42,7 +42,7 @@ export function valuesOf(form) {
   const values = {};
   for (const field of form.elements) {
     if (!(field instanceof HTMLInputElement || field instanceof HTMLSelectElement || field instanceof HTMLTextAreaElement)) continue;
-    if (field.matches(":disabled")) continue;
+    if (field.matches(":disabled") || isDropped(field)) continue;
     const { off } = field.dataset;
     if (off && field instanceof HTMLInputElement && !field.checked) put(values, off, null);
     const name = nameOf(field, form);
@@ -65,6 +65,13 @@ function nameOf(field, form) {
   if (!by) return field.name;
   const last = /** @type {HTMLInputElement} */ (form.elements.namedItem(by)).value.trim();
   return last && field.name + last;
+}
+
+/** Whether a field is of a row that is left out, as the field it needs is empty. @param {Element} field */
+function isDropped(field) {
+  const row = /** @type {HTMLElement | null} */ (field.closest("[data-needs]"));
+  const needed = /** @type {HTMLInputElement | null | undefined} */ (row?.querySelector(`[name="${row.dataset.needs}"]`));
+  return needed?.value === "";
 }
 
 /** What a field says. @param {HTMLElement & {value: string}} field */
