@@ -64,6 +64,7 @@ from app.web import (
     static_files,
     terms,
     today,
+    versions,
 )
 from app.worker import Worker
 
@@ -97,6 +98,7 @@ ROUTERS = (
     shift_design.router,
     people.router,
     terms.router,
+    versions.router,
     today.router,
 )
 
