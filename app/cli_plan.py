@@ -135,12 +135,16 @@ def require_command(
     week: Week = None,
     team: Annotated[str | None, typer.Option(help="One team; none: all.")] = None,
     reforecast: Annotated[bool, typer.Option(help="Make new forecasts first.")] = False,
+    pooling: Annotated[
+        float | None,
+        typer.Option(help="Seconds of simulation for teams that share agents.", min=0, max=3600),
+    ] = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
     """Work out how many agents each interval of a week needs."""
-    params = _given(week=week, team=team, reforecast=reforecast or None)
+    params = _given(week=week, team=team, reforecast=reforecast or None, pooling_s=pooling)
 
     async def work(place: Place) -> None:
         run = await _to_end(place, "require", params, quiet=as_json)
@@ -171,6 +175,11 @@ def require_command(
                 _profile(each["required"]),
             )
         out.print(table)
+        for pool in run["result"]["pools"]:
+            out.print(
+                f"{', '.join(pool['teams'])} share agents: {pool['saved_hours']} h less than separately, "
+                f"{pool['simulated_share']:.0%} of it simulated"
+            )
 
     _work(work, url, key)
 

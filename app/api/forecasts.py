@@ -94,7 +94,10 @@ async def get_forecast(
     "waited}. `required` is `live` (agents for calls and chats) and `deferred` (agents for work that can "
     "wait) together; `deferrable.{channel}` {within_hours, arrives, done} shows that work in agents "
     "(erlangs) as it comes and where it is placed, `chat` {concurrency, slowdown, volume, handle_s, "
-    "required} the chats, or null.",
+    "required} the chats, or null. `pools`: sets of teams that share agents, each person counted once: "
+    "`teams`, `groups` [{teams, people, agents}], columns `separate` (agents added up), `together` (less "
+    "what the simulation saves), `least`, `short` (people missing whoever works where), `simulated` "
+    "(whether); `simulated_share`, `cuts`, `saved_hours`.",
 )
 async def list_requirements(request: Request, _: Reader, week: WeekQuery = None) -> dict[str, Any]:
     """Return the requirement of a week; `teams` is empty while there is none."""
@@ -255,6 +258,7 @@ def requirements_json(
             }
             for row in rows
         },
+        "pools": [row.data["pool"] for row in rows if "pool" in row.data],
     }
 
 

@@ -57,6 +57,12 @@ class RequireParams(Params):
     week: Week | None = None
     team: Team | None = None
     reforecast: bool = False
+    pooling_s: Annotated[
+        float | None,
+        Field(
+            ge=0, le=3600, description="Seconds of simulation for teams that share agents; none: the site's."
+        ),
+    ] = None
 
 
 class RosterParams(Params):

@@ -18,6 +18,7 @@ from app.planning.forecasting import between, corrected, forecast_from, make_for
 from app.planning.needs import Need, TeamNeed, Waits, patience_of, team_need
 from app.planning.params import RequireParams
 from app.planning.past import coming_week, today, week_span
+from app.planning.pooling import PoolTask, pools_of, read_people, with_pools
 from app.planning.terms import Planning, read_planning, week_of
 from staffing.intervals import intervals_between
 
@@ -37,12 +38,26 @@ async def require_week(desk: Desk) -> Outcome:
     teams = [params.team] if params.team is not None else list(planning.policy.teams)
     week_on = week_of(planning.grid, params.week) if params.week else coming_week(planning.grid, desk.now)
     needed = await require_teams(
-        desk, planning, teams, week_on=week_on, weeks=1, reforecast=params.reforecast, part=(0.0, 1.0)
+        desk,
+        planning,
+        teams,
+        week_on=week_on,
+        weeks=1,
+        reforecast=params.reforecast,
+        part=(0.0, 1.0),
+        show_pools=True,
+        pooling_s=params.pooling_s,
     )
+    pools = [_pool_summary(data["pool"]) for data in needed.requirements.values() if "pool" in data]
 
     def save(conn: Connection) -> dict[str, Any]:
         ids = save_requirements(conn, desk, needed, week_on)
-        return {"week": week_on.isoformat(), "requirements": ids, "without_history": needed.skipped}
+        return {
+            "week": week_on.isoformat(),
+            "requirements": ids,
+            "without_history": needed.skipped,
+            "pools": pools,
+        }
 
     return Outcome(save=save)
 
@@ -66,9 +81,15 @@ async def require_teams(
     weeks: int,
     reforecast: bool,
     part: tuple[float, float],
+    show_pools: bool = False,
+    pooling_s: float | None = None,
 ) -> Needed:
-    """Return what each team needs for `weeks` weeks; NoHistoryError when none can be forecast."""
-    middle = part[0] + 0.8 * (part[1] - part[0])
+    """Return what each team needs for `weeks` weeks; NoHistoryError when none can be forecast.
+
+    Teams that share agents are counted together where the site staffs for them so, or with `show_pools`
+    shows them so, after `pooling_s` of simulation (by default the site's).
+    """
+    middle, late = (part[0] + each * (part[1] - part[0]) for each in (0.6, 0.75))
     last_on = week_on + timedelta(days=7 * weeks - 1)
     stored: dict[str, forecasts.ForecastRow] = {}
     if not reforecast:
@@ -91,8 +112,33 @@ async def require_teams(
             skipped = missing
     found = {team: row.data for team, row in stored.items()} | made
     needs = await desk.database.read(read_needs, planning, found, week_on, 7 * weeks)
-    requirements = await desk.compute(require_all, needs, part=(middle, part[1]))
+    requirements = await desk.compute(require_all, needs, part=(middle, late))
+    if planning.site.pooling == "staffed" or (show_pools and planning.site.pooling == "shown"):
+        seconds = planning.site.pooling_s if pooling_s is None else pooling_s
+        requirements = await _pooled(desk, planning, requirements, seconds=seconds, part=(late, part[1]))
     return Needed(requirements, made, {team: row.id for team, row in stored.items()}, skipped)
+
+
+async def _pooled(
+    desk: Desk,
+    planning: Planning,
+    requirements: dict[str, dict[str, Any]],
+    *,
+    seconds: float,
+    part: tuple[float, float],
+) -> dict[str, dict[str, Any]]:
+    """Return the requirements with what teams that share agents need together."""
+    people = await desk.database.read(read_people)
+    if not pools_of(list(requirements), people):
+        return requirements
+    staffed = planning.site.pooling == "staffed"
+    task = PoolTask(requirements, people, planning.policy, seconds, staffed)
+    found: dict[str, dict[str, Any]] = await desk.compute(with_pools, task, part=part)
+    return found
+
+
+def _pool_summary(pool: dict[str, Any]) -> dict[str, Any]:
+    return {name: pool[name] for name in ("teams", "simulated_share", "cuts", "saved_hours")}
 
 
 def save_requirements(conn: Connection, desk: Desk, needed: Needed, week_on: date) -> dict[str, int]:

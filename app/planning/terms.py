@@ -112,6 +112,13 @@ class SiteTerms(Terms):
         6.0,
     )
     breaks: Annotated[tuple[BreakTerms, ...], Field(max_length=6)] = (BreakTerms(),)
+    pooling: Annotated[
+        Literal["off", "shown", "staffed"],
+        Field(description="Teams that share agents: counted together, shown, or staffed for together."),
+    ] = "shown"
+    pooling_s: Annotated[
+        float, Field(ge=0, le=3600, description="Seconds of simulation for it; 0 gives the bounds alone.")
+    ] = 0.0
     under_cost: Annotated[int, Field(ge=0, le=100_000)] = 100
     over_cost: Annotated[int, Field(ge=0, le=100_000)] = 10
     change_cost: Annotated[int, Field(ge=0, le=100_000)] = 50

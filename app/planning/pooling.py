@@ -1,0 +1,192 @@
+"""What teams that share agents need together: each person counted once, checked by simulation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.clock import stopwatch
+from app.db import staff
+from app.db.engine import Connection
+from app.planning.desk import Report
+from app.planning.needs import shrinkage_of
+from app.planning.terms import ContractTerms
+from routing.policy import Policy
+from staffing.performance import Targets
+from staffing.pooled_week import PooledWeek, pooled_week
+from staffing.pooling import MOST_TEAMS, SimulatedLevels, SkillGroup, TeamLoad, separate_agents
+from staffing.requirement import before_shrinkage, kept_share
+
+Ints = NDArray[np.int64]
+
+_ENDLESS_S: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolTask:
+    """Requirements by team as they are stored, and the teams that each person can work for.
+
+    `seconds` bounds the simulations of all pools; with `staffed` the savings lower the requirements.
+    """
+
+    requirements: dict[str, dict[str, Any]]
+    people: list[tuple[str, ...]]
+    policy: Policy
+    seconds: float
+    staffed: bool
+
+
+def with_pools(report: Report, task: PoolTask) -> dict[str, dict[str, Any]]:
+    """Return the requirements with `pool` in the first team of each set of teams that share agents."""
+    found = dict(task.requirements)
+    pools = pools_of(list(found), task.people)
+    clock = stopwatch()
+    until_s = clock()
+    for number, names in enumerate(pools):
+        until_s += task.seconds / len(pools)
+
+        def go_on(share: float, *, number: int = number, until_s: float = until_s) -> bool:
+            report((number + share) / len(pools), "simulating teams that share agents")
+            return clock() < until_s
+
+        data = {team: found[team] for team in names}
+        groups = groups_of(names, task.people)
+        loads = [_load(task.policy, team, each) for team, each in data.items()]
+        week = pooled_week(
+            loads,
+            groups,
+            simulate=_simulation(groups, task.policy) if task.seconds > 0 else None,
+            go_on=go_on,
+        )
+        saved = _saved(loads, week)
+        if task.staffed:
+            found |= _lowered(data, saved)
+        found[names[0]] = found[names[0]] | {"pool": _pool_json(data, groups, week, saved)}
+    return found
+
+
+def read_people(conn: Connection) -> list[tuple[str, ...]]:
+    """Return the teams that each person who can be rostered works for."""
+    contracts = staff.list_contracts(conn)
+    return [
+        agent.teams
+        for agent in staff.list_agents(conn)
+        if ContractTerms.model_validate_json(contracts.get(agent.id, "{}")).rostered
+    ]
+
+
+def pools_of(teams: Sequence[str], people: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """Return the sets of teams that share agents, directly or through others, in the order of `teams`.
+
+    A set of more teams than can be counted together is left out.
+    """
+    sets = [{team} for team in teams]
+    for own in people:
+        touched = [each for each in sets if each & set(own)]
+        if len(touched) > 1:
+            sets = [each for each in sets if each not in touched] + [set().union(*touched)]
+    order = {team: place for place, team in enumerate(teams)}
+    pools = [sorted(each, key=order.__getitem__) for each in sets if 1 < len(each) <= MOST_TEAMS]
+    return sorted(pools, key=lambda each: order[each[0]])
+
+
+def groups_of(names: Sequence[str], people: Sequence[tuple[str, ...]]) -> list[SkillGroup]:
+    """Return the kinds of people who can work for some of the teams, with how many there are of each."""
+    kinds = Counter(frozenset(own) & frozenset(names) for own in people)
+    return [
+        SkillGroup(" + ".join(team for team in names if team in own), own, most=many)
+        for own, many in sorted(kinds.items(), key=lambda each: (len(each[0]), sorted(each[0])))
+        if own
+    ]
+
+
+def _simulation(
+    groups: Sequence[SkillGroup], policy: Policy
+) -> Callable[[Sequence[TeamLoad]], SimulatedLevels]:
+    from staffing.simulation.shared_agents import Stretch, shared_levels  # noqa: PLC0415  loaded when used
+
+    stretch = Stretch(hours=4.0, warm_up_hours=0.5, replications=4)
+    return lambda teams: shared_levels(teams, groups, policy=policy, stretch=stretch)
+
+
+def _load(policy: Policy, team: str, data: Mapping[str, Any]) -> TeamLoad:
+    load = np.nan_to_num(np.array(data["load"], dtype=np.float64))
+    handle_s = np.nan_to_num(np.array(data["handle_s"], dtype=np.float64), nan=300.0)
+    patience_s = data["patience_s"] if data["patience_s"] is not None else _ENDLESS_S
+    targets = data["targets"]
+    return TeamLoad(
+        name=team,
+        load_erlangs=load,
+        handle_time_s=handle_s,
+        patience_s=np.full(len(load), patience_s),
+        targets=Targets(
+            **{name: targets[name] for name in ("service_level", "asa_s", "abandonment", "max_occupancy")},
+            answer_within_s=targets["answer_within_s"] or 20.0,
+            short_abandon_s=policy.teams[team].short_abandon_s,
+        ),
+    )
+
+
+def _saved(loads: Sequence[TeamLoad], week: PooledWeek) -> Ints:
+    """Return how many agents sharing saves in each interval, as far as it was simulated."""
+    apart = separate_agents(loads).sum(axis=0)
+    return np.asarray(np.where(week.checked, np.maximum(apart - week.agents.sum(axis=0), 0), 0))
+
+
+def _live(data: Mapping[str, dict[str, Any]]) -> Ints:
+    found: Ints = np.array([each["live"] for each in data.values()], dtype=np.int64)
+    return found
+
+
+def _lowered(data: Mapping[str, dict[str, Any]], saved: Ints) -> dict[str, dict[str, Any]]:
+    """Return the requirements less what sharing saves, in proportion to what each team needs."""
+    live = _live(data)
+    kept = _shared_out(live, np.maximum(live.sum(axis=0) - saved, 0))
+    found = {}
+    for (team, each), agents in zip(data.items(), kept, strict=True):
+        required = agents + np.array(each["deferred"], dtype=np.int64)
+        share = kept_share(shrinkage_of(each["shrinkage"]), planned=False)
+        found[team] = each | {
+            "required": required.tolist(),
+            "rostered": before_shrinkage(required, share).tolist(),
+            "live": agents.tolist(),
+        }
+    return found
+
+
+def _shared_out(live: Ints, totals: Ints) -> Ints:
+    """Return parts of `live` (rows) that add up to `totals` (columns), as much in proportion as can be."""
+    wanted = live * (totals / np.maximum(live.sum(axis=0), 1))
+    parts: Ints = np.floor(wanted + 1e-9).astype(np.int64)
+    for column in np.flatnonzero(parts.sum(axis=0) < totals):
+        order = np.argsort(-(wanted - parts)[:, column], kind="stable")
+        parts[order[: int(totals[column] - parts[:, column].sum())], column] += 1
+    return parts
+
+
+def _pool_json(
+    data: Mapping[str, dict[str, Any]], groups: Sequence[SkillGroup], week: PooledWeek, saved: Ints
+) -> dict[str, Any]:
+    busy = week.upper.sum(axis=0) > 0
+    separate = _live(data).sum(axis=0)
+    hours = next(iter(data.values()))["minutes"] / 60
+    return {
+        "teams": list(data),
+        "groups": [
+            {"teams": sorted(group.teams), "people": group.most, "agents": row.tolist()}
+            for group, row in zip(groups, week.agents, strict=True)
+        ],
+        "separate": separate.tolist(),
+        "together": (separate - saved).tolist(),
+        "least": np.minimum(week.lower.sum(axis=0), separate - saved).tolist(),
+        "short": week.short.tolist(),
+        "simulated": week.checked.tolist(),
+        "simulated_share": round(float(week.checked[busy].mean()), 4) if busy.any() else 0.0,
+        "cuts": int(week.cuts.sum()),
+        "saved_hours": round(float(saved.sum()) * hours, 2),
+    }
