@@ -1,13 +1,14 @@
 """What the floor's page shows: the floor at one instant as plain values, and each of them as HTML.
 
-A value never holds what changes by time alone (a wait is told by its beginning), so that two looks at a
-floor on which nothing happened are equal.
+A value never holds what changes by time alone (a wait is told by its beginning, the wait to expect in
+coarse steps), so that two looks at a floor on which nothing happened are equal, or all but.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from heapq import nsmallest
 from typing import Any, Final
 
@@ -18,12 +19,15 @@ from app.house import House
 from app.insight import Sums, figures
 from app.web.pages import templates
 from routing.floor import Floor
-from routing.model import Agent, AgentState, Contact, OfferState, Presence
+from routing.model import Agent, AgentState, Contact, ContactState, OfferState, Presence
 from routing.policy import TeamPolicy
 from routing.steps import scope
+from routing.wait import Estimate
 
 Values = dict[str, dict[str, Any]]
 """By key: `sum`, `queue-TEAM`, `contact-ID`, `more-TEAM`, `agent-ID`. The key is the element's id."""
+
+Estimates = Callable[[Floor, Contact], Estimate | None]
 
 SHOWN: Final = 50
 """Most waiting contacts shown of one team; the rest is told as a number."""
@@ -38,7 +42,7 @@ async def look(house: House) -> Values:
     now = house.clock.now()
     start = day_start(now, house.switchboard.policy.site.time_zone)
     values, sums = await asyncio.gather(
-        house.switchboard.read(lambda floor: floor_values(floor, now)),
+        house.switchboard.read(lambda floor: floor_values(floor, now, house.switchboard.estimate)),
         house.database.read(stats.sums_by_team, start, now + 1),
     )
     total = Sums()
@@ -58,8 +62,8 @@ def render(key: str, value: dict[str, Any]) -> str:
     return str(getattr(_parts, value["kind"])(key, value))
 
 
-def floor_values(floor: Floor, now: float) -> Values:
-    """Return the floor's values, without the figures of the day."""
+def floor_values(floor: Floor, now: float, estimate: Estimates) -> Values:
+    """Return the floor's values, without the figures of the day; `estimate` foretells a contact's wait."""
     values: Values = {}
     staff: dict[str, Counter[str]] = {team_id: Counter() for team_id in floor.policy.teams}
     total: Counter[str] = Counter()
@@ -74,7 +78,7 @@ def floor_values(floor: Floor, now: float) -> Values:
                     staff[team_id][group] += 1
     for order, team in enumerate(floor.policy.teams.values()):
         values[f"queue-{team.id}"] = _queue(floor, team, now, order, staff[team.id])
-        values.update(_contacts(floor, team, order))
+        values.update(_contacts(floor, team, order, estimate))
     queues = [value for value in values.values() if value["kind"] == "queue"]
     values["sum"] = {
         "kind": "sum",
@@ -107,11 +111,11 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
     }
 
 
-def _contacts(floor: Floor, team: TeamPolicy, order: int) -> Values:
+def _contacts(floor: Floor, team: TeamPolicy, order: int, estimate: Estimates) -> Values:
     """Return the first contacts that wait for a team, and how many more there are."""
     waiting = [floor.contacts[i] for i in floor.queues.waiting.get(team.id, ())]
     values = {
-        f"contact-{contact.id}": _contact(floor, team, contact)
+        f"contact-{contact.id}": _contact(floor, team, contact, estimate)
         for contact in nsmallest(SHOWN, waiting, key=_order)
     }
     if len(waiting) > SHOWN:
@@ -125,7 +129,25 @@ def _contacts(floor: Floor, team: TeamPolicy, order: int) -> Values:
     return values
 
 
-def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]:
+def coarse(seconds: float) -> int:
+    """Return a wait to expect in steps of 5 s, from a minute on of 15 s, from five minutes on of a minute."""
+    step = 5 if seconds < 60 else 15 if seconds < 300 else 60
+    return step * round(seconds / step)
+
+
+def _expected(floor: Floor, contact: Contact, estimate: Estimates) -> dict[str, int] | None:
+    """Return the wait to expect from now and its interval; None while an agent's phone rings."""
+    found = estimate(floor, contact) if contact.state is ContactState.QUEUED else None
+    if found is None:
+        return None
+    return {
+        "wait_s": coarse(found.wait_s),
+        "low_s": coarse(found.low_s),
+        "high_s": coarse(found.high_s),
+    }
+
+
+def _contact(floor: Floor, team: TeamPolicy, contact: Contact, estimate: Estimates) -> dict[str, Any]:
     ticket = floor.tickets.get(contact.ticket_id)
     step, wider = step_words(floor, team, contact)
     return {
@@ -138,6 +160,7 @@ def _contact(floor: Floor, team: TeamPolicy, contact: Contact) -> dict[str, Any]
         "state": contact.state.value,
         "place": None if contact.offer_ids else floor.position(contact),
         "since": contact.enqueued_at,
+        "expected": _expected(floor, contact, estimate),
         "priority": contact.priority,
         "step": step,
         "wider": wider,

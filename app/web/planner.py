@@ -26,7 +26,7 @@ from app.errors import NotFoundError
 from app.house import House
 from app.planning.coverage import hours_short_and_over
 from app.planning.rostering import names_of
-from app.planning.standing import plan_starts
+from app.planning.standing import plan_starts, read_standing, rules_broken
 from app.planning.terms import Planning, read_planning
 from app.web import roster_view, week_chart
 from app.web.asked import requests_of
@@ -38,7 +38,27 @@ router = APIRouter(include_in_schema=False)
 
 _MOST_PLANS: Final = 20
 _RUNS: Final = 5
+_REQUIRED: Final = (
+    "volume",
+    "handle_s",
+    "load",
+    "required",
+    "deferred",
+    "rostered",
+    "service_level",
+    "asa_s",
+    "occupancy",
+    "binding",
+)
 _COLUMNS: Final = ("volume", "low", "high", "actual", "needed", "staffed")
+_NAIVE: Final = "naive"
+MODELS: Final = {
+    "naive": "seasonal naive",
+    "ar_profile": "AR x profile",
+    "svd_ar": "SVD + AR",
+    "average": "mean of both",
+}
+"""Names of models where they are not plain words."""
 
 
 @page(router, PLANNER.path, scopes=PLANNER.scopes)
@@ -86,11 +106,15 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         plan=plan_json(plan) if plan else None,
         coverage=_coverage(plan, teams),
         versions=[plan_json(each) for each in versions],
+        requirement=await _requirement(request, who, planning, week_on, day, team) if day and team else None,
+        broken=await _broken(house, plan) if plan else [],
+        kinds=[each["id"] for each in plan.data["shifts"]] if plan else [],
         roster=await _roster(house, planning, plan, shifts, week, day, team),
         names=names_of(plan.data) if plan else {},
         requests=await requests_of(house, request, who, planning, first_on=week[0].isoformat()),
         overrides=(await list_overrides(request, who, team))["items"] if team else [],
         runs=await newest_runs(house),
+        local=partial(_local, zone=ZoneInfo(planning.grid.zone)),
         may_plan="plans:write" in who.scopes,
     )
 
@@ -100,6 +124,12 @@ async def runs_part(house: House, who: Principal, request: Request) -> Response:
     """Show the newest runs, without the frame; the planner's page asks for it again and again."""
     may_plan = "plans:write" in who.scopes
     return render(request, who, "planner_runs.html", runs=await newest_runs(house), may_plan=may_plan)
+
+
+def _local(text: str, *, zone: ZoneInfo) -> str:
+    """Return an instant as `Tue 3 Mar 09:00` on the site's clock."""
+    clock = datetime.fromisoformat(text).astimezone(zone)
+    return f"{clock:%a} {clock.day} {clock:%b %H:%M}"
 
 
 def _link(**chosen: object) -> str:
@@ -147,6 +177,35 @@ async def _required(
     found = await list_requirements(request, who, week_on.isoformat())
     starts = [int(datetime.fromisoformat(text).timestamp()) for text in found["intervals"]]
     return [(starts, found["teams"][team]) for team in teams if team in found["teams"]]
+
+
+async def _requirement(
+    request: Request, who: Principal, planning: Planning, week_on: date, day: date, team: str
+) -> dict[str, Any] | None:
+    """Return a team's requirement of a day, a row for each open interval; None while there is none."""
+    found = await list_requirements(request, who, week_on.isoformat())
+    columns = found["teams"].get(team)
+    if columns is None:
+        return None
+    zone = ZoneInfo(planning.grid.zone)
+    clocks = [datetime.fromisoformat(text).astimezone(zone) for text in found["intervals"]]
+    rows = [
+        {"clock": f"{clock:%H:%M}"} | {name: columns[name][i] for name in _REQUIRED if columns.get(name)}
+        for i, clock in enumerate(clocks)
+        if clock.date() == day and columns["rostered"][i]
+    ]
+    return {"rows": rows, "targets": columns["targets"], "shrinkage": columns["shrinkage"]} | {
+        "patience_s": columns["patience_s"],
+        "patience_from": columns["patience_from"],
+    }
+
+
+async def _broken(house: House, plan: plan_rows.PlanRow) -> list[str]:
+    """Return the rules that a plan changed by hand breaks, in words; the search breaks none unsaid."""
+    if plan.data["status"] != "edited":
+        return []
+    standing = await house.database.read(read_standing, plan)
+    return await asyncio.to_thread(rules_broken, standing, standing.shifts)
 
 
 async def _pasts(
@@ -266,14 +325,20 @@ def _backtest(forecast: dict[str, Any]) -> dict[str, Any]:
     }
     spans = sorted({(each["first_day"], each["last_day"]) for each in scores})
     wape = {(each["first_day"], each["last_day"], each["model"]): each["wape"] for each in scores}
+    naive = [wape.get((*span, _NAIVE)) for span in spans]
+    taken = [next((wape[key] for key in chosen if key[:2] == span and key in wape), None) for span in spans]
     return {
         "spans": [f"Day {first}" if first == last else f"Day {first}–{last}" for first, last in spans],
         "rows": [
             (
-                model.replace("_", " "),
+                MODELS.get(model, model.replace("_", " ")),
                 [(wape.get((*span, model)), (*span, model) in chosen) for span in spans],
             )
             for model in dict.fromkeys(each["model"] for each in scores)
+        ],
+        "gains": [
+            1 - mine / theirs if mine is not None and theirs else None
+            for mine, theirs in zip(taken, naive, strict=True)
         ],
     }
 

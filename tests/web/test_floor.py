@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from app.web.board import coarse
 from app.web.words import duration
 from tests.web.conftest import sign_in
 from tests.web.service import Service
@@ -237,3 +238,39 @@ async def test_choice_of_a_lead_stays_while_the_floor_changes(floor: Page, servi
     await service.post("lead", f"/v1/contacts/{contact}/priority", priority=4)
     await expect(floor.locator(".facts")).to_contain_text("Priority 4", use_inner_text=True)
     assert await agents.input_value() == FREE[1]
+
+
+async def test_median_and_ninth_tenth_of_the_waits_stand_beside_the_mean(
+    floor: Page, service: Service
+) -> None:
+    await service.presence(FREE[0])
+    contact = await service.contact(**AT_HOME)
+    offer = (await service.get("lead", f"/v1/contacts/{contact}"))["offers"][0]["id"]
+    await service.post("telephony", f"/v1/offers/{offer}/accept")
+    row = floor.locator("#queue-complaints")
+    await expect(row.locator("[data-label=Answered]")).to_have_text("1")
+    queues = (await service.get("lead", "/v1/queues"))["items"]
+    today = next(each["today"] for each in queues if each["team"] == "complaints")
+    await expect(row.locator("[data-label=Median]")).to_have_text(duration(today["wait_p50_s"]))
+    await expect(row.locator("[data-label='90 % within']")).to_have_text(duration(today["wait_p90_s"]))
+
+
+async def test_waiting_contact_shows_the_wait_to_expect_and_its_interval(
+    floor: Page, service: Service
+) -> None:
+    contact = await service.contact(**AT_HOME)
+    expected = floor.locator(f"#contact-{contact} [data-label=Expected]")
+    await expect(expected).to_have_text(re.compile(r"^\d[\d:]*\d+:\d\d–\d[\d:]*$"))
+
+
+async def test_contact_that_rings_shows_no_wait_to_expect(floor: Page, service: Service) -> None:
+    await service.presence(FREE[0])
+    contact = await service.contact(**AT_HOME)
+    await expect(floor.locator(f"#contact-{contact} [data-label=Expected]")).to_have_text("–")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, 0), (7.4, 5), (58, 60), (100, 105), (299, 300), (310, 300), (620, 600)]
+)
+def test_wait_to_expect_is_told_in_coarse_steps(seconds: float, shown: int) -> None:
+    assert coarse(seconds) == shown

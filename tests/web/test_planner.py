@@ -220,3 +220,76 @@ def fail_a_run(conn: Connection, error: dict[str, str]) -> None:
     claimed = runs.claim_run(conn, "test", now=0.0, heartbeat_at=0.0, run_id=run_id)
     assert claimed is not None
     runs.finish_run(conn, claimed, state="failed", now=1.0, took_s=1.0, error=msgspec.json.encode(error))
+
+
+async def test_requirement_of_a_day_is_told_interval_by_interval(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query=f"&team=general&day={MONDAY}")
+    found = await planning.get("planner", f"/v1/requirements?week={MONDAY}")
+    need = found["teams"]["general"]
+    first = next(i for i, many in enumerate(need["rostered"]) if many)
+    row = page.locator(".need tbody tr").first
+    await expect(row.get_by_role("rowheader")).to_have_text(found["intervals"][first][11:16])
+    await expect(row.locator("[data-label='At work']")).to_have_text(str(need["required"][first]))
+    await expect(row.locator("[data-label='On the roster']")).to_have_text(str(need["rostered"][first]))
+    await expect(page.get_by_text("Shrinkage absence")).to_be_visible()
+
+
+async def test_backtest_says_what_is_gained_on_seasonal_naive(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query="&team=general")
+    backtest = (await planning.get("planner", f"/v1/forecasts/general?week={MONDAY}"))["backtest"]
+    wape = {(each["first_day"], each["model"]): each["wape"] for each in backtest["scores"]}
+    choice = min(backtest["choices"], key=lambda each: each["first_day"])
+    day = choice["first_day"]
+    gain = 1 - wape[day, choice["model"]] / wape[day, "naive"]
+    row = page.get_by_role("row", name="Error saved against seasonal naive")
+    await expect(row.locator("td").first).to_have_text(re.compile(f"^{100 * gain:.0f}\\s%$"))
+
+
+async def test_shift_is_changed_by_hand_and_the_rules_it_breaks_are_named(
+    page: Page, planning: Service
+) -> None:
+    plan = await newest_plan(planning)
+    shift = next(each for each in plan["assignments"] if each["on"] == MONDAY.isoformat())
+    await open_week(page, planning, query=f"&day={MONDAY}")
+    form = page.get_by_role("form", name="Change a shift")
+    await form.get_by_label("On this day").select_option(shift["agent"])
+    await form.get_by_label("works").select_option("")
+    await form.get_by_role("button", name="Change").click()
+    await expect(page.get_by_text("edited")).to_be_visible()
+    after = await newest_plan(planning)
+    assert len(after["assignments"]) == len(plan["assignments"]) - 1
+    rules = page.locator(".conflicts", has_text="Rules that this version breaks")
+    await expect(rules).to_contain_text(shift["name"])
+
+
+async def test_published_roster_is_changed_in_a_new_version(page: Page, planning: Service) -> None:
+    plan = await newest_plan(planning)
+    await planning.post("planner", f"/v1/plans/{plan['id']}/publish")
+    await open_week(page, planning, query=f"&day={MONDAY}")
+    form = page.get_by_role("form", name="Change a shift")
+    await form.get_by_label("works").select_option(plan["shifts"][0]["id"])
+    await form.get_by_role("button", name="Change in a new version").click()
+    await expect(page.get_by_label("Version")).to_contain_text("2 – draft")
+    await expect(page.locator("#roster .state-draft")).to_be_visible()
+    shift = next(a for a in (await newest_plan(planning))["assignments"] if a["locked"])
+    assert (shift["on"], shift["shift"]) == (MONDAY.isoformat(), plan["shifts"][0]["id"])
+
+
+async def test_rules_are_checked_without_making_a_roster(page: Page, planning: Service) -> None:
+    async with planning.client("planner") as client:
+        terms = {"week_hours_min": 60, "week_hours_max": 60, "day_hours_max": 4}
+        await client.put("/v1/contracts/ada.abel", json=terms)
+    await open_week(page, planning)
+    await page.get_by_role("button", name="Check rules").click()
+    async with planning.working():
+        await expect(page.locator("#runs")).to_contain_text("Ada Abel", timeout=20_000)
+    await expect(page.get_by_label("Version")).not_to_contain_text("2 – draft")
+
+
+async def test_roster_of_several_weeks_can_be_asked_for(page: Page, planning: Service) -> None:
+    await open_week(page, planning)
+    await page.get_by_label("of", exact=True).select_option("2 weeks")
+    await page.get_by_role("button", name="Roster").click()
+    await expect(page.get_by_role("progressbar", name="roster")).to_be_visible()
+    run = (await planning.get("planner", "/v1/runs?kind=roster"))["items"][0]
+    assert run["params"]["weeks"] == 2

@@ -130,7 +130,8 @@ document.addEventListener("sent", (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
   const answer = /** @type {CustomEvent} */ (event).detail;
   if (form.dataset.started !== undefined) under.add(String(answer.id));
-  if (!form.dataset.then) void follow();
+  if (form.dataset.changed !== undefined) renew((address) => address.searchParams.set("plan", answer.id));
+  else if (!form.dataset.then) void follow();
 });
 
 notice();
