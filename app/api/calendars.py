@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
 from icalendar import Calendar, Event
@@ -40,14 +41,14 @@ async def get_calendar(
     now = house.clock.now()
     shifts = await house.database.read(plans.published_shifts, now - _BEFORE_S, now + _AFTER_S, agent)
     return Response(
-        calendar(names[agent], shifts, now=now),
+        calendar(names[agent], shifts, now=now, zone=house.switchboard.policy.site.time_zone),
         media_type="text/calendar",
         headers={"Content-Disposition": 'inline; filename="roster.ics"'},
     )
 
 
-def calendar(name: str, shifts: list[AssignmentRow], *, now: float) -> bytes:
-    """Return shifts as a calendar; times are UTC, as every calendar understands."""
+def calendar(name: str, shifts: list[AssignmentRow], *, now: float, zone: str = "UTC") -> bytes:
+    """Return shifts as a calendar; times are UTC, as every calendar understands, breaks the site's clock."""
     found = Calendar()
     found.add("prodid", "-//Rondo//roster//EN")
     found.add("version", "2.0")
@@ -61,13 +62,17 @@ def calendar(name: str, shifts: list[AssignmentRow], *, now: float) -> bytes:
         teams = ", ".join(dict.fromkeys(team for team, _, _ in each.work))
         event.add("summary", f"Shift {each.shift}" + (f": {teams}" if teams else ""))
         breaks = [
-            f"{pause} {_moment(since):%H:%M}-{_moment(until):%H:%M} UTC"
+            f"{pause} {_local(since, zone):%H:%M}-{_local(until, zone):%H:%M}"
             for pause, since, until in each.breaks
         ]
         event.add("description", "; ".join(breaks))
         found.add_component(event)
     text: bytes = found.to_ical()
     return text
+
+
+def _local(at: float, zone: str) -> datetime:
+    return datetime.fromtimestamp(round(at), ZoneInfo(zone))
 
 
 def _moment(at: float) -> datetime:

@@ -20,6 +20,7 @@ from app.planning.forecasting import between, forecast_from, intervals_json
 from app.planning.params import Week
 from app.planning.past import coming_week, week_span
 from app.planning.terms import Planning, SiteTerms, TeamTerms, read_planning, week_of
+from staffing.backtest import REFERENCE
 from staffing.intervals import intervals_between, utc_iso
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
@@ -61,8 +62,10 @@ async def list_forecasts(request: Request, _: Reader) -> dict[str, Any]:
     description="`items`: per interval `starts_at`, `on`, `clock`, `volume` (with the planners' "
     "corrections), `forecast` (without), `overridden`, `low` and `high` (10 % and 90 % quantile), "
     "`handle_s`, `load` (erlangs), `busyness` (closed, quiet, normal, busy, peak) and its `reason`. "
-    "`backtest.scores`: WAPE of every model by distance in open days; `backtest.choices`: the one taken; "
-    "`outliers`, `effects` of special days, `notes`.",
+    "`backtest.scores`: WAPE of every model by distance in open days; `backtest.choices`: the one taken, "
+    "with `wape`, `naive_wape` and `of_naive` (below 1: better than the same interval a week before); "
+    "`outliers` that were set aside, `effects` of special days, `notes`; `channels`: work that can wait, "
+    "forecast on its own.",
 )
 async def get_forecast(
     request: Request,
@@ -232,7 +235,32 @@ def forecast_json(
         **{name: row.data[name] for name in ("first_on", "last_on", "minutes", "zone")},
         "items": intervals_json(expected, overrides, handle_s=handle_s),
         "overrides": [override_json(each) for each in overrides],
-        **{name: row.data[name] for name in ("backtest", "effects", "outliers", "notes")},
+        "backtest": _backtest_json(row.data["backtest"]),
+        **{name: row.data[name] for name in ("effects", "outliers", "notes")},
+        "channels": _channels_json(row.data),
+    }
+
+
+def _backtest_json(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a backtest with the error of each choice beside that of "as a week before"."""
+    wape = {(each["model"], each["first_day"]): each["wape"] for each in stored["scores"]}
+    choices = []
+    for each in stored["choices"]:
+        own, naive = (wape.get((model, each["first_day"])) for model in (each["model"], REFERENCE))
+        ratio = round(own / naive, 4) if own is not None and naive else None
+        choices.append(each | {"wape": own, "naive_wape": naive, "of_naive": ratio})
+    return stored | {"choices": choices}
+
+
+def _channels_json(data: dict[str, Any]) -> dict[str, Any]:
+    """Return by channel what is forecast on its own: contacts in all and how long each takes."""
+    return {
+        channel: {
+            "contacts": round(sum(value or 0.0 for value in each["volume"]), 1),
+            "handle_s": each["handle_s"],
+            "backtest": _backtest_json(each["backtest"]),
+        }
+        for channel, each in data.get("deferrable", {}).items()
     }
 
 

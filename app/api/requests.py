@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 
 from app.api.bodies_plan import Decision, NewSwap
-from app.api.staff import check_may_ask
+from app.api.staff import check_may_ask, time_off_checks
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import plans, staff, swaps
@@ -41,14 +41,7 @@ async def check_time_off(request: Request, time_off_id: int, _: Reader) -> dict[
     row = await house.database.read(staff.find_time_off, time_off_id)
     if row is None:
         raise NotFoundError(f"There is no time off {time_off_id}.")
-    rows = await house.database.read(asked.published_between, row.first_on, row.last_on)
-    items = []
-    for plan in rows:
-        standing = await house.database.read(read_standing, plan)
-        items.append(
-            await asyncio.to_thread(asked.time_off_check, standing, row.agent_id, row.first_on, row.last_on)
-        )
-    return {"items": items, "fits": all(each["fits"] for each in items), "next": None}
+    return await time_off_checks(house, row.agent_id, row.first_on, row.last_on) | {"next": None}
 
 
 @router.get("/swaps", summary="Swaps that were asked for, newest first.")

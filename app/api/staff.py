@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -79,7 +80,13 @@ async def list_time_off(
     return {"items": [time_off_json(row) for row in rows], "next": None}
 
 
-@router.post("/time-off", status_code=201, summary="Ask for time off, or grant it.")
+@router.post(
+    "/time-off",
+    status_code=201,
+    summary="Ask for time off, or grant it.",
+    description="What is asked for is checked at once: `check` {items, fits} as of "
+    "`/v1/time-off/{id}/check`. What is granted leaves the published roster, as `new_plans`.",
+)
 async def add_time_off(request: Request, given: NewTimeOff, who: Reader) -> dict[str, Any]:
     """Store time off: granted by one who may plan, requested by the agent's own key."""
     house = house_of(request)
@@ -100,7 +107,10 @@ async def add_time_off(request: Request, given: NewTimeOff, who: Reader) -> dict
         "decided_by": who.actor if state == "granted" else None,
     }
     new_id = await house.database.tx(staff.add_time_off, values)
-    return await get_time_off(request, new_id, who)
+    found = await get_time_off(request, new_id, who)
+    if state == "granted":
+        return found | {"new_plans": await _take_off_roster(house, found, who.actor)}
+    return found | {"check": await time_off_checks(house, given.agent, found["first_on"], found["last_on"])}
 
 
 @router.get("/time-off/{time_off_id}", summary="Time off by id.")
@@ -181,6 +191,15 @@ async def delete_wish(request: Request, wish_id: int, who: Reader) -> None:
         raise NotFoundError(f"There is no wish {wish_id}.")
     await check_may_ask(request, who, row.agent_id)
     await house.database.tx(staff.delete_wish, wish_id)
+
+
+async def time_off_checks(house: House, agent_id: str, first_on: str, last_on: str) -> dict[str, Any]:
+    """Return what days off would do to each published plan, and whether all of it fits."""
+    items = []
+    for plan in await house.database.read(requests.published_between, first_on, last_on):
+        standing = await house.database.read(read_standing, plan)
+        items.append(await asyncio.to_thread(requests.time_off_check, standing, agent_id, first_on, last_on))
+    return {"items": items, "fits": all(each["fits"] for each in items)}
 
 
 async def check_may_ask(request: Request, who: Principal, agent_id: str) -> None:

@@ -13,6 +13,7 @@ from app.planning.standing import (
     Standing,
     assignments_of,
     changed_data,
+    in_words,
     plan_grid,
     problem_of,
     with_teams,
@@ -73,7 +74,7 @@ def check_json(standing: Standing, check: RequestCheck | None) -> dict[str, Any]
     return {
         "plan": row.id,
         "fits": check.fits,
-        "broken_rules": list(check.broken_rules),
+        "broken_rules": in_words(standing, check.broken_rules),
         "short": [
             {
                 "team": each.team,

@@ -291,11 +291,23 @@ def conflicts_json(task: RosterTask, conflicts: Iterable[Conflict]) -> list[dict
         {
             "agent": each.agent_id,
             "name": names.get(each.agent_id, each.agent_id),
-            "rules": [_dated(task, rule) for rule in each.rules],
-            "given_up": [_dated(task, rule) for rule in each.given_up],
+            "rules": [dated(task.week_on, rule) for rule in each.rules],
+            "given_up": [dated(task.week_on, rule) for rule in each.given_up],
         }
         for each in conflicts
     ]
+
+
+def dated(week_on: date, text: str) -> str:
+    """Return a text about a roster from `week_on` with dates in place of its days and weeks."""
+
+    def date_of(found: re.Match[str]) -> str:
+        days = int(found[2]) - 1
+        if found[1] == "day":
+            return (week_on + timedelta(days=days)).isoformat()
+        return f"the week of {week_on + timedelta(days=7 * days)}"
+
+    return re.sub(r"\b(day|week) (\d+)\b", date_of, text)
 
 
 def split_weeks(
@@ -330,22 +342,12 @@ def _findings(task: RosterTask, problem: RosterProblem) -> list[dict[str, Any]]:
             "name": each.name,
             "severity": each.severity.value,
             "subject": each.subject,
-            "text": _dated(task, each.text.replace(each.subject, names.get(each.subject, each.subject))),
+            "text": dated(
+                task.week_on, each.text.replace(each.subject, names.get(each.subject, each.subject))
+            ),
         }
         for each in find_findings(problem)
     ]
-
-
-def _dated(task: RosterTask, text: str) -> str:
-    """Return a text about a roster with dates in place of its days and weeks counted from 1."""
-
-    def date_of(found: re.Match[str]) -> str:
-        days = int(found[2]) - 1
-        if found[1] == "day":
-            return (task.week_on + timedelta(days=days)).isoformat()
-        return f"the week of {task.week_on + timedelta(days=7 * days)}"
-
-    return re.sub(r"\b(day|week) (\d+)\b", date_of, text)
 
 
 def _coverage(requirement: dict[str, Any], working: list[int] | None, span: slice) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from app.db import plans
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow, PlanRow
-from app.planning.rostering import RosterTask, Staff, read_staff, roster_problem
+from app.planning.rostering import RosterTask, Staff, dated, read_staff, roster_problem
 from app.planning.terms import Planning, read_planning
 from staffing.intervals import Grid, Starts, intervals_between
 from staffing.rostering.check import broken_rules, costs
@@ -111,7 +111,15 @@ def changed_data(standing: Standing, shifts: Sequence[AssignmentRow]) -> dict[st
 def rules_broken(standing: Standing, shifts: Sequence[AssignmentRow]) -> list[str]:
     """Return the rules that a set of shifts breaks, in words."""
     problem = problem_of(standing)
-    return broken_rules(problem, assignments_of(standing, problem, shifts))
+    return in_words(standing, broken_rules(problem, assignments_of(standing, problem, shifts)))
+
+
+def in_words(standing: Standing, rules: Iterable[str]) -> list[str]:
+    """Return broken rules (`agent: rule`) with people's names, and dates for days of the plan."""
+    week_on = date.fromisoformat(standing.row.week_on)
+    names = {person.id: person.name for person in standing.staff.people}
+    parts = [rule.partition(": ") for rule in rules]
+    return [names.get(agent, agent) + colon + dated(week_on, rule) for agent, colon, rule in parts]
 
 
 def staffed_by_team(row: PlanRow, shifts: Iterable[AssignmentRow]) -> dict[str, list[int]]:

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from icalendar import Calendar
 
+from app.api.calendars import calendar
+from app.db.plans import AssignmentRow
 from app.settings import Settings
 from tests.app.conftest import Service
 from tests.app.planning_rig import MONDAY, import_history, make_plan, planning_service, run_to_end
@@ -51,7 +53,7 @@ async def test_broken_rules_are_named_not_enforced(planner: httpx.AsyncClient) -
     kind = plan["shifts"][0]["id"]
     days = [{"agent": "agent0", "on": f"2026-03-0{day}", "shift": kind} for day in (3, 4)]
     answer = await planner.post(f"/v1/plans/{plan['id']}/changes", json={"changes": days})
-    assert any(text.startswith("agent0") for text in answer.json()["broken_rules"])
+    assert "Agent0: days of the week of 2026-03-02" in answer.json()["broken_rules"]
     worked = {each["on"] for each in answer.json()["assignments"] if each["agent"] == "agent0"}
     assert {"2026-03-03", "2026-03-04"} <= worked
 
@@ -93,6 +95,15 @@ async def test_calendar_has_the_published_shifts_of_the_agent(planner: httpx.Asy
     begins = [event["dtstart"].dt for event in Calendar.from_ical(answer.content).walk("VEVENT")]
     own = [each for each in plan["assignments"] if each["agent"] == agent]
     assert begins == [datetime.fromisoformat(each["starts_at"]) for each in own]
+
+
+async def test_breaks_in_a_calendar_are_on_the_sites_clock() -> None:
+    nine = datetime(2026, 7, 1, 9, tzinfo=UTC).timestamp()
+    shift = AssignmentRow(
+        "ann", "2026-07-01", "day", nine, nine + 8 * 3600, False, [("meal", nine + 7200, nine + 9000)], []
+    )
+    found = Calendar.from_ical(calendar("Ann", [shift], now=nine, zone="Europe/Berlin")).walk("VEVENT")
+    assert str(found[0]["description"]) == "meal 13:00-13:30"
 
 
 async def test_draft_is_in_nobodys_calendar(planner: httpx.AsyncClient) -> None:

@@ -60,6 +60,26 @@ async def test_check_names_where_the_roster_would_be_short(planner: httpx.AsyncC
     assert all(each["missing_after"] > each["missing_before"] for each in check["short"])
 
 
+async def test_request_is_checked_at_once(service: Service, planner: httpx.AsyncClient) -> None:
+    await planner.put("/v1/planning/teams/general", json={"min_agents": 6})
+    plan = await publish(planner)
+    shift = plan["assignments"][0]
+    days = {"first_on": shift["on"], "last_on": shift["on"]}
+    answer = await planner.post("/v1/time-off", json={"agent": shift["agent"], "state": "requested", **days})
+    check = answer.json()["check"]
+    assert (answer.status_code, check["fits"], check["items"][0]["plan"]) == (201, False, plan["id"])
+
+
+async def test_time_off_granted_outright_leaves_the_published_roster(planner: httpx.AsyncClient) -> None:
+    plan = await publish(planner)
+    shift = plan["assignments"][0]
+    days = {"first_on": shift["on"], "last_on": shift["on"]}
+    answer = await planner.post("/v1/time-off", json={"agent": shift["agent"], "state": "granted", **days})
+    after = await latest(planner)
+    assert answer.json()["new_plans"] == [after["id"]]
+    assert (shift["agent"], shift["on"]) not in days_of(after)
+
+
 async def test_request_before_any_roster_is_published_fits(planner: httpx.AsyncClient) -> None:
     row = await ask_for_time_off(planner, {"agent": "agent0", "on": WEEK})
     assert (await planner.get(f"/v1/time-off/{row}/check")).json() == {

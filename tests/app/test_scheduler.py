@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from app.db.leader import leadership
 from app.scheduler import JOBS, Job, Scheduler, add_job_run, jobs_for, last_slot, next_slot
 from app.settings import Settings
 from tests.app.conftest import Service, furnish, running
+from tests.app.planning_rig import import_history, planning_service, run_to_end
 
 ZONE = "Europe/Berlin"
 NIGHTLY = Job("nightly", {"hour": "2", "minute": "10"}, "forecast")
@@ -178,3 +180,26 @@ async def test_one_of_two_leads_and_the_other_follows_when_it_lets_go(settings: 
     assert await second.take()
     assert not await first.holds()
     await second.release()
+
+
+@pytest.mark.parametrize("name", [job.name for job in JOBS])
+async def test_each_job_of_the_table_leaves_a_row_with_its_result(settings: Settings, name: str) -> None:
+    changes = {"max_body_bytes": 4_000_000, "clock_start_at": datetime(2026, 3, 3, 12, 5, tzinfo=UTC)}
+    settings = settings.model_copy(update=changes)
+    async with planning_service(settings) as service, service.client("planner") as planner:
+        await import_history(planner)
+        if name == "intraday":
+            await run_to_end(planner, "forecast", first_on="2026-03-03", weeks=1)
+        job = next(each for each in jobs_for(settings) if each.name == name)
+        job = replace(job, params=job.params | ({"time_limit_s": 1.0} if job.kind == "roster" else {}))
+        now = service.house.clock.now()
+        run_id = await service.house.database.tx(add_job_run, job, now, now=now)
+        async with planner.stream("GET", f"/v1/runs/{run_id}/stream") as stream:
+            async for _ in stream.aiter_lines():
+                pass
+        run = (await planner.get("/v1/runs", params={"job": name})).json()["items"][0]
+    # There are no resolved tickets to learn from: that is the run's error, in words.
+    ended = ("failed", "/problems/cannot-train") if job.kind == "train" else ("done", None)
+    assert (run["state"], run["error"] and run["error"]["type"]) == ended
+    assert run["took_s"] >= 0
+    assert run["result"] or run["error"]

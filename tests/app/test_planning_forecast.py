@@ -1,0 +1,110 @@
+"""What a forecast tells of itself: its error against seasonal naive, what it set aside, how far it goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from tests.app.planning_rig import MONDAY, history_csv, import_history, planning_service, run_to_end
+
+WEEK = MONDAY.isoformat()
+
+
+@pytest.fixture
+async def planner(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    settings = settings.model_copy(update={"max_body_bytes": 4_000_000})
+    async with planning_service(settings) as service, service.client("planner") as client:
+        yield client
+
+
+async def forecast(client: httpx.AsyncClient, week: str = WEEK, **params: Any) -> dict[str, Any]:
+    run = await run_to_end(client, "forecast", **{"team": "general", "first_on": WEEK, "weeks": 1, **params})
+    assert run["state"] == "done", run["error"]
+    found: dict[str, Any] = (await client.get("/v1/forecasts/general", params={"week": week})).json()
+    return found
+
+
+async def test_every_model_is_scored_beside_seasonal_naive(planner: httpx.AsyncClient) -> None:
+    await import_history(planner, history_csv(weeks=10))
+    backtest = (await forecast(planner))["backtest"]
+    assert backtest["origins"] > 10
+    models = {score["model"] for score in backtest["scores"]}
+    assert {"naive", "weekday_mean"} < models or {"naive", "recent_mean"} < models, models
+    near = backtest["choices"][0]
+    best = min(score["wape"] for score in backtest["scores"] if score["first_day"] == near["first_day"])
+    assert best <= near["wape"] <= near["naive_wape"]
+    assert near["of_naive"] == pytest.approx(near["wape"] / near["naive_wape"], abs=1e-3)
+
+
+async def test_day_beyond_reason_is_set_aside_and_listed(planner: httpx.AsyncClient) -> None:
+    quiet = (MONDAY - timedelta(days=20)).isoformat()
+    text = history_csv(weeks=8)
+    lines = [
+        line
+        if not line.startswith(f"general,{quiet}T1")
+        else f"{','.join(line.split(',')[:2])},900,0,180000,0"
+        for line in text.splitlines()
+    ]
+    await import_history(planner, "\n".join(lines))
+    found = await forecast(planner)
+    assert quiet in {outlier["on"] for outlier in found["outliers"]}
+    assert all(outlier["reason"] for outlier in found["outliers"])
+    assert max(item["volume"] for item in found["items"]) < 50
+
+
+async def test_forecast_goes_eighteen_weeks_far_and_no_further(planner: httpx.AsyncClient) -> None:
+    await import_history(planner, history_csv(weeks=8))
+    last = MONDAY + timedelta(weeks=17)
+    found = await forecast(planner, week=last.isoformat(), weeks=18)
+    assert date.fromisoformat(found["last_on"]) == MONDAY + timedelta(days=18 * 7 - 1)
+    assert sum(item["volume"] for item in found["items"]) > 100
+    answer = await planner.post("/v1/runs", json={"kind": "forecast", "params": {"weeks": 19}})
+    assert answer.status_code == 422
+
+
+async def test_band_holds_the_expected_contacts(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    items = (await forecast(planner))["items"]
+    busy = [item for item in items if item["volume"] > 3]
+    assert busy
+    assert all(item["low"] <= item["volume"] <= item["high"] for item in busy)
+    assert all(item["low"] < item["high"] for item in busy)
+
+
+async def test_event_of_the_planners_moves_its_day_alone(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    tuesday = (MONDAY + timedelta(days=1)).isoformat()
+
+    def total(items: list[dict[str, Any]], on: str) -> float:
+        return sum(item["volume"] for item in items if item["on"] == on)
+
+    before = (await forecast(planner))["items"]
+    await planner.post(
+        "/v1/special-days", json={"name": "mailing", "first_on": tuesday, "last_on": tuesday, "effect": 1.5}
+    )
+    after = await forecast(planner)
+    assert total(after["items"], tuesday) == pytest.approx(1.5 * total(before, tuesday), rel=0.02)
+    assert total(after["items"], WEEK) == pytest.approx(total(before, WEEK), rel=0.02)
+    assert after["effects"][tuesday]["name"] == "mailing"
+
+
+async def test_correction_of_handle_time_survives_and_reaches_the_requirement(
+    planner: httpx.AsyncClient,
+) -> None:
+    await import_history(planner)
+    span = {"since": f"{WEEK}T00:00:00Z", "until": f"{WEEK}T23:59:00Z"}
+    needed = []
+    for handle_s in (None, 800):
+        if handle_s:
+            await planner.post("/v1/overrides", json={"team": "general", "handle_s": handle_s, **span})
+        await run_to_end(planner, "require", week=WEEK, reforecast=True)
+        found = (await planner.get("/v1/requirements", params={"week": WEEK})).json()
+        needed.append(found["teams"]["general"]["required"])
+    monday, rest = slice(0, 48), slice(48, None)
+    assert sum(needed[1][monday]) > 1.5 * sum(needed[0][monday])
+    assert needed[1][rest] == needed[0][rest]
