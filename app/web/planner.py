@@ -107,6 +107,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         coverage=_coverage(plan, teams),
         versions=[plan_json(each) for each in versions],
         requirement=await _requirement(request, who, planning, week_on, day, team) if day and team else None,
+        pools=await _pools(request, who, planning, week_on, team),
         broken=await _broken(house, plan) if plan else [],
         kinds=[each["id"] for each in plan.data["shifts"]] if plan else [],
         roster=await _roster(house, planning, plan, shifts, week, day, team),
@@ -198,6 +199,28 @@ async def _requirement(
         "patience_s": columns["patience_s"],
         "patience_from": columns["patience_from"],
     }
+
+
+async def _pools(
+    request: Request, who: Principal, planning: Planning, week_on: date, team: str
+) -> list[dict[str, Any]]:
+    """Return the sets of teams that share agents (those with `team`), with hours of the week."""
+    found = await list_requirements(request, who, week_on.isoformat())
+    names = {each.id: each.name for each in planning.policy.teams.values()}
+    hour = 60 / found["minutes"]
+    return [
+        {
+            "names": [names.get(each, each) for each in pool["teams"]],
+            "groups": [
+                ([names.get(each, each) for each in group["teams"]], group["people"])
+                for group in pool["groups"]
+            ],
+            "hours": {name: sum(pool[name]) / hour for name in ("separate", "together", "least", "short")},
+            "simulated": pool["simulated_share"],
+        }
+        for pool in found["pools"]
+        if not team or team in pool["teams"]
+    ]
 
 
 async def _broken(house: House, plan: plan_rows.PlanRow) -> list[str]:

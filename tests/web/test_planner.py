@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 
 from app.db import runs
 from app.db.engine import Connection
-from tests.app.planning_rig import MONDAY
+from tests.app.planning_rig import MONDAY, run_to_end
 from tests.web.conftest import newest_plan, sign_in
 from tests.web.service import Service
 
@@ -164,6 +164,18 @@ async def test_forecast_is_corrected_by_clicking(page: Page, planning: Service) 
     assert item["volume"] == pytest.approx(2 * item["forecast"], abs=0.02)
 
 
+async def test_contacts_and_handle_time_are_set_by_hand(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query=f"&team=general&day={MONDAY}")
+    await page.get_by_label("or contacts an interval").fill("31")
+    await page.get_by_label("handle time, s").fill("250")
+    await page.get_by_role("button", name="Correct").click()
+    await expect(page.get_by_text("Correction stored")).to_be_visible()
+    await expect(page.get_by_text("Mon 2 Mar 09:00 to Mon 2 Mar 12:00")).to_be_visible()
+    forecast = await planning.get("planner", f"/v1/forecasts/general?week={MONDAY}")
+    item = next(each for each in forecast["items"] if each["overridden"])
+    assert (item["volume"], item["handle_s"]) == (31.0, 250.0)
+
+
 async def test_busy_and_quiet_intervals_are_explained(page: Page, planning: Service) -> None:
     await open_week(page, planning, query="&team=general")
     peak = page.locator(".map-peak title").first
@@ -234,6 +246,18 @@ async def test_requirement_of_a_day_is_told_interval_by_interval(page: Page, pla
     await expect(page.get_by_text("Shrinkage absence")).to_be_visible()
 
 
+async def test_teams_that_share_agents_are_counted_together(page: Page, planning: Service) -> None:
+    async with planning.client("planner") as client, planning.working():
+        run = await run_to_end(client, "require", week=MONDAY.isoformat())
+        assert run["state"] == "done", run["error"]
+    await open_week(page, planning)
+    (pool,) = (await planning.get("planner", f"/v1/requirements?week={MONDAY}"))["pools"]
+    panel = page.locator("[aria-labelledby=pools-title]")
+    for words, name in (("Needed apart", "separate"), ("At best", "least")):
+        value = panel.locator("div", has_text=words).locator("dd")
+        await expect(value).to_have_text(f"{sum(pool[name]) / 2:.1f} h")
+
+
 async def test_backtest_says_what_is_gained_on_seasonal_naive(page: Page, planning: Service) -> None:
     await open_week(page, planning, query="&team=general")
     backtest = (await planning.get("planner", f"/v1/forecasts/general?week={MONDAY}"))["backtest"]
@@ -241,7 +265,7 @@ async def test_backtest_says_what_is_gained_on_seasonal_naive(page: Page, planni
     choice = min(backtest["choices"], key=lambda each: each["first_day"])
     day = choice["first_day"]
     gain = 1 - wape[day, choice["model"]] / wape[day, "naive"]
-    row = page.get_by_role("row", name="Error saved against seasonal naive")
+    row = page.get_by_role("row", name="Saved on seasonal naive")
     await expect(row.locator("td").first).to_have_text(re.compile(f"^{100 * gain:.0f}\\s%$"))
 
 

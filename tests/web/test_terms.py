@@ -24,6 +24,10 @@ UNUSUAL = {
     "allow_for_uncertainty": False,
     "least_volume": 0.35,
     "forecast_weeks": 9,
+    "patience_by": "kaplan_meier",
+    "chat_concurrency": 3,
+    "chat_slowdown": 0.25,
+    "within_hours": {"callback": 1.5, "email": 8.0, "web": 48.0},
 }
 SITE = {
     "interval_minutes": 15,
@@ -35,6 +39,8 @@ SITE = {
         {"name": "tea", "minutes": 10, "earliest_min": 60, "latest_min": 90, "paid": False},
     ],
     "hour_cost": 3,
+    "pooling": "staffed",
+    "pooling_s": 12.5,
 }
 
 
