@@ -7,8 +7,8 @@ from typing import Final
 
 from app.db import tickets as rows
 from app.errors import NotFoundError, WrongStateError
+from app.found import Found
 from app.house import House
-from app.switchboard import Found
 from routing import commands as cmd
 from routing.model import Ticket, TicketState
 

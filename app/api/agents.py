@@ -12,10 +12,10 @@ from app.api import bodies
 from app.api.answers import agent_json, encode
 from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
+from app.batch import Answer
 from app.errors import NotFoundError
 from app.handing_over import hand_over
 from app.house import House, house_of
-from app.switchboard import Answer
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from app.batch import Answer
 from app.clock import isoformat
-from app.switchboard import Answer, Switchboard
+from app.switchboard import Switchboard
 from routing import events as ev
 from routing.floor import Floor
 from routing.model import NEVER, Agent, Contact, ContactState, Offer, Ticket

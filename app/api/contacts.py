@@ -12,11 +12,12 @@ from app.api.answers import contact_answer, contact_json, encode, stored_contact
 from app.api.hot import Call, hot, idempotency_key
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
+from app.batch import Answer
 from app.db import contacts as rows
 from app.errors import NotFoundError, WrongStateError
+from app.found import Found
 from app.house import House, house_of
 from app.identify import identity
-from app.switchboard import Answer, Found
 from routing import commands as cmd
 from routing.events import Classification
 from routing.floor import Floor

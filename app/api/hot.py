@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.auth import Principal
+from app.batch import Answer, Key
 from app.errors import AppError, BodyTooLargeError, MalformedRequestError, NotFoundError
 from app.house import House
-from app.switchboard import Answer, Key
 
 log = structlog.get_logger()
 

@@ -11,8 +11,9 @@ from app.api import bodies
 from app.api.answers import agent_json, contact_json, encode, offer_json
 from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
+from app.batch import Answer
+from app.found import Found
 from app.house import House, house_of
-from app.switchboard import Answer, Found
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor

@@ -11,11 +11,11 @@ from fastapi.responses import Response
 
 from app.api.answers import encode
 from app.auth import Principal, requires
+from app.batch import Answer
 from app.db import policies as rows
 from app.errors import MalformedRequestError, NotFoundError
 from app.handing_over import hand_over
 from app.house import House, house_of
-from app.switchboard import Answer
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor

@@ -12,11 +12,12 @@ from app.api import bodies
 from app.api.answers import encode, ticket_json
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
+from app.batch import Answer
 from app.db import floor_rows
 from app.db import tickets as rows
 from app.errors import NotFoundError
+from app.found import Found
 from app.house import house_of
-from app.switchboard import Answer, Found
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from app.db import merges
-from app.db.batch_writes import write_rows
+from app.db.batch_writes import Row, write_rows
 from app.db.engine import Connection
 from routing import events as ev
 from routing.floor import Changes, Floor
@@ -129,8 +129,7 @@ def find_answers(
     return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows if (r[0], r[1]) in wanted}
 
 
-def save_batch(
-    conn: Connection,
+def batch_rows(
     *,
     floor: Floor,
     first_seq: int,
@@ -140,11 +139,8 @@ def save_batch(
     waits: Mapping[tuple[str, str, int, int], int],
     times: Mapping[tuple[str, int], Sequence[float]],
     answers: Sequence[tuple[str, str, str, int, str, float]],
-) -> list[bytes]:
-    """Append the batch's events and bring every changed row up to date; return the events' JSON.
-
-    The order follows the foreign keys: customers, agents, tickets, contacts, offers.
-    """
+) -> tuple[list[bytes], dict[str, Sequence[Row]]]:
+    """Return the JSON of the batch's events and the rows to write, by their name in `batch_writes.WRITES`."""
     encoded = [ev.encode(event) for event in events]
     received: dict[int, ev.ContactReceived] = {}
     customers: list[ev.CustomerAdded] = []
@@ -156,34 +152,43 @@ def save_batch(
             customers.append(event)
         elif type(event) is ev.PolicyPublished:
             policies.append(event)
-    _save_merges(conn, events)
     contacts = changes.contacts.values()
-    write_rows(
-        conn,
-        {
-            "policy": [_policy_row(each) for each in policies],
-            "customer": [_customer_row(each) for each in customers],
-            "customer_key": [
-                (*key, each.customer_id) for each in customers for key in identity_keys(each.identity)
-            ],
-            "agent": [_agent_row(each) for each in changes.agents.values()],
-            "ticket": [_ticket_row(each) for each in changes.tickets.values()],
-            "contact": [_contact_row(each, received[each.id]) for each in contacts if each.id in received],
-            "contact_change": [_contact_change(each) for each in contacts if each.id not in received],
-            "offer": [_offer_row(each) for each in changes.offers.values()],
-            "segment": [_segment_row(each) for each in changes.segments],
-            "stat": [(*key, *values) for key, values in stats.items()],
-            "wait": [(*key, count) for key, count in waits.items()],
-            "time": [(*key, *values) for key, values in times.items()],
-            "answer": answers,
-            "event": [
-                (first_seq + i, event.at, *_subject(event), encoded[i].decode())
-                for i, event in enumerate(events)
-            ],
-            "floor": [(floor.seq, floor.next_id, 1)],
-        },
-    )
-    return encoded
+    rows: dict[str, Sequence[Row]] = {
+        "policy": [_policy_row(each) for each in policies],
+        "customer": [_customer_row(each) for each in customers],
+        "customer_key": [
+            (*key, each.customer_id) for each in customers for key in identity_keys(each.identity)
+        ],
+        "agent": [_agent_row(each) for each in changes.agents.values()],
+        "ticket": [_ticket_row(each) for each in changes.tickets.values()],
+        "contact": [_contact_row(each, received[each.id]) for each in contacts if each.id in received],
+        "contact_change": [_contact_change(each) for each in contacts if each.id not in received],
+        "offer": [_offer_row(each) for each in changes.offers.values()],
+        "segment": [_segment_row(each) for each in changes.segments],
+        "stat": [(*key, *values) for key, values in stats.items()],
+        "wait": [(*key, count) for key, count in waits.items()],
+        "time": [(*key, *values) for key, values in times.items()],
+        "answer": answers,
+        "event": [
+            (first_seq + i, event.at, *_subject(event), encoded[i].decode()) for i, event in enumerate(events)
+        ],
+        "floor": [(floor.seq, floor.next_id, 1)],
+    }
+    return encoded, rows
+
+
+def write_batch(conn: Connection, events: Sequence[ev.Event], rows: Mapping[str, Sequence[Row]]) -> None:
+    """Append the batch's events and bring every changed row up to date, in the order of the foreign keys."""
+    _save_merges(conn, events)
+    write_rows(conn, rows)
+
+
+def changes_customers(events: Iterable[ev.Event]) -> bool:
+    """Return whether `write_batch` would change rows of these events that no batch names: those of a merge."""
+    return any(type(event) in _MERGING for event in events)
+
+
+_MERGING = (ev.CustomersMerged, ev.CustomersSplit)
 
 
 def _save_merges(conn: Connection, events: Sequence[ev.Event]) -> None:

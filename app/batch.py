@@ -1,0 +1,182 @@
+"""A batch of commands: what is asked, what was decided, and the rows that it means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from app import meters
+from app.db import floor_rows
+from app.db.batch_writes import Row
+from app.errors import AppError, IdempotencyMismatchError
+from app.found import Found, Stored, Wanted
+from app.projection import tally
+from app.refusals import error_of
+from routing import events as ev
+from routing.commands import Command, Identity, Tick
+from routing.decide import decide
+from routing.floor import Floor
+from routing.model import Ticket
+from routing.refused import Refused
+from routing.wait import WaitBook
+
+
+class Answer(NamedTuple):
+    """What a caller is told: HTTP status and encoded JSON."""
+
+    status: int
+    body: bytes
+
+
+class Key(NamedTuple):
+    """An idempotency key: whose it is, the key, and a fingerprint of the request it came with."""
+
+    scope: str
+    key: str
+    fingerprint: str
+
+
+Make = Callable[[Found], Command]
+View = Callable[[Floor, Sequence[ev.Event]], Any]
+
+
+@dataclass(slots=True)
+class Request:
+    """One caller: what it asks for, if anything, what it wants to see, and where it waits for it."""
+
+    view: View
+    future: asyncio.Future[Any]
+    make: Make | None = None
+    identity: Identity | None = None
+    ticket_id: int | None = None
+    key: Key | None = None
+
+    def resolve(self, result: Any) -> None:
+        """Tell the caller its result, or raise the AppError that it is."""
+        if self.future.done():
+            return
+        if isinstance(result, AppError):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was decided, and what of it is to be stored; `rows` are empty where nothing is."""
+
+    first_seq: int
+    results: list[Any] = field(default_factory=list)
+    events: list[ev.Event] = field(default_factory=list)
+    answers: Stored = field(default_factory=dict)
+    encoded: list[bytes] = field(default_factory=list)
+    rows: dict[str, Sequence[Row]] = field(default_factory=dict)
+    tickets: dict[int, Ticket] = field(default_factory=dict)
+    """Tickets as the batch left them, by id."""
+    book: tuple[bytes, float] | None = None
+    """What was learnt about waits, encoded, and when; now and then."""
+
+
+class BrokenError(Exception):
+    """A command raised where it must not; `request` is to be set apart."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__("a command broke")
+        self.request = request
+
+
+def wanted_by(requests: Sequence[Request], floor: Floor, now: float) -> Wanted:
+    """Return what has to be read for `requests`."""
+    return Wanted(
+        keys=tuple(
+            key
+            for each in requests
+            if each.identity is not None
+            for key in floor_rows.identity_keys(each.identity)
+        ),
+        ticket_ids=tuple(
+            each.ticket_id
+            for each in requests
+            if each.ticket_id is not None and each.ticket_id not in floor.tickets
+        ),
+        answers=tuple((each.key.scope, each.key.key) for each in requests if each.key is not None),
+        since=now - floor.policy.reopen_s,
+    )
+
+
+def decide_batch(
+    requests: Sequence[Request], floor: Floor, found: Found, stored: Stored, now: float, *, book: WaitBook
+) -> Batch:
+    """Let what is due happen, then decide each request; the floor is changed and its changes drained.
+
+    `stored` are the answers given before, by idempotency key, and gets those given now. Raises BrokenError
+    where a command does; the floor is of no use then.
+    """
+    done = Batch(first_seq=floor.seq + 1)
+    due = floor.next_due()
+    if due is not None and due <= now:
+        ticked = decide(floor, Tick(), now)
+        done.events += ticked if isinstance(ticked, list) else []
+        book.observe(floor, done.events)
+    for request in requests:
+        result = _one(request, floor, found, stored, done, now, book)
+        if request.key is not None and isinstance(result, Answer):
+            key = request.key
+            if (key.scope, key.key) not in stored:
+                answer = (key.fingerprint, result.status, result.body.decode())
+                stored[key.scope, key.key] = done.answers[key.scope, key.key] = answer
+        done.results.append(result)
+    changes = floor.drain()
+    if done.events or done.answers:
+        done.tickets = changes.tickets
+        tallied = tally(floor, done.events, changes)
+        done.encoded, done.rows = floor_rows.batch_rows(
+            floor=floor,
+            first_seq=done.first_seq,
+            events=done.events,
+            changes=changes,
+            stats=tallied.sums,
+            waits=tallied.waits,
+            times=tallied.times,
+            answers=[(*key, *answer, now) for key, answer in done.answers.items()],
+        )
+    return done
+
+
+def measure(done: Batch, took_s: float) -> None:
+    """Count a batch that is stored."""
+    refused = sum(isinstance(each, AppError) for each in done.results)
+    meters.BATCHES.labels("done").inc()
+    meters.BATCH_S.observe(took_s)
+    meters.EVENTS.inc(len(done.events))
+    meters.COMMANDS.labels("done").inc(len(done.results) - refused)
+    meters.COMMANDS.labels("refused").inc(refused)
+
+
+def _one(
+    request: Request, floor: Floor, found: Found, stored: Stored, done: Batch, now: float, book: WaitBook
+) -> Any:
+    """Return the result of one request, or the AppError that is to be raised to its caller."""
+    try:
+        if request.key is not None:
+            known = stored.get((request.key.scope, request.key.key))
+            if known is not None:
+                if known[0] != request.key.fingerprint:
+                    return IdempotencyMismatchError()
+                return Answer(known[1], known[2].encode())
+        events: list[ev.Event] = []
+        if request.make is not None:
+            outcome = decide(floor, request.make(found), now)
+            if isinstance(outcome, Refused):
+                return error_of(outcome)
+            events = outcome
+            done.events += events
+            found.saw(events)
+            book.observe(floor, events)
+        return request.view(floor, events)
+    except AppError as error:
+        return error
+    except Exception as error:
+        raise BrokenError(request) from error

@@ -1,0 +1,118 @@
+"""What a batch's commands need to know of customers, tickets and earlier answers beside the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from app.db import floor_rows
+from app.db.engine import Connection
+from routing import events as ev
+from routing.commands import Identity
+from routing.floor import Floor
+from routing.model import Ticket
+
+Stored = dict[tuple[str, str], tuple[str, int, str]]
+"""Answers by (scope, idempotency key): fingerprint of the request, status, body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a batch has to read: identity keys, ids of tickets, idempotency keys."""
+
+    keys: tuple[tuple[str, str], ...] = ()
+    ticket_ids: tuple[int, ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
+    since: float = 0.0
+    """Tickets resolved before this instant are of no interest."""
+
+    def __bool__(self) -> bool:
+        return bool(self.keys or self.ticket_ids or self.answers)
+
+
+@dataclass(slots=True)
+class Looked:
+    """What the database answered."""
+
+    known: dict[tuple[str, str], int] = field(default_factory=dict)
+    tickets: dict[int, list[Ticket]] = field(default_factory=dict)
+    named: dict[int, Ticket] = field(default_factory=dict)
+    answers: Stored = field(default_factory=dict)
+
+
+def look_up(conn: Connection, wanted: Wanted) -> Looked:
+    """Read what is wanted, each kind with one query at most."""
+    known, tickets = floor_rows.find_customers(conn, wanted.keys, since=wanted.since)
+    return Looked(
+        known=known,
+        tickets=tickets,
+        named=floor_rows.find_tickets(conn, wanted.ticket_ids),
+        answers=floor_rows.find_answers(conn, wanted.answers),
+    )
+
+
+class Found:
+    """What was found, kept up to date as the commands of the batch are decided."""
+
+    def __init__(self, floor: Floor, looked: Looked) -> None:
+        self._floor = floor
+        self._customers = looked.known
+        self._tickets = looked.tickets
+        self._named = looked.named
+        self._flying: dict[int, Ticket] = {}
+        self._flying_of: dict[int, list[Ticket]] = {}
+
+    def add_flying(self, events: Iterable[ev.Event], tickets: dict[int, Ticket]) -> None:
+        """Take in what the batch before has done, which may not have been stored when this was read."""
+        self.saw(events)
+        self._flying = tickets
+        for ticket in tickets.values():
+            self._flying_of.setdefault(ticket.customer_id, []).append(ticket)
+
+    def customer_id(self, identity: Identity) -> int | None:
+        """Return who the customer is, or None."""
+        keys = floor_rows.identity_keys(identity)
+        return next((self._customers[key] for key in keys if key in self._customers), None)
+
+    def tickets(self, customer_id: int | None) -> tuple[Ticket, ...]:
+        """Return the tickets that a contact of the customer could join, newest first."""
+        if customer_id is None:
+            return ()
+        found = {ticket.id: ticket for ticket in self._tickets.get(customer_id, ())}
+        for ticket in self._flying_of.get(customer_id, ()):
+            found[ticket.id] = ticket
+        for ticket in self._floor.changes.tickets.values():
+            if ticket.customer_id == customer_id:
+                found[ticket.id] = ticket
+        for ticket_id in self._floor.tickets_by_customer.get(customer_id, ()):
+            found[ticket_id] = self._floor.tickets[ticket_id]
+        return tuple(sorted(found.values(), key=lambda each: -each.id))
+
+    def ticket(self, ticket_id: int) -> Ticket | None:
+        """Return a ticket as it stands: on the floor, changed in this batch or the one before, or stored."""
+        floor = self._floor
+        live = floor.tickets.get(ticket_id) or floor.changes.tickets.get(ticket_id)
+        return live or self._flying.get(ticket_id) or self._named.get(ticket_id)
+
+    def agent_of_offer(self, offer_id: int) -> str | None:
+        """Return to whom a live offer was made, or None."""
+        offer = self._floor.offers.get(offer_id)
+        return offer.agent_id if offer is not None else None
+
+    def agent_of_contact(self, contact_id: int) -> str | None:
+        """Return who talks to the customer, also while passing the contact on, or wraps up; or None."""
+        contact = self._floor.contacts.get(contact_id)
+        if contact is None or contact.offer_id is None:
+            return None
+        return self.agent_of_offer(contact.offer_id)
+
+    def saw(self, events: Iterable[ev.Event]) -> None:
+        """Learn the customers that a decided command added."""
+        for event in events:
+            if type(event) is ev.CustomerAdded:
+                for key in floor_rows.identity_keys(event.identity):
+                    self._customers.setdefault(key, event.customer_id)
+            elif type(event) is ev.CustomersMerged:
+                for key, customer_id in self._customers.items():
+                    if customer_id == event.merged_id:
+                        self._customers[key] = event.kept_id

@@ -1,0 +1,130 @@
+"""Batches that follow each other at once: one is decided while the one before is being stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.db.engine import UnstorableError
+from app.settings import Settings
+from routing import commands as cmd
+from routing.model import Channel
+from tests.app.conftest import Service, furnish, running
+from tests.app.test_contacts import CALL
+from tests.app.test_switchboard import contact_id, expect_truth, logged  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+async def narrow(settings: Settings) -> AsyncIterator[Service]:
+    """A service whose batches hold one command each."""
+    async with running(settings.model_copy(update={"batch_size": 1})) as service:
+        await furnish(service.house)
+        yield service
+
+
+async def send(service: Service, *requests: tuple[str, Any, dict[str, str]]) -> list[Any]:
+    """Post all at once; return the answers."""
+    async with service.client() as client:
+        posts = [client.post(path, json=body, headers=headers) for path, body, headers in requests]
+        return list(await asyncio.gather(*posts))
+
+
+async def test_customer_known_since_the_batch_before_is_not_added_again(narrow: Service) -> None:
+    answers = await send(narrow, *[("/v1/contacts", CALL, {})] * 8)
+    assert len({each.json()["id"] for each in answers}) == 8
+    assert len({each.json()["customer_id"] for each in answers}) == 1
+    assert len({each.json()["ticket_id"] for each in answers}) == 1
+    await expect_truth(narrow)
+
+
+async def test_ticket_resolved_in_the_batch_before_is_joined_as_it_stands_now(narrow: Service) -> None:
+    first = (await send(narrow, ("/v1/contacts", CALL, {})))[0].json()
+    ended, again = await send(
+        narrow, (f"/v1/contacts/{first['id']}/abandon", None, {}), ("/v1/contacts", CALL, {})
+    )
+    assert ended.status_code == 200
+    assert again.json()["ticket_id"] == first["ticket_id"]
+    async with narrow.client() as client:
+        ticket = (await client.get(f"/v1/tickets/{first['ticket_id']}")).json()
+    assert (ticket["contacts"], ticket["state"]) == (2, "open")
+    await expect_truth(narrow)
+
+
+async def test_idempotency_key_of_the_batch_before_gives_the_same_answer(narrow: Service) -> None:
+    answers = await send(narrow, *[("/v1/contacts", CALL, {"Idempotency-Key": "once"})] * 5)
+    assert len({each.content for each in answers}) == 1
+    assert len(await narrow.house.switchboard.read(lambda floor: list(floor.contacts))) == 1
+
+
+async def test_merge_is_seen_by_the_batch_after_it(narrow: Service) -> None:
+    one, other = await send(
+        narrow, ("/v1/contacts", CALL, {}), ("/v1/contacts", {**CALL, "from": {"phone": "+442079460777"}}, {})
+    )
+    kept, gone = one.json()["customer_id"], other.json()["customer_id"]
+    merged, *calls = await send(
+        narrow,
+        (f"/v1/customers/{kept}/merge", {"customer_id": gone}, {}),
+        *[("/v1/contacts", {**CALL, "from": {"phone": "+442079460777"}}, {})] * 3,
+    )
+    assert merged.is_success, merged.text
+    last = (await send(narrow, ("/v1/contacts", {**CALL, "from": {"phone": "+442079460777"}}, {})))[0]
+    assert last.json()["customer_id"] == kept
+    assert all(each.is_success for each in calls)
+    await expect_truth(narrow)
+
+
+async def test_batch_after_one_that_could_not_be_stored_is_decided_anew(narrow: Service) -> None:
+    board = narrow.house.switchboard
+    number = 2**70 if narrow.house.database.dialect == "sqlite" else 2**63
+    call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+    poison = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity(), customer_id=number)
+    commands = [call, poison, call, poison, poison, call, call]
+    results = await asyncio.gather(
+        *(board.submit(each, contact_id) for each in commands), return_exceptions=True
+    )
+    good = [int, UnstorableError, int, UnstorableError, UnstorableError, int, int]
+    assert [type(each) for each in results] == good
+    assert sorted(each for each in results if isinstance(each, int)) == sorted(
+        await board.read(lambda floor: list(floor.contacts))
+    )
+    await expect_truth(narrow)
+
+
+async def test_stop_stores_what_is_on_its_way(settings: Settings) -> None:
+    async with running(settings.model_copy(update={"batch_size": 1})) as service:
+        await furnish(service.house)
+        board = service.house.switchboard
+        call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+        waiting = [asyncio.create_task(board.submit(call, contact_id)) for _ in range(5)]
+        await asyncio.sleep(0)
+        await board.stop()
+        stored = await asyncio.gather(*waiting)
+    async with running(settings) as service:
+        floor = await service.house.switchboard.read(lambda floor: list(floor.contacts))
+    assert sorted(stored) == sorted(floor)
+
+
+@pytest.mark.postgres
+async def test_replicas_that_overtake_each_other_lose_and_double_nothing(postgres_url: str) -> None:
+    settings = Settings(
+        database_url=postgres_url, worker="off", scheduler=False, log_level="error", batch_size=2
+    )
+    async with running(settings) as one, running(settings) as other:
+        await furnish(one.house)
+        call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+        ids: list[int] = []
+        for _ in range(6):
+            # As if neither had heard of the other: what is decided meanwhile must be noticed as void.
+            for service in (one, other):
+                service.house.switchboard._alone_from = 0.0
+            boards = [one.house.switchboard, other.house.switchboard] * 3
+            ids += await asyncio.gather(*(board.submit(call, contact_id) for board in boards))
+        assert len(set(ids)) == 36
+        for service in (one, other):
+            assert sorted(ids) == sorted(
+                await service.house.switchboard.read(lambda floor: list(floor.contacts))
+            )
+            await expect_truth(service)
