@@ -30,6 +30,7 @@ from app.planning.standing import plan_starts, read_standing, rules_broken
 from app.planning.terms import Planning, read_planning
 from app.web import roster_view, week_chart
 from app.web.asked import requests_of
+from app.web.forecast_view import backtest_of, busy_map, pools_of, requirement_of
 from app.web.pages import PLANNER, page, render
 from app.web.week_chart import Columns
 from staffing.intervals import day_start_at
@@ -38,27 +39,7 @@ router = APIRouter(include_in_schema=False)
 
 _MOST_PLANS: Final = 20
 _RUNS: Final = 5
-_REQUIRED: Final = (
-    "volume",
-    "handle_s",
-    "load",
-    "required",
-    "deferred",
-    "rostered",
-    "service_level",
-    "asa_s",
-    "occupancy",
-    "binding",
-)
 _COLUMNS: Final = ("volume", "low", "high", "actual", "needed", "staffed")
-_NAIVE: Final = "naive"
-MODELS: Final = {
-    "naive": "seasonal naive",
-    "ar_profile": "AR x profile",
-    "svd_ar": "SVD + AR",
-    "average": "mean of both",
-}
-"""Names of models where they are not plain words."""
 
 
 @page(router, PLANNER.path, scopes=PLANNER.scopes)
@@ -97,17 +78,19 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         present=_present(planning, shown, house.clock.now()),
         figures=_figures(planning, shown),
         days=days,
-        maps=[_map(planning, each) for each in forecasts],
+        maps=[busy_map(planning, each) for each in forecasts],
         before=week_on - timedelta(days=7),
         after=week_on + timedelta(days=7),
         link=partial(_link, week=week_on, team=team, day=day or "", plan=plan.id if plan else ""),
         forecast=forecasts[0] if team and forecasts else None,
-        backtest=_backtest(forecasts[0]) if team and forecasts else None,
+        backtest=backtest_of(forecasts[0]) if team and forecasts else None,
         plan=plan_json(plan) if plan else None,
         coverage=_coverage(plan, teams),
         versions=[plan_json(each) for each in versions],
-        requirement=await _requirement(request, who, planning, week_on, day, team) if day and team else None,
-        pools=await _pools(request, who, planning, week_on, team),
+        requirement=await requirement_of(request, who, planning, week_on, day, team)
+        if day and team
+        else None,
+        pools=await pools_of(request, who, planning, week_on, team),
         broken=await _broken(house, plan) if plan else [],
         kinds=[each["id"] for each in plan.data["shifts"]] if plan else [],
         roster=await _roster(house, planning, plan, shifts, week, day, team),
@@ -178,49 +161,6 @@ async def _required(
     found = await list_requirements(request, who, week_on.isoformat())
     starts = [int(datetime.fromisoformat(text).timestamp()) for text in found["intervals"]]
     return [(starts, found["teams"][team]) for team in teams if team in found["teams"]]
-
-
-async def _requirement(
-    request: Request, who: Principal, planning: Planning, week_on: date, day: date, team: str
-) -> dict[str, Any] | None:
-    """Return a team's requirement of a day, a row for each open interval; None while there is none."""
-    found = await list_requirements(request, who, week_on.isoformat())
-    columns = found["teams"].get(team)
-    if columns is None:
-        return None
-    zone = ZoneInfo(planning.grid.zone)
-    clocks = [datetime.fromisoformat(text).astimezone(zone) for text in found["intervals"]]
-    rows = [
-        {"clock": f"{clock:%H:%M}"} | {name: columns[name][i] for name in _REQUIRED if columns.get(name)}
-        for i, clock in enumerate(clocks)
-        if clock.date() == day and columns["rostered"][i]
-    ]
-    return {"rows": rows, "targets": columns["targets"], "shrinkage": columns["shrinkage"]} | {
-        "patience_s": columns["patience_s"],
-        "patience_from": columns["patience_from"],
-    }
-
-
-async def _pools(
-    request: Request, who: Principal, planning: Planning, week_on: date, team: str
-) -> list[dict[str, Any]]:
-    """Return the sets of teams that share agents (those with `team`), with hours of the week."""
-    found = await list_requirements(request, who, week_on.isoformat())
-    names = {each.id: each.name for each in planning.policy.teams.values()}
-    hour = 60 / found["minutes"]
-    return [
-        {
-            "names": [names.get(each, each) for each in pool["teams"]],
-            "groups": [
-                ([names.get(each, each) for each in group["teams"]], group["people"])
-                for group in pool["groups"]
-            ],
-            "hours": {name: sum(pool[name]) / hour for name in ("separate", "together", "least", "short")},
-            "simulated": pool["simulated_share"],
-        }
-        for pool in found["pools"]
-        if not team or team in pool["teams"]
-    ]
 
 
 async def _broken(house: House, plan: plan_rows.PlanRow) -> list[str]:
@@ -318,52 +258,6 @@ def _figures(planning: Planning, shown: Columns) -> dict[str, Any]:
     clocks = [datetime.fromtimestamp(at, zone) for at in shown.starts]
     labels = [f"{clock:%a} {clock.day} {clock:%b %H:%M}" for clock in clocks]
     return {"labels": labels} | {name: getattr(shown, name) for name in _COLUMNS}
-
-
-def _map(planning: Planning, forecast: dict[str, Any]) -> dict[str, Any]:
-    """Return a team's week as rows of classes: the hours that are open on any day."""
-    open_at = {item["clock"] for item in forecast["items"] if item["busyness"] != "closed"}
-    clocks = sorted({item["clock"] for item in forecast["items"]})
-    if open_at:
-        clocks = [clock for clock in clocks if min(open_at) <= clock <= max(open_at)]
-    cells = {(item["on"], item["clock"]): item for item in forecast["items"]}
-    days = sorted({item["on"] for item in forecast["items"]})
-    return {
-        "team": forecast["team"],
-        "name": planning.policy.teams[forecast["team"]].name,
-        "clocks": clocks,
-        "rows": [(date.fromisoformat(on), [cells.get((on, clock)) for clock in clocks]) for on in days],
-        "counts": {
-            name: sum(item["busyness"] == name for item in forecast["items"])
-            for name in ("quiet", "normal", "busy", "peak")
-        },
-    }
-
-
-def _backtest(forecast: dict[str, Any]) -> dict[str, Any]:
-    """Return the errors of every model (rows) at every distance (columns), and which one was taken."""
-    scores = forecast["backtest"]["scores"]
-    chosen = {
-        (each["first_day"], each["last_day"], each["model"]) for each in forecast["backtest"]["choices"]
-    }
-    spans = sorted({(each["first_day"], each["last_day"]) for each in scores})
-    wape = {(each["first_day"], each["last_day"], each["model"]): each["wape"] for each in scores}
-    naive = [wape.get((*span, _NAIVE)) for span in spans]
-    taken = [next((wape[key] for key in chosen if key[:2] == span and key in wape), None) for span in spans]
-    return {
-        "spans": [f"Day {first}" if first == last else f"Day {first}–{last}" for first, last in spans],
-        "rows": [
-            (
-                MODELS.get(model, model.replace("_", " ")),
-                [(wape.get((*span, model)), (*span, model) in chosen) for span in spans],
-            )
-            for model in dict.fromkeys(each["model"] for each in scores)
-        ],
-        "gains": [
-            1 - mine / theirs if mine is not None and theirs else None
-            for mine, theirs in zip(taken, naive, strict=True)
-        ],
-    }
 
 
 def _coverage(plan: plan_rows.PlanRow | None, teams: Sequence[str]) -> dict[str, float] | None:
