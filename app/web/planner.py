@@ -87,9 +87,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         plan=plan_json(plan) if plan else None,
         coverage=_coverage(plan, teams),
         versions=[plan_json(each) for each in versions],
-        requirement=await requirement_of(request, who, planning, week_on, day, team)
-        if day and team
-        else None,
+        requirement=await requirement_of(request, who, planning, day, team) if day and team else None,
         pools=await pools_of(request, who, planning, week_on, team),
         broken=await _broken(house, plan) if plan else [],
         kinds=[each["id"] for each in plan.data["shifts"]] if plan else [],
