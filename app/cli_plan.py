@@ -38,6 +38,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 Week = Annotated[str | None, typer.Option(help="A date of the week, or 2026-W48; none: the coming week.")]
 
 _FAILED, _WRONG_INPUT, _STOPPED = 1, 2, 130
+_WIDE: Final = 110
 _SHADES: Final = " ▁▂▃▄▅▆▇█"
 
 out = Console()
@@ -83,12 +84,10 @@ def import_command(
         if as_json:
             _print_json(run)
             return
-        table = Table(
-            Column("team", no_wrap=True), "intervals", "minutes", "offered", "abandoned", "from", "to"
-        )
+        table = _table("team", "intervals", "minutes", "offered", "abandoned", "from", "to")
         for name, each in run["result"]["teams"].items():
             numbers = (str(each[column]) for column in ("intervals", "minutes", "offered", "abandoned"))
-            table.add_row(name, *numbers, each["first_at"], each["last_at"])
+            table.add_row(name, *numbers, each["first_at"][:10], each["last_at"][:10])
         out.print(table)
 
     _work(work, url, key)
@@ -110,19 +109,11 @@ def forecast_command(
         if as_json:
             _print_json(run)
             return
-        table = Table(
-            Column("team", no_wrap=True),
-            "week",
-            "contacts",
-            "per interval",
-            "model",
-            "WAPE",
-            "of naive",
-            _week_column(),
-        )
+        week = first_on or (date.fromisoformat(run["created_at"][:10]) + timedelta(days=7)).isoformat()
+        table = _table("team", "contacts", "each", "model", "WAPE", "of naive", "the week")
         for name in run["result"]["forecasts"]:
-            week = first_on or (date.fromisoformat(run["created_at"][:10]) + timedelta(days=7)).isoformat()
             found = await place.forecast(name, week)
+            table.title = f"the week of {found['week']}"
             table.add_row(*_forecast_row(found))
         out.print(table)
         for name in run["result"]["without_history"]:
@@ -152,21 +143,12 @@ def require_command(
         if as_json:
             _print_json(run | {"requirements": found})
             return
-        table = Table(
-            "team",
-            "week",
-            "contacts",
-            "most needed",
-            "agent hours",
-            "of it deferred",
-            "rostered hours",
-            _week_column(),
-        )
+        table = _table("team", "contacts", "most", "hours", "deferred", "rostered", "the week")
+        table.title = f"agents needed in the week of {found['week']}"
         for name, each in found["teams"].items():
             hours = found["minutes"] / 60
             table.add_row(
                 name,
-                found["week"],
                 f"{sum(value or 0 for value in each['volume']):.0f}",
                 str(max(each["required"], default=0)),
                 f"{sum(each['required']) * hours:.1f}",
@@ -176,10 +158,11 @@ def require_command(
             )
         out.print(table)
         for pool in run["result"]["pools"]:
-            out.print(
-                f"{', '.join(pool['teams'])} share agents: {pool['saved_hours']} h less than separately, "
-                f"{pool['simulated_share']:.0%} of it simulated"
+            saves = (
+                f"{pool['saved_hours']} h less than separately, {pool['simulated_share']:.0%} of it simulated"
             )
+            told = saves if pool["simulated_share"] else "--pooling SECONDS tells what that saves"
+            out.print(f"{', '.join(pool['teams'])} share agents: {told}")
 
     _work(work, url, key)
 
@@ -255,8 +238,9 @@ def simulate_command(
             _print_json(run)
             return
         result = run["result"]
-        table = Table(Column("team", no_wrap=True), "", "service level", "ASA", "abandonment", "occupancy")
-        for label, side in (("as planned", result), ("what if", result.get("changed"))):
+        table = _table("team", "", "in time", "ASA", "abandoned", "occupancy")
+        table.title = f"{result['replications']} weeks, with 95 % bounds"
+        for label, side in (("plan", result), ("what if", result.get("changed"))):
             for team, figures in (side or {"teams": {}})["teams"].items():
                 table.add_row(team, label, *(_bounds(name, each) for name, each in figures.items()))
         out.print(table)
@@ -366,7 +350,6 @@ def _forecast_row(found: dict[str, Any]) -> list[str]:
     band = f"{low:.0f}-{max((item['high'] for item in items), default=0):.0f}"
     return [
         found["team"],
-        found["week"],
         f"{sum(item['volume'] for item in items):.0f}",
         band,
         choice["model"],
@@ -384,20 +367,16 @@ def _print_plan(plan: dict[str, Any]) -> None:
         f"{plan['objective']}, bound {bound}, gap {gap}"
     )
     days = sorted({each["on"] for each in plan["assignments"]})
-    table = Table(Column("name", no_wrap=True), *(_weekday(day) for day in days))
+    table = _table("name", *(_weekday(day) for day in days))
     by_agent: dict[str, dict[str, str]] = {}
+    narrow = out.width < _WIDE
     for each in plan["assignments"]:
-        by_agent.setdefault(each["name"], {})[each["on"]] = each["shift"].replace(":00", "")
+        shift = each["shift"].partition("-")[0] if narrow else each["shift"].replace(":00", "")
+        by_agent.setdefault(each["name"], {})[each["on"]] = shift
     for name, shifts in sorted(by_agent.items()):
         table.add_row(name, *(shifts.get(day, "") for day in days))
     out.print(table)
-    shapes = (Column(name, no_wrap=True) for name in ("needed", "staffed"))
-    cover = Table(
-        Column("team", no_wrap=True),
-        Column("short h", no_wrap=True),
-        Column("spare h", no_wrap=True),
-        *shapes,
-    )
+    cover = _table("team", "short h", "spare h", "needed", "staffed")
     for team, each in plan["coverage"].items():
         hours = plan["minutes"] / 60
         cover.add_row(
@@ -423,13 +402,14 @@ def _print_doubts(result: dict[str, Any]) -> None:
 def _bounds(name: str, each: dict[str, Any]) -> str:
     if each["value"] is None:
         return "-"
+    half = (each["high"] - each["low"]) / 2
     if name == "asa_s":
-        return f"{each['value']:.1f} s ({each['low']:.1f} to {each['high']:.1f})"
-    return f"{each['value']:.1%} ({each['low']:.1%} to {each['high']:.1%})"
+        return f"{each['value']:.1f} s ±{half:.1f}"
+    return f"{each['value']:.1%} ±{100 * half:.1f}"
 
 
-def _week_column() -> Column:
-    return Column("the week", no_wrap=True)
+def _table(*names: str) -> Table:
+    return Table(*(Column(name, no_wrap=True) for name in names), title_justify="left")
 
 
 def _weekday(on: str) -> str:
@@ -437,10 +417,10 @@ def _weekday(on: str) -> str:
 
 
 def _profile(values: list[float]) -> str:
-    """Return a week as 28 characters, the higher the busier."""
+    """Return a week as 28 characters, or 7 in a narrow terminal, the higher the busier."""
     if not values or not any(values):
         return ""
-    size = max(len(values) // 28, 1)
+    size = max(len(values) // (28 if out.width >= _WIDE else 7), 1)
     parts = [sum(v or 0 for v in values[i : i + size]) / size for i in range(0, len(values), size)]
     top = max(parts)
     return "".join(_SHADES[round(part / top * (len(_SHADES) - 1))] for part in parts)

@@ -88,7 +88,8 @@ def read_days(conn: Connection, planning: Planning, teams: list[str], now: float
             continue
         past = Past(team, [], history.live_intervals(conn, team, start=since, end=until), [])
         need = read_needs(conn, planning, {team: row.data}, on, 1)[0]
-        need = replace(need, deferred=_set_aside(conn, planning, team, on))
+        aside = _set_aside(conn, planning, team, on)
+        need = replace(need, deferred=aside.get("deferred"), shared=aside.get("shared"))
         days.append(TeamDay(need, row.id, past, staffed, shifts, people))
     return days
 
@@ -196,8 +197,8 @@ def _day_json(look: _Look, looks: dict[str, _Look], now: float) -> dict[str, Any
     }
 
 
-def _set_aside(conn: Connection, planning: Planning, team: str, on: date) -> list[int] | None:
-    """Return the agents that the week's requirement sets aside for work that can wait on a date, or None."""
+def _set_aside(conn: Connection, planning: Planning, team: str, on: date) -> dict[str, list[int]]:
+    """Return the agents that the week's requirement defers work for on a date, and those that it shares."""
     grid = planning.grid
     week_on = week_start_on(grid, on)
     for row in forecasts.list_requirements(conn, week_on.isoformat()):
@@ -210,8 +211,9 @@ def _set_aside(conn: Connection, planning: Planning, team: str, on: date) -> lis
             starts = intervals_between(grid, week_on, week_on + timedelta(days=data["days"] - 1))
             since, until = week_span(grid, on, 1)
             own = (starts >= since) & (starts < until)
-            return [int(each) for each in np.array(data["deferred"])[own]]
-    return None
+            names = [name for name in ("deferred", "shared") if name in data]
+            return {name: np.array(data[name], dtype=np.int64)[own].tolist() for name in names}
+    return {}
 
 
 def _roster_of(

@@ -49,7 +49,8 @@ class Need:
     """What the requirement of one team and some days is made from.
 
     `concurrency` is how many chats an agent has at a time; `deferred`, where given, the agents per interval
-    that a requirement has already set aside for work that can wait.
+    that a requirement has already set aside for work that can wait, `shared` those that it saves because
+    teams share agents.
     """
 
     team: str
@@ -64,6 +65,7 @@ class Need:
     waits: Waits
     concurrency: int = 1
     deferred: list[int] | None = None
+    shared: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ def team_need(need: Need, expected: Forecast, starts: Starts, patience_s: float)
         False,
     )
     live = _column(talking, other.found.agents) + chat_agents
+    live = np.maximum(live - np.array(need.shared or 0, dtype=np.int64), 0)
     load = _spread(talking, other.found.load)
     if chat is not None:
         load = load + _spread(chat.working, chat.found.load) / need.concurrency

@@ -155,6 +155,7 @@ def _lowered(data: Mapping[str, dict[str, Any]], saved: Ints) -> dict[str, dict[
             "required": required.tolist(),
             "rostered": before_shrinkage(required, share).tolist(),
             "live": agents.tolist(),
+            "shared": (np.array(each["live"], dtype=np.int64) - agents).tolist(),
         }
     return found
 

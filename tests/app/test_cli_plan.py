@@ -69,6 +69,29 @@ def test_tables_name_teams_and_people(organised: Settings, tmp_path: Path) -> No
     assert "short h" in out
 
 
+def test_tables_are_whole_in_a_terminal_of_80_columns(organised: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    shown = [rondo("import", str(file))[1]]
+    shown += [
+        rondo(*command)[1] for command in (("forecast", "--first-on", WEEK), ("require", "--week", WEEK))
+    ]
+    shown += [rondo("roster", "--week", WEEK, "--time-limit", "1")[1]]
+    shown += [rondo("simulate", "1", "--replications", "2", "--volume", "1.5")[1]]
+    assert [text for text in shown if "…" in text] == []
+
+
+def test_roster_check_names_rules_that_cannot_hold_and_makes_none(
+    organised: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    rondo("import", str(file))
+    code, out, _ = rondo("roster", "--week", WEEK, "--check")
+    assert (code, "all rules can hold" in out) == (0, True)
+    assert "Agent1" not in out
+
+
 def test_broken_file_is_refused_with_its_line(organised: Settings, tmp_path: Path) -> None:
     file = tmp_path / "history.csv"
     file.write_text("team,start,offered\ngeneral,2026-02-02T09:00:00,many\n")

@@ -10,6 +10,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from app.db.engine import Connection
+from app.db.forecasts import add_requirement, list_requirements
 from app.db.schema import interval_stat
 from app.settings import Settings
 from routing.commands import SetPresence
@@ -122,3 +124,31 @@ async def test_agent_who_is_not_there_departs_from_the_roster(
 async def test_day_without_a_roster_has_nobody_to_keep_it(planner: httpx.AsyncClient) -> None:
     answer = await planner.get("/v1/adherence", params={"on": "2026-04-01"})
     assert answer.json()["items"] == []
+
+
+async def test_day_keeps_what_its_requirement_deferred_and_shares(
+    service: Service, planner: httpx.AsyncClient
+) -> None:
+    await came(service, 1.0)
+    before = await look(planner)
+    await run_to_end(planner, "require", week="2026-03-02")
+    noon = 48 + 27
+
+    def set_aside(conn: Connection) -> None:
+        (row,) = (each for each in list_requirements(conn, "2026-03-02") if each.team == "general")
+        columns = {"deferred": [0] * 336, "shared": [0] * 336}
+        columns["deferred"][noon], columns["shared"][noon + 1] = 3, 1
+        add_requirement(
+            conn,
+            "2026-03-02",
+            "general",
+            row.data | columns,
+            run_id=None,
+            forecast_id=row.forecast_id,
+            made_at=row.made_at + 1,
+        )
+
+    await service.house.database.tx(set_aside)
+    after = await look(planner)
+    changes = [new - old for old, new in zip(before["required"], after["required"], strict=True)]
+    assert changes == [0] * 27 + [3, -1] + [0] * 19
