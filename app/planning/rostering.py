@@ -357,12 +357,22 @@ def _coverage(requirement: dict[str, Any], working: list[int] | None, span: slic
     staffed_now = (working or [0] * many)[span] if working else [0] * many
     return part | {
         "staffed": [*staffed_now, *[0] * (many - len(staffed_now))],
+        "chat": _chats(requirement.get("chat"), span),
         "targets": requirement["targets"],
         "patience_s": requirement["patience_s"],
         "shrinkage": requirement["shrinkage"],
         "day_cv": requirement["day_cv"],
         "slot_cv": requirement["slot_cv"],
     }
+
+
+def _chats(chat: dict[str, Any] | None, span: slice) -> dict[str, Any] | None:
+    """Return the chats of a week: contacts, and how long each takes beside no other."""
+    if chat is None:
+        return None
+    beside = 1 + chat["slowdown"] * (chat["concurrency"] - 1)
+    handle_s = [None if value is None else round(value / beside, 1) for value in chat["handle_s"][span]]
+    return {"volume": chat["volume"][span], "handle_s": handle_s, "slowdown": chat["slowdown"]}
 
 
 def _contract(person: Person, site: SiteTerms) -> Contract:

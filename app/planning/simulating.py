@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from app.db import plans, policies, staff
 from app.db.engine import Connection
@@ -26,6 +27,8 @@ from staffing.simulation.replications import Simulation, by_interval, overall, s
 from staffing.simulation.scenario import Scenario, shifts_of, workers_of
 from staffing.simulation.traffic import TeamTraffic, Volume
 from staffing.simulation.what_if import WhatIf, changed, compare
+
+Floats = NDArray[np.float64]
 
 _METRICS: Final = ("service_level", "asa_s", "abandonment", "occupancy")
 _SPREAD: Final = 1.2
@@ -105,7 +108,8 @@ def scenario_of(staged: Staged, absence: float | None) -> Scenario:
     traffic = tuple(
         found
         for team, each in row.data["teams"].items()
-        if (found := _traffic(standing, team, each)) is not None
+        for side in _sides(each)
+        if (found := _traffic(standing, team, each, side)) is not None
     )
     if not traffic or not shifts:
         raise CannotPlanError("The plan expects no contacts or has no shifts; there is nothing to simulate.")
@@ -119,13 +123,37 @@ def scenario_of(staged: Staged, absence: float | None) -> Scenario:
     )
 
 
-def _traffic(standing: Standing, team: str, each: dict[str, Any]) -> TeamTraffic | None:
-    volume = np.array(each["volume"], dtype=np.float64)
-    open_now = np.nan_to_num(volume) > 0
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A team's contacts of one channel in each interval, and how long each takes."""
+
+    channel: str
+    volume: Floats
+    handle_s: Floats
+    slowdown: float = 0.0
+
+
+def _sides(each: dict[str, Any]) -> list[_Side]:
+    """Return a team's contacts that wait: all as calls, or calls and chats apart where chats are known."""
+    volume, handle_s = (np.nan_to_num(np.array(each[name], dtype=float)) for name in ("volume", "handle_s"))
+    if each.get("chat") is None:
+        return [_Side("voice", volume, handle_s)]
+    chat, chat_s = (
+        np.nan_to_num(np.array(each["chat"][name], dtype=float)) for name in ("volume", "handle_s")
+    )
+    calls = np.maximum(volume - chat, 0.0)
+    seconds = np.maximum(volume * handle_s - chat * chat_s, calls)
+    calls_s = seconds / np.maximum(calls, 1e-9)
+    return [_Side("voice", calls, calls_s), _Side("chat", chat, chat_s, each["chat"]["slowdown"])]
+
+
+def _traffic(standing: Standing, team: str, each: dict[str, Any], side: _Side) -> TeamTraffic | None:
+    volume = side.volume
+    open_now = volume > 1e-6
     if not open_now.any():
         return None
     starts, step_s = plan_starts(standing.row)[open_now], 60 * standing.row.data["minutes"]
-    handle_s = np.array(each["handle_s"], dtype=np.float64)[open_now]
+    handle_s = side.handle_s[open_now]
     mean_s = float(np.average(handle_s, weights=volume[open_now]))
     patience_s = each["patience_s"]
     return TeamTraffic(
@@ -141,6 +169,8 @@ def _traffic(standing: Standing, team: str, each: dict[str, Any]) -> TeamTraffic
         handle=Lognormal(mean_s, _SPREAD),
         patience=Exponential(patience_s) if patience_s is not None else ENDLESS,
         handle_factors=handle_s / mean_s,
+        channel=side.channel,
+        slowdown=side.slowdown,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -66,3 +66,45 @@ async def test_day_that_is_not_over_is_nothing_to_learn_from(
         answer = await planner.get("/v1/forecasts/general", params={"week": "2026-03-09"})
         forecasts.append([item["volume"] for item in answer.json()["items"]])
     assert forecasts[0] == forecasts[1]
+
+
+async def test_queue_log_becomes_history_and_patience(planner: httpx.AsyncClient) -> None:
+    lines = []
+    for number in range(200):
+        at = 1_771_833_600 + 300 * number
+        lines.append(f"{at}|c{number}|general|NONE|ENTERQUEUE||+44")
+        if number % 3:
+            lines += [
+                f"{at + 20}|c{number}|general|SIP/1|CONNECT|20|c{number}|3",
+                f"{at + 200}|c{number}|general|SIP/1|COMPLETECALLER|20|180|1",
+            ]
+        else:
+            lines.append(f"{at + 40}|c{number}|general|NONE|ABANDON|1|1|40")
+    answer = await planner.post("/v1/history/import", content="\n".join(lines))
+    assert answer.status_code == 200, answer.text
+    told = answer.json()["result"]
+    assert (told["format"], told["teams"]["general"]["offered"]) == ("queue_log", 200)
+    found = await planner.get("/v1/history/general", params={"start": "2026-02-23T00:00:00Z"})
+    items = [item for item in found.json()["items"] if item["offered"]]
+    assert sum(item["abandoned"] for item in items) == 67
+    assert {item["aht_s"] for item in items} == {180.0}
+    await run_to_end(planner, "require", week="2026-03-02", reforecast=True)
+    team = (await planner.get("/v1/requirements", params={"week": "2026-03-02"})).json()["teams"]["general"]
+    # All time waited over those who hung up: (133 x 20 + 67 x 40) / 67.
+    assert team["patience_s"] == pytest.approx((133 * 20 + 67 * 40) / 67, rel=0.01)
+
+
+async def test_day_on_which_clocks_go_forward_has_an_hour_less(planner: httpx.AsyncClient) -> None:
+    lines = ["team,start,offered"]
+    for day, hours in ((27, 24), (28, 24), (29, 23)):
+        utc = datetime(2025, 3, day, tzinfo=UTC) + timedelta(days=1)
+        lines += [
+            f"general,{(utc + timedelta(minutes=30 * slot)).isoformat()},{1 + slot}"
+            for slot in range(2 * hours)
+        ]
+    answer = await planner.post("/v1/history/import", content="\n".join(lines))
+    assert answer.status_code == 200, answer.text
+    found = await planner.get(
+        "/v1/history/general", params={"start": "2025-03-30T00:00:00Z", "end": "2025-03-30T23:00:00Z"}
+    )
+    assert len(found.json()["items"]) == 46

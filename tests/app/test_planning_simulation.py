@@ -6,11 +6,23 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
+from app.db.engine import Connection
+from app.db.plans import find_plan
+from app.db.staff import list_agents
+from app.planning.simulating import Staged, scenario_of
+from app.planning.standing import read_standing
 from app.settings import Settings
 from tests.app.conftest import Service
-from tests.app.planning_rig import import_history, make_plan, planning_service, run_to_end
+from tests.app.planning_rig import (
+    history_csv,
+    import_history,
+    make_plan,
+    planning_service,
+    run_to_end,
+)
 
 
 @pytest.fixture
@@ -92,6 +104,28 @@ async def test_list_of_runs_leaves_the_long_columns_to_the_run_itself(planner: h
     assert "by_interval" in run["result"]
     assert "by_interval" not in listed
     assert listed["teams"] == run["result"]["teams"]
+
+
+async def test_chats_are_simulated_on_their_own_channel_with_the_load_unchanged(
+    service: Service, planner: httpx.AsyncClient
+) -> None:
+    chats = history_csv(contacts=30)
+    await planner.post("/v1/history/import", params={"channel": "chat"}, content=chats)
+    plan = await make_plan(planner)
+
+    def staged(conn: Connection) -> Staged:
+        row = find_plan(conn, plan["id"])
+        assert row is not None
+        return Staged(read_standing(conn, row), list_agents(conn))
+
+    scenario = scenario_of(await service.house.database.read(staged), None)
+    sides = {each.channel: each for each in scenario.traffic if each.team_id == "general"}
+    assert set(sides) == {"voice", "chat"}
+    contacts = {name: float(np.sum(side.volume.expected)) for name, side in sides.items()}
+    assert contacts["chat"] == pytest.approx(2.5 * contacts["voice"], rel=0.1)
+    assert sum(contacts.values()) == pytest.approx(
+        sum(each or 0 for each in plan["coverage"]["general"]["forecast"]), rel=0.01
+    )
 
 
 async def test_same_seed_gives_the_same_figures(planner: httpx.AsyncClient) -> None:
