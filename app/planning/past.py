@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -42,23 +41,19 @@ class TeamPast:
     deferrable: dict[str, Past]
 
 
-def read_past(conn: Connection, team: str, channels: Sequence[str] = history.WAITING) -> Past:
-    """Return everything that is recorded of a team on some channels, added up."""
-    return Past(
-        team,
-        history.imported_intervals(conn, team, channels=channels),
-        history.live_intervals(conn, team, channels=channels),
-        history.observed_live(conn),
-    )
-
-
 def read_team_past(conn: Connection, team: str) -> TeamPast:
     """Return everything that is recorded of a team; of work that can wait only what ever came."""
-    deferrable = {channel: read_past(conn, team, (channel,)) for channel in WITHIN_HOURS}
+    observed = history.observed_live(conn)
+
+    def past(*channels: str) -> Past:
+        imported = history.imported_intervals(conn, team, channels=channels)
+        return Past(team, imported, history.live_intervals(conn, team, channels=channels), observed)
+
+    deferrable = {channel: past(channel) for channel in WITHIN_HOURS}
     return TeamPast(
-        read_past(conn, team),
-        read_past(conn, team, ("chat",)),
-        {channel: past for channel, past in deferrable.items() if past.imported or past.live},
+        past(*history.WAITING),
+        past("chat"),
+        {channel: each for channel, each in deferrable.items() if each.imported or each.live},
     )
 
 
