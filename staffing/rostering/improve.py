@@ -89,7 +89,7 @@ def improve(
         starts = [day for day in range(days - part.days + 1) if day not in busy] or [0]
         first = starts[int(chance.integers(len(starts)))]
         busy.add(first)
-        able = _on_shift(matrix, start, first, part) if part.on_shift else np.arange(agents)
+        able = on_shift(matrix, start, first, part.days) if part.on_shift else np.arange(agents)
         many = min(len(able), max(2, round(sizes[number] / part.days)))
         free = _free(matrix, chance.choice(able, size=many, replace=False), first, part, overnight)
         answer = search(
@@ -110,9 +110,9 @@ def improve(
             offer(Solution(values, answer.objective), free)
 
 
-def _on_shift(matrix: Matrix, start: Solution, first: int, part: Part) -> NDArray[np.int64]:
-    """Return the agents who work on the days of a part."""
-    inside = (matrix.day >= first) & (matrix.day < first + part.days) & (matrix.agent >= 0)
+def on_shift(matrix: Matrix, start: Solution, first: int, days: int) -> NDArray[np.int64]:
+    """Return the agents who work on some days of a solution."""
+    inside = (matrix.day >= first) & (matrix.day < first + days) & (matrix.agent >= 0)
     return np.asarray(np.unique(matrix.agent[inside & (start.values > 0.5)]), dtype=np.int64)
 
 

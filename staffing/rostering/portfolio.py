@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from staffing.rostering.cover import RosterModel
+from staffing.rostering.guide import follow_relaxation
 from staffing.rostering.improve import Part, Solution, improve
 from staffing.rostering.linear import Floats, Matrix, holds
 from staffing.rostering.model import Progress
-from staffing.rostering.rebuild import rebuild
-from staffing.rostering.solvers import branch, relax
+from staffing.rostering.rebuild import compose, grain, rebuild
+from staffing.rostering.response import Block, make_blocks
+from staffing.rostering.solvers import Answer, branch, relax
+from staffing.rostering.sweep import sweep
 from staffing.shifts import DAY_S
 
 _REBUILDS = 600.0
@@ -26,6 +29,8 @@ _SLOT_PARTS = (Part(1, 8.0, 1.0, on_shift=True), Part(1, 20.0, 3.0))
 """Parts where cover counts by slot: breaks and teams make even one day large."""
 _BRANCH_ROWS = 16_000
 """Above this size branch and bound hardly leaves its root within the time of a roster."""
+_FOLLOW_UNTIL = 0.7
+"""Share of the time after which a relaxation comes too late to be followed."""
 _REBUILD_SHARE = {"slots": 0.4, "few slots": 0.2, "kinds": 0.03}
 """Share of the time in which agents are rebuilt one by one, before parts are solved exactly."""
 
@@ -44,6 +49,8 @@ class Race:
         done: Whether the main search has ended.
         busy: First days of the parts that are being solved.
         found: Set once there is a best solution.
+        relaxed: The solved relaxation, None before.
+        swept: Set once the parts may begin.
     """
 
     matrix: Matrix
@@ -58,6 +65,8 @@ class Race:
     done: bool = False
     busy: set[int] = field(default_factory=set)
     found: threading.Event = field(default_factory=threading.Event)
+    relaxed: Answer | None = None
+    swept: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def offer(self, solution: Solution, *, phase: str = "solution") -> None:
@@ -111,32 +120,43 @@ class Race:
 def run(race: Race, model: RosterModel, *, seed: int, workers: int) -> Solution:
     """Search until the time is over, the price is proven or all steps are done; return the best solution.
 
-    With one worker: relaxation, rebuilding, branch and bound, exact parts, one after the other, each with a
-    number of steps that follows from the time limit, so that the same seed gives the same roster unless the
-    clock runs out first. With more workers the relaxation and branch and bound run beside the others.
+    With one worker: relaxation, a roster that follows it swept day by day or else rebuilding, branch and
+    bound, exact parts, one after the other, each with a number of steps that follows from the time limit, so
+    that the same seed gives the same roster unless the clock runs out first. With more workers the relaxation
+    and branch and bound run beside the others.
 
     Raises:
         ValueError: When no roster was found in time.
     """
+    blocks = make_blocks(model, race.matrix)
     if workers > 1:
-        _run_beside(race, model, seed)
+        _run_beside(race, model, blocks, seed, workers)
     else:
         _relax(race)
-        _rebuild(race, model, seed)
+        if not _sweeps(race, model) or not _follow(race, model, blocks, seed, workers):
+            _rebuild(race, model, blocks, seed)
         if not race.over() and _branches(race):
             _branch(race, seed, until_s=(race.elapsed_s() + race.limit_s) / 2)
-        _improve(race, model, seed)
+        _improve(race, model, seed, race.over)
     if race.best is None:
         raise ValueError("no roster was found in time")
     return race.best
 
 
-def _run_beside(race: Race, model: RosterModel, seed: int) -> None:
+def _run_beside(race: Race, model: RosterModel, blocks: list[Block], seed: int, workers: int) -> None:
+    def relaxed() -> bool:
+        return _sweeps(race, model) and race.relaxed is not None
+
     beside = threading.Thread(target=_bound, args=(race, model, seed))
     beside.start()
     try:
-        _rebuild(race, model, seed)
-        _improve(race, model, seed)
+        _rebuild(race, model, blocks, seed, relaxed)
+        if _sweeps(race, model):
+            _improve(race, model, seed, lambda: race.over() or relaxed() or _too_late(race))
+            if relaxed() and not _too_late(race):
+                _follow(race, model, blocks, seed, workers)
+        race.swept.set()
+        _improve(race, model, seed, race.over)
         while beside.is_alive() and not race.over():
             beside.join(_POLL_S)
     finally:
@@ -150,14 +170,62 @@ def _bound(race: Race, model: RosterModel, seed: int) -> None:
         if not race.over():
             _branch(race, seed, until_s=race.limit_s)
         return
-    while race.best is None and not race.over():
-        race.found.wait(_POLL_S)
-    _improve(race, model, seed + 1)
+    while not (race.swept.is_set() and race.best is not None) and not race.over():
+        race.swept.wait(_POLL_S)
+    _improve(race, model, seed + 1, race.over)
+
+
+def _sweeps(race: Race, model: RosterModel) -> bool:
+    """Return whether the relaxation is worth following: cover counts by many slots."""
+    return _size(race, model) == "slots"
+
+
+def _too_late(race: Race) -> bool:
+    return race.elapsed_s() > _FOLLOW_UNTIL * race.limit_s
+
+
+def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, workers: int) -> bool:
+    """Make a roster that follows the relaxation and sweep its days; return whether there was one."""
+    if race.relaxed is None or race.relaxed.values is None:
+        return False
+    taken = follow_relaxation(
+        model, race.matrix, blocks, race.relaxed, grain=grain(model), seed=seed, should_stop=race.over
+    )
+    if taken is None:
+        return False
+    start = compose(model, race.matrix, blocks, taken, seed=seed)
+    race.offer(start, phase="relaxation followed")
+    on_time = sweep(
+        race.matrix,
+        start,
+        _counted(race, model),
+        overnight=_overnight(model),
+        workers=workers,
+        seed=seed,
+        left_s=lambda: race.limit_s - race.elapsed_s(),
+        offer=lambda better: race.offer(better, phase="sweep"),
+        should_stop=race.over,
+    )
+    race.ran_out = race.ran_out or not on_time
+    return True
+
+
+def _counted(race: Race, model: RosterModel) -> NDArray[np.bool_]:
+    """Return which variables count agents who have started or begun a break."""
+    counted = np.zeros(race.matrix.shape[1], dtype=np.bool_)
+    for steps in (*model.starts.values(), *(begun for pauses in model.breaks.values() for begun in pauses)):
+        counted[steps.variables] = True
+    return counted
+
+
+def _overnight(model: RosterModel) -> bool:
+    return any(kind.end_s > DAY_S for kind in model.scope.problem.kinds)
 
 
 def _relax(race: Race) -> None:
     answer = relax(race.matrix, time_limit_s=race.limit_s, should_stop=race.over)
     race.report("relaxation", bound=answer.bound)
+    race.relaxed = answer
 
 
 def _branch(race: Race, seed: int, *, until_s: float) -> None:
@@ -185,18 +253,25 @@ def _branches(race: Race) -> bool:
     return race.matrix.shape[0] < _BRANCH_ROWS
 
 
-def _rebuild(race: Race, model: RosterModel, seed: int) -> None:
+def _rebuild(
+    race: Race,
+    model: RosterModel,
+    blocks: list[Block],
+    seed: int,
+    enough: Callable[[], bool] = lambda: False,
+) -> None:
     began_s = race.elapsed_s()
     share = _REBUILD_SHARE[_size(race, model)]
     until_s = began_s + share * (race.limit_s - began_s)
 
     def late() -> bool:
         race.ran_out = race.ran_out or race.elapsed_s() >= until_s
-        return race.over() or race.elapsed_s() >= until_s
+        return race.over() or race.elapsed_s() >= until_s or enough()
 
     solution = rebuild(
         model,
         race.matrix,
+        blocks,
         seed=seed,
         steps=max(20, round(_REBUILDS / model.scope.problem.days * share * race.limit_s)),
         elapsed=lambda: (race.elapsed_s() - began_s) / max(1e-9, until_s - began_s),
@@ -213,22 +288,22 @@ def _size(race: Race, model: RosterModel) -> str:
     return "few slots" if _branches(race) else "slots"
 
 
-def _improve(race: Race, model: RosterModel, seed: int) -> None:
+def _improve(race: Race, model: RosterModel, seed: int, stop: Callable[[], bool]) -> None:
     """Solve parts exactly."""
-    if race.best is None or race.over():
+    if race.best is None or stop():
         return
     first, problem = race.best, model.scope.problem
     improve(
         race.matrix,
         _SLOT_PARTS if problem.requirements else _kind_parts(problem.days),
-        overnight=any(kind.end_s > DAY_S for kind in problem.kinds),
+        overnight=_overnight(model),
         seed=seed,
         steps=max(5, round(_PARTS * race.limit_s)),
         busy=race.busy,
         best=lambda: race.best or first,
         offer=race.merge,
         left_s=lambda: race.limit_s - race.elapsed_s(),
-        should_stop=race.over,
+        should_stop=stop,
     )
 
 

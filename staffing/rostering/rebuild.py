@@ -5,7 +5,7 @@ is worth to the cover (`board`). Worse rosters are accepted at first and ever le
 Kirkpatrick et al. 1983; ruin and recreate, Schrimpf et al. 2000).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,7 @@ from staffing.rostering.breaks import Steps, begun_slot
 from staffing.rostering.cover import Miss, RosterModel
 from staffing.rostering.improve import Solution, settle
 from staffing.rostering.linear import Floats, Matrix
-from staffing.rostering.response import Block, best_response, follow, make_blocks
+from staffing.rostering.response import Block, Response, best_response, follow
 from staffing.shifts import DAY_S
 
 _NOTHING: Ints = np.zeros(0, dtype=np.int64)
@@ -80,6 +80,7 @@ class _Saved:
 def rebuild(
     model: RosterModel,
     matrix: Matrix,
+    blocks: list[Block],
     *,
     seed: int,
     steps: int,
@@ -92,18 +93,19 @@ def rebuild(
     Args:
         model: The roster model.
         matrix: The same as arrays.
+        blocks: Rules of each agent.
         seed: Seed of the search.
         steps: Times that some agents are taken off and put back.
         elapsed: Tells the share of the time that has passed; where it runs ahead of the steps, it counts.
         on_better: Called with each better roster.
         should_stop: Asked before each step.
     """
-    draft = _new_draft(model, matrix, seed)
+    draft = _new_draft(model, blocks, seed)
     for agent in draft.chance.permutation(len(draft.blocks)):
         _put(draft, int(agent))
     price, best = _price(draft), _settled(draft, matrix)
     on_better(best)
-    warmth, rhythm = _WARMTH * _grain(model), _SETTLE_EVERY * len(draft.blocks)
+    warmth, rhythm = _WARMTH * grain(model), _SETTLE_EVERY * len(draft.blocks)
     for step in range(1, steps + 1):
         if should_stop():
             break
@@ -118,6 +120,24 @@ def rebuild(
         if step % rhythm == 0 or (price < best.price - 0.5 and not draft.model.starts):
             best, price = _keep(draft, matrix, best, on_better)
     return _keep(draft, matrix, best, on_better)[0]
+
+
+def compose(
+    model: RosterModel, matrix: Matrix, blocks: list[Block], taken: Sequence[Response], *, seed: int
+) -> Solution:
+    """Return the roster of what each agent takes, breaks and teams at their best."""
+    draft = _new_draft(model, blocks, seed)
+    for agent, response in enumerate(taken):
+        _take(draft, agent, response, shift_prices(draft.board, draft.group[agent])[1])
+    return _settled(draft, matrix)
+
+
+def grain(model: RosterModel) -> float:
+    """Return the typical price of one agent short: of a slot, or of a shift."""
+    problem = model.scope.problem
+    prices = [r.under_cost for r in problem.requirements]
+    prices += [want.under_cost for want in problem.shift_requirements]
+    return float(np.median(prices)) if prices else 1.0
 
 
 def _keep(
@@ -173,7 +193,7 @@ def _on_shift(draft: Draft, where: tuple[Group, int, int]) -> list[tuple[int, in
     return [(agent, index) for _start, agent, index in sorted(found)]
 
 
-def _new_draft(model: RosterModel, matrix: Matrix, seed: int) -> Draft:
+def _new_draft(model: RosterModel, blocks: list[Block], seed: int) -> Draft:
     problem = model.scope.problem
     by_group = groups(problem)
     number = {agent.id: index for index, members in enumerate(by_group.values()) for agent in members}
@@ -181,7 +201,7 @@ def _new_draft(model: RosterModel, matrix: Matrix, seed: int) -> Draft:
     return Draft(
         model,
         new_board(problem, list(by_group)),
-        make_blocks(model, matrix),
+        blocks,
         [number[agent.id] for agent in problem.agents],
         np.random.default_rng(seed),
         [_NOTHING] * many,
@@ -201,14 +221,6 @@ def _nothing_covered(model: RosterModel) -> float:
     known = {agent.id for agent in problem.agents}
     kept = sum(agent_id in known and day < problem.days for agent_id, day in problem.published)
     return float(under + granted + problem.change_cost * kept)
-
-
-def _grain(model: RosterModel) -> float:
-    """Return the typical price of one agent short: of a slot, or of a shift."""
-    problem = model.scope.problem
-    prices = [r.under_cost for r in problem.requirements]
-    prices += [want.under_cost for want in problem.shift_requirements]
-    return float(np.median(prices)) if prices else 1.0
 
 
 def _rebuild_some(draft: Draft) -> None:
@@ -236,13 +248,19 @@ def _put(draft: Draft, agent: int) -> None:
     response = best_response(block, wanted, level=_level(draft), seed=seed)
     if response is None:
         raise ValueError(f"no schedule found for agent number {agent}")
+    _take(draft, agent, response, best)
+
+
+def _take(draft: Draft, agent: int, response: Response, best: Sequence[Ints]) -> None:
+    """Put an agent on the shifts taken, breaks where they are best."""
+    block = draft.blocks[agent]
     draft.shifts[agent] = [
         make_shift(draft.board, best, day=int(block.days[i]), column=int(block.kinds[i]))
         for i in response.taken
     ]
     draft.taken[agent] = response.taken
     draft.own[agent] = response.cost
-    draft.cover += add(draft.board, group, draft.shifts[agent])
+    draft.cover += add(draft.board, draft.group[agent], draft.shifts[agent])
     _count_points(draft, agent)
 
 

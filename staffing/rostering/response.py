@@ -54,7 +54,7 @@ class Response:
 def make_blocks(model: RosterModel, whole: Matrix) -> list[Block]:
     """Return the blocks of all agents of a model."""
     kind_of = _kinds_of_variables(model, whole)
-    rows_of = _rows_by_agent(model, whole)
+    rows_of = rows_by_agent(model, whole)
     return [
         _block(model, whole, kind_of, np.flatnonzero(rows_of == number), number)
         for number in range(len(model.scope.problem.agents))
@@ -130,7 +130,7 @@ def _kinds_of_variables(model: RosterModel, whole: Matrix) -> Ints:
     return kind_of
 
 
-def _rows_by_agent(model: RosterModel, whole: Matrix) -> Ints:
+def rows_by_agent(model: RosterModel, whole: Matrix) -> Ints:
     """Return for each row the agent whose variables alone it holds (the common level aside), else -1."""
     owner = whole.agent.copy()
     many = len(model.scope.problem.agents)

@@ -29,6 +29,8 @@ class Answer:
         bound: Proven lower bound of the price, offset included.
         proven: Whether the solution is optimal.
         infeasible: Whether it was proven that there is no solution.
+        prices: Dual price of each row, of a relaxation only.
+        timed_out: Whether the clock ended the search.
     """
 
     values: Floats | None
@@ -36,6 +38,8 @@ class Answer:
     bound: float
     proven: bool = False
     infeasible: bool = False
+    prices: Floats | None = None
+    timed_out: bool = False
 
 
 def relax(
@@ -54,8 +58,8 @@ def relax(
         highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return Answer(None, float("inf"), -float("inf"))
-    price = highs.getInfo().objective_function_value
-    return Answer(np.array(highs.getSolution().col_value), price, price)
+    price, solution = highs.getInfo().objective_function_value, highs.getSolution()
+    return Answer(np.array(solution.col_value), price, price, prices=np.array(solution.row_dual))
 
 
 def branch(
@@ -99,7 +103,8 @@ def branch(
         return Answer(None, float("inf"), info.mip_dual_bound, infeasible=infeasible)
     values = np.array(highs.getSolution().col_value)
     proven = status == highspy.HighsModelStatus.kOptimal
-    return Answer(values, info.objective_function_value, info.mip_dual_bound, proven)
+    late = status == highspy.HighsModelStatus.kTimeLimit
+    return Answer(values, info.objective_function_value, info.mip_dual_bound, proven, timed_out=late)
 
 
 def search(
