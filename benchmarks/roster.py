@@ -29,8 +29,8 @@ DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "rosteri
 INSTANCES = {1: (60, 0.0), 2: (60, 0.0), 3: (60, 0.0), 5: (60, 0.02), 7: (60, 0.02), 10: (600, 0.05)}
 """Limit of time in seconds and largest share above the best known; 0 means proven optimal."""
 WORKERS = 2
-LATE_S = 1.0
-"""Beyond the limit of time: what it takes to write the roster down once the search has ended."""
+LATE = 0.02
+"""Share of the limit of time that writing the roster down may take once the search has ended."""
 GIB = 1 << 30
 HEAD = (
     f"{'part':<12}{'price':>9}{'bound':>10}{'gap':>8}{'best':>7}{'above':>8}"
@@ -181,7 +181,7 @@ def _missed(part: Part, outcome: Outcome, seconds: float) -> Iterator[str]:
         yield f"{above:.2%} above, at most {part.distance:.0%}"
     if part.distance == 0 and outcome.gap > 0:
         yield "not proven"
-    if outcome.elapsed_s > seconds + LATE_S:
+    if outcome.elapsed_s > seconds * (1 + LATE):
         yield "late"
     if part.memory is not None and outcome.peak > part.memory:
         yield f"more than {part.memory / GIB:g} GiB"

@@ -6,6 +6,7 @@ from datetime import date
 from math import exp
 
 from staffing.intervals import Grid
+from staffing.rostering.conflicts import find_conflicts
 from staffing.rostering.model import (
     Absence,
     Agent,
@@ -53,7 +54,18 @@ def call_centre(agents: int, weeks: int, *, seed: int = 1) -> RosterProblem:
         fairness_cost=20,
     )
     absences, locks = _exceptions(chance, problem)
-    return replace(problem, absences=absences, locks=locks)
+    return _without_conflicts(replace(problem, absences=absences, locks=locks))
+
+
+def _without_conflicts(problem: RosterProblem) -> RosterProblem:
+    """Return the problem without the exceptions of agents whose rules can't all hold."""
+    torn = {conflict.agent_id for conflict in find_conflicts(problem)}
+    return replace(
+        problem,
+        time_off=tuple(off for off in problem.time_off if off.agent_id not in torn),
+        absences=tuple(absence for absence in problem.absences if absence.agent_id not in torn),
+        locks=tuple(lock for lock in problem.locks if lock.agent_id not in torn),
+    )
 
 
 def _kinds() -> tuple[ShiftKind, ...]:

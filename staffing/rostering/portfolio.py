@@ -143,6 +143,14 @@ def run(race: Race, model: RosterModel, *, seed: int, workers: int) -> Solution:
     return race.best
 
 
+def count_variables(model: RosterModel, matrix: Matrix) -> NDArray[np.bool_]:
+    """Return which variables count agents who have started or begun a break."""
+    counts = np.zeros(matrix.shape[1], dtype=np.bool_)
+    for steps in (*model.starts.values(), *(begun for pauses in model.breaks.values() for begun in pauses)):
+        counts[steps.variables] = True
+    return counts
+
+
 def _run_beside(race: Race, model: RosterModel, blocks: list[Block], seed: int, workers: int) -> None:
     def relaxed() -> bool:
         return _sweeps(race, model) and race.relaxed is not None
@@ -198,7 +206,7 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
     on_time = sweep(
         race.matrix,
         start,
-        _counted(race, model),
+        count_variables(model, race.matrix),
         overnight=_overnight(model),
         workers=workers,
         seed=seed,
@@ -208,14 +216,6 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
     )
     race.ran_out = race.ran_out or not on_time
     return True
-
-
-def _counted(race: Race, model: RosterModel) -> NDArray[np.bool_]:
-    """Return which variables count agents who have started or begun a break."""
-    counted = np.zeros(race.matrix.shape[1], dtype=np.bool_)
-    for steps in (*model.starts.values(), *(begun for pauses in model.breaks.values() for begun in pauses)):
-        counted[steps.variables] = True
-    return counted
 
 
 def _overnight(model: RosterModel) -> bool:
