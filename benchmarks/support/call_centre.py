@@ -166,9 +166,11 @@ def _exceptions(
     free = [a for a in problem.agents if a.id not in {off.agent_id for off in problem.time_off}]
     some = chance.sample(free, max(2, len(free) // 10))
     half = len(some) // 2
+    # Over several weeks a full-timer who is once free in midweek has to work too many weekends.
+    days = range(5) if problem.days == 7 else range(5, 7)
     absences = []
     for agent in some[:half]:
-        noon = timeline.starts_at + chance.randrange(5) * DAY_S + 12 * HOUR_S
+        noon = timeline.starts_at + chance.choice(days) * DAY_S + 12 * HOUR_S
         absences.append(Absence(agent.id, noon, noon + 2 * HOUR_S))
-    locks = [Lock(agent.id, chance.randrange(5), None) for agent in some[half:]]
+    locks = [Lock(agent.id, chance.choice(days), None) for agent in some[half:]]
     return tuple(absences), tuple(locks)
