@@ -85,8 +85,8 @@ class Switchboard:
         self._timer: asyncio.TimerHandle | None = None
         self._nudge: asyncio.TimerHandle | None = None
         self._flight: _Flight | None = None
-        self._alone_from = 0.0
-        """From when on (seconds of the loop) no other replica is expected to commit."""
+        self._overtaken_s: Callable[[], float] | None = None
+        """How long ago (s) another replica committed, as far as is known."""
 
     async def start(self) -> None:
         """Load the floor and begin to take commands."""
@@ -153,8 +153,12 @@ class Switchboard:
         self._look = True
         self._wake.set()
 
+    @property
+    def _alone(self) -> bool:
+        return self._overtaken_s is None or self._overtaken_s() >= _ALONE_S
+
     def _overtaken(self) -> None:
-        self._alone_from = asyncio.get_running_loop().time() + _ALONE_S
+        self._overtaken_s = stopwatch()
 
     @property
     def policy(self) -> Policy:
@@ -223,7 +227,7 @@ class Switchboard:
         memory, another replica is about, something broke. Nothing of the batch has happened then.
         """
         floor = self._floor
-        if floor is None or asyncio.get_running_loop().time() < self._alone_from:
+        if floor is None or not self._alone:
             return False
         before = self._flight
         if before is not None and floor_rows.changes_customers(before.done.events):

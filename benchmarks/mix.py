@@ -36,7 +36,7 @@ def mix(prefix: str) -> object:
     async def flow(client: Client) -> None:
         contact = await client.post(f"{prefix}/contacts", call(client.number))
         if contact is None or not contact["offers"]:
-            # More agents than connections: without an offer something went wrong, and the rest is not compared.
+            # More agents than connections: without an offer something is wrong and nothing comparable.
             client.fail()
             return
         await client.post(f"{prefix}/offers/{contact['offers'][0]['id']}/accept")

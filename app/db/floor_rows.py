@@ -184,7 +184,7 @@ def write_batch(conn: Connection, events: Sequence[ev.Event], rows: Mapping[str,
 
 
 def changes_customers(events: Iterable[ev.Event]) -> bool:
-    """Return whether `write_batch` would change rows of these events that no batch names: those of a merge."""
+    """Return whether `write_batch` changes rows that no batch names, as a merge of customers does."""
     return any(type(event) in _MERGING for event in events)
 
 

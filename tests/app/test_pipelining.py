@@ -119,7 +119,7 @@ async def test_replicas_that_overtake_each_other_lose_and_double_nothing(postgre
         for _ in range(6):
             # As if neither had heard of the other: what is decided meanwhile must be noticed as void.
             for service in (one, other):
-                service.house.switchboard._alone_from = 0.0
+                service.house.switchboard._overtaken_s = None
             boards = [one.house.switchboard, other.house.switchboard] * 3
             ids += await asyncio.gather(*(board.submit(call, contact_id) for board in boards))
         assert len(set(ids)) == 36
