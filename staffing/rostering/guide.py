@@ -60,6 +60,7 @@ def follow_relaxation(
     *,
     grain: float,
     seed: int,
+    enough: Callable[[], bool],
     should_stop: Callable[[], bool],
 ) -> list[Response] | None:
     """Return what each agent takes, or None when there was no time or no schedule for an agent.
@@ -71,7 +72,8 @@ def follow_relaxation(
         relaxed: Solution of the relaxation with its prices.
         grain: Typical price of one agent short in one slot.
         seed: Seed of the search.
-        should_stop: Asked before each step.
+        enough: Asked before each step once everybody has a schedule; yes ends the search with what there is.
+        should_stop: Asked before that, while there is nothing yet.
     """
     chance = np.random.default_rng(seed)
     plan = _new_plan(model, matrix, blocks, relaxed, grain, seed)
@@ -84,16 +86,16 @@ def follow_relaxation(
                 _drop(plan, int(agent))
             if not _choose(plan, int(agent)):
                 return None
-    _vary(plan, chance, should_stop)
+    _vary(plan, chance, enough)
     return plan.chosen
 
 
-def _vary(plan: _Plan, chance: np.random.Generator, should_stop: Callable[[], bool]) -> None:
+def _vary(plan: _Plan, chance: np.random.Generator, enough: Callable[[], bool]) -> None:
     """Let a few agents at a time choose anew; keep what is better, at first also what is a little worse."""
     many, price = len(plan.blocks), _price(plan)
     steps = _STEPS * many
     for step in range(steps):
-        if should_stop():
+        if enough():
             return
         present, chosen = plan.present.copy(), list(plan.chosen)
         size = min(many, int(chance.integers(2, _MOST_AGENTS + 1)))

@@ -34,7 +34,12 @@ def parts(problem):
 def followed(problem, **changes):
     """Return what each agent takes when the relaxation is followed, and the roster made of it."""
     model, whole, blocks = parts(problem)
-    values = {"grain": grain(model), "seed": 0, "should_stop": lambda: False} | changes
+    values = {
+        "grain": grain(model),
+        "seed": 0,
+        "enough": lambda: False,
+        "should_stop": lambda: False,
+    } | changes
     taken = follow_relaxation(model, whole, blocks, relax(whole, time_limit_s=10), **values)
     return taken, taken and compose(model, whole, blocks, taken, seed=0)
 
