@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 BENCH ?= *
 ARGS ?=
 BIN := .venv/bin

@@ -164,7 +164,7 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
     def heard(seq: int) -> None:
         if seq > feed.head:
             feed.advance(seq)
-            switchboard.nudge(seq)
+            switchboard.nudge()
 
     try:
         await feed.start()

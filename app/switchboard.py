@@ -1,6 +1,6 @@
 """The one write path of the floor: commands gather, are decided and stored as one transaction.
 
-While a batch is being stored the next one is decided on the floor as it will be; there is no artificial wait.
+While a batch is being stored the next one gathers, on SQLite it is decided too; there is no artificial wait.
 No caller is told yes before the commit, and a batch is stored only after the one before it: where that fails,
 what was decided on top of it is void and done again. A command that is refused fails alone; one that breaks
 something is set apart and the rest of its batch is carried out without it.
@@ -38,7 +38,6 @@ log = structlog.get_logger()
 
 _BOOK_S: Final = 60.0
 _NUDGE_S: Final = 1.0
-_ALONE_S: Final = 5.0
 _CATCH_UP: Final = 5000
 """Beyond so many foreign events the floor is loaded anew instead."""
 
@@ -50,10 +49,6 @@ class _Flight:
     requests: list[Request]
     done: Batch
     task: asyncio.Task[None]
-
-
-class _OvertakenError(Exception):
-    """Another replica has committed: what was decided is void, and nothing was stored."""
 
 
 class Switchboard:
@@ -85,8 +80,8 @@ class Switchboard:
         self._timer: asyncio.TimerHandle | None = None
         self._nudge: asyncio.TimerHandle | None = None
         self._flight: _Flight | None = None
-        self._overtaken_s: Callable[[], float] | None = None
-        """How long ago (s) another replica committed, as far as is known."""
+        self._ahead = database.dialect == "sqlite"
+        """Whether a batch is decided while the one before is stored: where nobody else writes."""
 
     async def start(self) -> None:
         """Load the floor and begin to take commands."""
@@ -136,12 +131,9 @@ class Switchboard:
         """Return what is known of the waits of each queue; to be called from a view only."""
         return self._book.queues
 
-    def nudge(self, seq: int) -> None:
-        """Catch up within a second if another replica has committed `seq`: its timers are now ours too."""
-        if self._task is None or (self._floor is not None and seq <= self._floor.seq):
-            return
-        self._overtaken()
-        if self._nudge is None:
+    def nudge(self) -> None:
+        """Catch up within a second: another replica has committed, and its timers are now ours too."""
+        if self._nudge is None and self._task is not None:
             self._nudge = asyncio.get_running_loop().call_later(_NUDGE_S, self._nudged)
 
     def _nudged(self) -> None:
@@ -152,13 +144,6 @@ class Switchboard:
         """Have a batch carried out even if no command waits: time or another replica has changed things."""
         self._look = True
         self._wake.set()
-
-    @property
-    def _alone(self) -> bool:
-        return self._overtaken_s is None or self._overtaken_s() >= _ALONE_S
-
-    def _overtaken(self) -> None:
-        self._overtaken_s = stopwatch()
 
     @property
     def policy(self) -> Policy:
@@ -224,10 +209,10 @@ class Switchboard:
         """Decide a batch while the one before is being stored, and have it stored while the next is decided.
 
         Return False, with the floor as it was stored or dropped, where that can't be: the floor is not in
-        memory, another replica is about, something broke. Nothing of the batch has happened then.
+        memory, other replicas may write, something broke. Nothing of the batch has happened then.
         """
         floor = self._floor
-        if floor is None or not self._alone:
+        if floor is None or not self._ahead:
             return False
         before = self._flight
         if before is not None and floor_rows.changes_customers(before.done.events):
@@ -265,13 +250,8 @@ class Switchboard:
         return True
 
     async def _land(self, batch: list[Request], done: Batch, took_s: Callable[[], float]) -> None:
-        await self._database.tx(self._store, done)
+        await self._database.tx(self._write, done)
         self._tell(batch, done, took_s())
-
-    def _store(self, conn: Connection, done: Batch) -> None:
-        if floor_rows.lock_head(conn)[0] != done.first_seq - 1:
-            raise _OvertakenError
-        self._write(conn, done)
 
     async def _landed(self) -> bool:
         """Wait until the batch before is stored; return False if it was not, with the floor dropped.
@@ -284,10 +264,6 @@ class Switchboard:
             return self._floor is not None
         try:
             await flight.task
-        except _OvertakenError:
-            self._drop()
-            self._overtaken()
-            await self._attempt(flight.requests)
         except OutageError as outage:
             await self._refuse(flight.requests, outage)
         except Exception as error:

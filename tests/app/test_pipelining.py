@@ -1,4 +1,4 @@
-"""Batches that follow each other at once: one is decided while the one before is being stored."""
+"""Batches that follow each other at once: on SQLite one is decided while the one before is being stored."""
 
 from __future__ import annotations
 
@@ -105,26 +105,3 @@ async def test_stop_stores_what_is_on_its_way(settings: Settings) -> None:
     async with running(settings) as service:
         floor = await service.house.switchboard.read(lambda floor: list(floor.contacts))
     assert sorted(stored) == sorted(floor)
-
-
-@pytest.mark.postgres
-async def test_replicas_that_overtake_each_other_lose_and_double_nothing(postgres_url: str) -> None:
-    settings = Settings(
-        database_url=postgres_url, worker="off", scheduler=False, log_level="error", batch_size=2
-    )
-    async with running(settings) as one, running(settings) as other:
-        await furnish(one.house)
-        call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
-        ids: list[int] = []
-        for _ in range(6):
-            # As if neither had heard of the other: what is decided meanwhile must be noticed as void.
-            for service in (one, other):
-                service.house.switchboard._overtaken_s = None
-            boards = [one.house.switchboard, other.house.switchboard] * 3
-            ids += await asyncio.gather(*(board.submit(call, contact_id) for board in boards))
-        assert len(set(ids)) == 36
-        for service in (one, other):
-            assert sorted(ids) == sorted(
-                await service.house.switchboard.read(lambda floor: list(floor.contacts))
-            )
-            await expect_truth(service)
