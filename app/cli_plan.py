@@ -409,7 +409,7 @@ def _bounds(name: str, each: dict[str, Any]) -> str:
 
 
 def _table(*names: str) -> Table:
-    return Table(*(Column(name, no_wrap=True) for name in names), title_justify="left")
+    return Table(*(Column(name, overflow="fold") for name in names), title_justify="left")
 
 
 def _weekday(on: str) -> str:
