@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from app.db.migrate import migrate
 from app.setting_up import set_up
@@ -16,6 +16,8 @@ from app.settings import Settings
 from tests.app.planning_rig import MONDAY, import_history, run_to_end
 from tests.web.browser import FLAGS, find_chromium, watch_errors
 from tests.web.service import Service, serving
+
+expect.set_options(timeout=15_000)  # machines that run the tests may be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +64,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     (which is logged), or asks any other machine for anything.
     """
     context = await browser.new_context(locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     hosts: set[str | None] = set()
     context.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
     errors: list[list[str]] = []

@@ -93,6 +93,10 @@ class Service:
         answer = await self.post("telephony", "/v1/contacts", **{"channel": "voice", **values})
         return int(answer["id"])
 
+    def pass_time(self, seconds: float) -> None:
+        """Put the service's clock forward."""
+        self.house.clock._start += seconds
+
     async def presence(self, agent: str, presence: str = "available") -> None:
         await self._send("PUT", "admin", f"/v1/agents/{agent}/presence", {"presence": presence})
 
