@@ -29,9 +29,12 @@ def _offer_made(floor: Floor, e: ev.OfferMade) -> None:
     contact = floor.touch(offer.contact_id)
     if contact.state is ContactState.QUEUED:
         floor.leave(contact)
+    else:
+        floor.ask_no_more(contact)
     contact.state = ContactState.OFFERED
     contact.offer_ids = (*contact.offer_ids, offer.id)
-    contact.due_at = NEVER
+    contact.assigned = e.decision.trigger == "lead"
+    floor.ask_more(contact)
     agent = floor.agents[offer.agent_id]
     agent.pending += 1
     agent.last_offer_at = e.at
@@ -47,6 +50,7 @@ def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
     offer.customer_gone = e.customer_gone
     floor.changes.offers[offer.id] = offer
     contact = floor.touch(offer.contact_id)
+    floor.ask_no_more(contact)
     contact.offer_ids = tuple([i for i in contact.offer_ids if i != offer.id])
     if e.retry_at > e.at:
         contact.tried = {**contact.tried, offer.agent_id: e.retry_at}
@@ -54,6 +58,7 @@ def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
         contact.state = ContactState.QUEUED
         floor.look(contact)
     elif contact.offer_ids:
+        floor.ask_more(contact)
         floor.open_contacts[contact.id] = None  # of several who were asked one is gone: another may be
     agent = floor.agents[offer.agent_id]
     agent.pending -= 1
@@ -67,6 +72,7 @@ def _contact_connected(floor: Floor, e: ev.ContactConnected) -> None:
     offer.accepted_at = e.at
     floor.changes.offers[offer.id] = offer
     contact = floor.touch(e.contact_id)
+    floor.ask_no_more(contact)
     contact.state = ContactState.CONNECTED
     contact.offer_ids = ()
     contact.offer_id = offer.id
@@ -214,6 +220,7 @@ def _policy_published(floor: Floor, e: ev.PolicyPublished) -> None:
     beats_begin = floor.policy.heartbeat_s is None and e.policy.heartbeat_s is not None
     floor.policy = e.policy
     floor.queues.take_policy(e.policy)
+    floor.asking.take_policy(e.policy)
     floor.staff.take_policy(e.policy)
     for contact in floor.contacts.values():
         if contact.state in WAITING_STATES:
@@ -234,6 +241,8 @@ def _rank_anew(floor: Floor, contact: Contact, now: float) -> None:
     if contact.state is ContactState.QUEUED:
         floor.queues.enter(contact)
         floor.set_contact_due(contact)
+    else:
+        floor.ask_more(contact)
 
 
 APPLY_AGENTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {

@@ -75,19 +75,26 @@ def _step_reached(floor: Floor, e: ev.StepReached) -> None:
     contact = floor.touch(e.contact_id)
     if contact.state is ContactState.QUEUED:
         floor.leave(contact)
+    floor.ask_no_more(contact)
     contact.step = e.step
     if contact.state is ContactState.QUEUED:
         floor.look(contact)
+    else:
+        floor.ask_more(contact)
+        floor.open_contacts[contact.id] = None
 
 
 def _priority_changed(floor: Floor, e: ev.PriorityChanged) -> None:
     contact = floor.touch(e.contact_id)
     if contact.state is ContactState.QUEUED:
         floor.leave(contact)
+    floor.ask_no_more(contact)
     contact.priority = e.priority
     contact.effective_at = effective_at(floor.team(contact.team_id), contact)
     if contact.state is ContactState.QUEUED:
         floor.look(contact)
+    else:
+        floor.ask_more(contact)
 
 
 def _nobody_found(floor: Floor, e: ev.NobodyFound) -> None:

@@ -3,6 +3,9 @@
 Only what changed is looked at: agents who got room take the most urgent contact they may have, contacts
 that began to look take the best agent there is. As every earlier pair had been matched before, nothing
 else can have become possible.
+
+A broadcast that rings at fewer agents than its team allows is widened by agents who came free and for whom
+nothing waits unasked, and by each relaxation step.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ def dispatch(turn: Turn) -> None:
     floor = turn.floor
     while floor.open_agents or floor.open_contacts:
         if floor.open_agents:
-            if not (floor.queues.lines or floor.queues.reserved):
+            if not (floor.queues.lines or floor.queues.reserved or floor.asking.lines):
                 floor.open_agents.clear()
                 continue
             agents = [floor.agents[agent_id] for agent_id in floor.open_agents]
@@ -127,7 +130,7 @@ def _fill(turn: Turn, agent: Agent) -> bool:
     floor = turn.floor
     found = best_contact(floor, agent, turn.now)
     if found is None:
-        return False
+        return bool(floor.asking.lines) and _join(turn, agent)
     contact, rivals = found
     grounds = Grounds(floor.take_id(), "agent", rivals=tuple(rivals))
     others = floor.team(contact.team_id).broadcast - 1
@@ -137,6 +140,32 @@ def _fill(turn: Turn, agent: Agent) -> bool:
         chosen += selection.choose(floor, contact, mask, others)
     offer_to(turn, contact, chosen, grounds)
     return True
+
+
+def _join(turn: Turn, agent: Agent) -> bool:
+    """Ask `agent` too for the most urgent broadcast with room; return whether there was one."""
+    floor = turn.floor
+    bit = floor.staff.bit[agent.id]
+    if not bit & floor.staff.open:
+        return False
+    heads: list[tuple[float, float, int]] = []
+    for team_id in agent.teams:
+        for line in floor.asking.by_team.get(team_id, _NONE).values():
+            if floor.staff.room[line.channel] & bit and line.mask(floor.staff) & bit:
+                for effective_at, contact_id in line.entries:
+                    if not _was_asked(floor, agent, floor.contacts[contact_id]):
+                        value = urgency(line.team, age_s=turn.now - effective_at)
+                        heads.append((-value, effective_at, contact_id))
+                        break
+    if not heads:
+        return False
+    contact = floor.contacts[min(heads)[2]]
+    offer_to(turn, contact, [agent], Grounds(floor.take_id(), "joined"))
+    return True
+
+
+def _was_asked(floor: Floor, agent: Agent, contact: Contact) -> bool:
+    return agent.id in contact.tried or any(floor.offers[i].agent_id == agent.id for i in contact.offer_ids)
 
 
 def _place(turn: Turn, contact: Contact) -> None:
@@ -161,18 +190,16 @@ def _place(turn: Turn, contact: Contact) -> None:
 def _top_up(turn: Turn, contact: Contact) -> None:
     """Ask others in place of those who did not take a broadcast, as far as somebody is free."""
     floor = turn.floor
+    if not floor.may_ask_more(contact):
+        return
     missing = floor.team(contact.team_id).broadcast - len(contact.offer_ids)
-    if missing > 0:
-        asked = [floor.offers[i].agent_id for i in contact.offer_ids]
-        mask = eligibility.candidates(floor, contact)
-        for agent_id in asked:
-            mask &= ~floor.staff.bit[agent_id]
-        chosen = selection.choose(floor, contact, mask, missing)
-        if chosen:
-            candidates = (
-                tuple([_candidate(floor, contact, agent) for agent in chosen]) if floor.records else ()
-            )
-            offer_to(turn, contact, chosen, Grounds(floor.take_id(), "broadcast", candidates=candidates))
+    mask = eligibility.candidates(floor, contact)
+    for offer_id in contact.offer_ids:
+        mask &= ~floor.staff.bit[floor.offers[offer_id].agent_id]
+    chosen = selection.choose(floor, contact, mask, missing)
+    if chosen:
+        candidates = tuple([_candidate(floor, contact, agent) for agent in chosen]) if floor.records else ()
+        offer_to(turn, contact, chosen, Grounds(floor.take_id(), "broadcast", candidates=candidates))
 
 
 def _candidate(floor: Floor, contact: Contact, agent: Agent) -> Candidate:
@@ -195,6 +222,7 @@ def _decision(
             policy_version=turn.floor.policy.version,
             step=contact.step,
             waited_s=turn.now - contact.segment_at,
+            trigger=grounds.trigger,
             agent_id=agent_id,
             offer_id=offer_id,
         )

@@ -16,7 +16,7 @@ from routing.lead import move_segment
 from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState, Presence
 from routing.offers import expire
 from routing.queueing import queue, revoke_pending, stop_preferring
-from routing.steps import due_step, next_step_at
+from routing.steps import due_step, next_step_at, open_step
 from routing.timers import AGENT, CONTACT, OFFER
 from routing.transfer import resume
 from routing.turn import Turn
@@ -48,6 +48,10 @@ def _contact_due(turn: Turn, contact: Contact) -> None:
         _start(turn, contact)
         return
     team = floor.team(contact.team_id)
+    if contact.state is ContactState.OFFERED:
+        step = open_step(team, contact, now)
+        turn.emit(StepReached(at=now, actor=turn.actor, contact_id=contact.id, step=step))
+        return
     if contact.expires_at <= now:
         holder = talking_offer(turn, contact)
         if holder is not None:

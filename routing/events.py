@@ -51,7 +51,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     waited_s: float
     urgency: float = 0.0
     trigger: str = ""
-    """`contact` where a contact looked for an agent, `agent` where a freed agent looked for a contact."""
+    """`contact` where a contact looked for an agent, `agent` where a freed agent looked for a contact, `lead`
+    where a lead chose; `broadcast` and `joined` where a broadcast was widened, `joined` by a freed agent."""
     agent_id: str | None = None
     offer_id: int | None = None
     strategy: str = ""

@@ -31,9 +31,9 @@ from routing.model import (
 )
 from routing.occupancy import account
 from routing.policy import Policy, TeamPolicy
-from routing.queue_index import QueueIndex
+from routing.queue_index import Lines, QueueIndex
 from routing.staff_index import StaffIndex
-from routing.steps import next_step_at
+from routing.steps import next_step_at, next_widening_at
 from routing.timers import AGENT, CONTACT, OFFER, Timers
 
 APPLY: Final = {**APPLY_CONTACTS, **APPLY_AGENTS}
@@ -76,6 +76,8 @@ class Floor:
 
         self.staff = StaffIndex(policy)
         self.queues = QueueIndex(policy)
+        self.asking = Lines(policy)
+        """Broadcasts that ring at fewer agents than they may."""
         self.tickets_by_customer: dict[int, list[int]] = {}
         """Ids of each customer's tickets on the floor, oldest first."""
         self.timers = Timers(self._due, lambda: len(self.contacts) + len(self.offers) + len(self.agents))
@@ -108,6 +110,12 @@ class Floor:
             "offers": {k: _plain(v) for k, v in sorted(self.offers.items())},
             "tickets": {k: _plain(v) for k, v in sorted(self.tickets.items())},
         }
+
+    def may_ask_more(self, contact: Contact) -> bool:
+        """Return whether `contact` is a broadcast that rings at fewer agents than its team allows."""
+        if contact.state is not ContactState.OFFERED or contact.step < 0 or contact.assigned:
+            return False
+        return len(contact.offer_ids) < self.team(contact.team_id).broadcast
 
     def position(self, contact: Contact) -> int | None:
         """Return the place of a waiting contact in its team's queue, 1 for the next; None if not waiting."""
@@ -142,6 +150,8 @@ class Floor:
                 self.queues.begin_wait(contact)
             if contact.state is ContactState.QUEUED:
                 self.queues.enter(contact)
+            elif self.may_ask_more(contact):
+                self.asking.enter(contact)
             self.timers.push(CONTACT, contact.id, contact.due_at)
         self.changes = Changes()
         self.settle()
@@ -192,6 +202,18 @@ class Floor:
         """Take a queued contact out of its line, before anything that orders it changes."""
         self.open_contacts.pop(contact.id, None)
         self.queues.leave(contact)
+
+    def ask_more(self, contact: Contact) -> None:
+        """Let agents who come free, and those of later steps, be asked for a broadcast with room."""
+        contact.due_at = NEVER
+        if self.may_ask_more(contact):
+            self.asking.enter(contact)
+            self.set_contact_due(contact)
+
+    def ask_no_more(self, contact: Contact) -> None:
+        """Undo `ask_more`, before anything that orders a broadcast or gives it room changes."""
+        if self.may_ask_more(contact):
+            self.asking.leave(contact)
 
     def add_agent(self, agent: Agent) -> None:
         """Take in a new agent."""
@@ -283,6 +305,8 @@ class Floor:
         """Set when the contact's next timer runs out."""
         if contact.state is ContactState.SCHEDULED:
             contact.due_at = contact.scheduled_at if contact.scheduled_at is not None else NEVER
+        elif contact.state is ContactState.OFFERED:
+            contact.due_at = next_widening_at(self.team(contact.team_id), contact)
         else:
             due_at = next_step_at(self.team(contact.team_id), contact)
             if contact.expires_at < due_at:

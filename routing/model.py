@@ -137,6 +137,8 @@ class Contact(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """Agents who declined or missed an offer, each with the instant from which it may be offered again."""
     offer_ids: tuple[int, ...] = ()
     """Pending offers; not empty if and only if the state is `offered`."""
+    assigned: bool = False
+    """A lead gave it to one agent: nobody else is asked while that offer rings."""
     agent_id: str | None = None
     offer_id: int | None = None
     """The accepted offer under which the agent talks to the customer or wraps up."""

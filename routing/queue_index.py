@@ -1,4 +1,6 @@
-"""What waits, in order: lines of contacts that are alike, and contacts kept for their preferred agent."""
+"""What waits, in order: lines of contacts that are alike, contacts kept for their preferred agent, and
+broadcasts in which more agents may be asked.
+"""
 
 from __future__ import annotations
 
@@ -47,20 +49,14 @@ class Line:
         return self._mask
 
 
-class QueueIndex:
-    """Every waiting contact where dispatch looks for it."""
+class Lines:
+    """Contacts in their lines, and the lines by each team whose agents may take them."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.lines: dict[LineKey, Line] = {}
         self.by_team: dict[str, dict[LineKey, Line]] = {}
         """Lines by each team whose agents may take them."""
-        self.reserved: dict[str, list[tuple[float, int]]] = {}
-        """Contacts only their preferred agent may take yet, by agent."""
-        self.waiting: dict[str, dict[int, float]] = {}
-        """Queued and offered contacts of each team with the instant they came."""
-        self.live: dict[str, int] = {}
-        """How many of them are on channels on which the customer is there now."""
         self._scopes: dict[tuple[str, int], Scope] = {}
         self._empty: dict[LineKey, Line] = {}
         """Lines in which nobody waits at the moment, kept with what they know of the staff."""
@@ -73,11 +69,7 @@ class QueueIndex:
         return known
 
     def enter(self, contact: Contact) -> None:
-        """Put a queued contact in its line."""
-        entry = (contact.effective_at, contact.id)
-        if contact.step < 0 and contact.preferred_agent_id is not None:
-            insort(self.reserved.setdefault(contact.preferred_agent_id, []), entry)
-            return
+        """Put a contact in its line."""
         key = line_key(contact)
         line = self.lines.get(key)
         if line is None:
@@ -85,24 +77,61 @@ class QueueIndex:
             self.lines[key] = line
             for team_id in line.scope.teams:
                 self.by_team.setdefault(team_id, {})[key] = line
-        insort(line.entries, entry)
+        insort(line.entries, (contact.effective_at, contact.id))
 
     def leave(self, contact: Contact) -> None:
-        """Take a queued contact out of its line, before anything that orders it changes."""
-        entry = (contact.effective_at, contact.id)
-        if contact.step < 0 and contact.preferred_agent_id is not None:
-            entries = self.reserved[contact.preferred_agent_id]
-            del entries[bisect_left(entries, entry)]
-            if not entries:
-                del self.reserved[contact.preferred_agent_id]
-            return
+        """Take a contact out of its line, before anything that orders it changes."""
         key = line_key(contact)
         line = self.lines[key]
-        del line.entries[bisect_left(line.entries, entry)]
+        del line.entries[bisect_left(line.entries, (contact.effective_at, contact.id))]
         if not line.entries:
             self._empty[key] = self.lines.pop(key)
             for team_id in line.scope.teams:
                 del self.by_team[team_id][key]
+
+    def take_policy(self, policy: Policy) -> None:
+        """Begin anew under another policy; the caller enters what is in lines again."""
+        self.policy = policy
+        self.lines.clear()
+        self.by_team.clear()
+        self._scopes.clear()
+        self._empty.clear()
+
+    def _line(self, key: LineKey) -> Line:
+        if len(self._empty) >= _KEPT:
+            self._empty.clear()
+        return Line(key, self.policy.teams[key[0]], self.scope(key[0], key[4]))
+
+
+class QueueIndex(Lines):
+    """Every waiting contact where dispatch looks for it."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self.reserved: dict[str, list[tuple[float, int]]] = {}
+        """Contacts only their preferred agent may take yet, by agent."""
+        self.waiting: dict[str, dict[int, float]] = {}
+        """Queued and offered contacts of each team with the instant they came."""
+        self.live: dict[str, int] = {}
+        """How many of them are on channels on which the customer is there now."""
+
+    def enter(self, contact: Contact) -> None:
+        """Put a queued contact in its line, or keep it for its preferred agent."""
+        if contact.step < 0 and contact.preferred_agent_id is not None:
+            kept = self.reserved.setdefault(contact.preferred_agent_id, [])
+            insort(kept, (contact.effective_at, contact.id))
+        else:
+            super().enter(contact)
+
+    def leave(self, contact: Contact) -> None:
+        """Take a queued contact out, before anything that orders it changes."""
+        if contact.step < 0 and contact.preferred_agent_id is not None:
+            kept = self.reserved[contact.preferred_agent_id]
+            del kept[bisect_left(kept, (contact.effective_at, contact.id))]
+            if not kept:
+                del self.reserved[contact.preferred_agent_id]
+        else:
+            super().leave(contact)
 
     def begin_wait(self, contact: Contact) -> None:
         """Count a contact that queues for its team."""
@@ -119,12 +148,8 @@ class QueueIndex:
 
     def take_policy(self, policy: Policy) -> None:
         """Begin anew under another policy; the caller enters what is queued again."""
-        self.policy = policy
-        self.lines.clear()
-        self.by_team.clear()
+        super().take_policy(policy)
         self.reserved.clear()
-        self._scopes.clear()
-        self._empty.clear()
 
     def ahead(self, contact: Contact) -> int:
         """Return how many contacts of the same team stand before `contact`, those kept for an agent aside."""
@@ -134,11 +159,6 @@ class QueueIndex:
             for line in self.by_team.get(contact.team_id, {}).values()
             if line.key[0] == contact.team_id
         )
-
-    def _line(self, key: LineKey) -> Line:
-        if len(self._empty) >= _KEPT:
-            self._empty.clear()
-        return Line(key, self.policy.teams[key[0]], self.scope(key[0], key[4]))
 
 
 def line_key(contact: Contact) -> LineKey:

@@ -49,3 +49,10 @@ def next_step_at(team: TeamPolicy, contact: Contact) -> float:
     if contact.step < len(team.steps):
         return contact.segment_at + team.steps[contact.step].after_s
     return NEVER
+
+
+def next_widening_at(team: TeamPolicy, contact: Contact) -> float:
+    """Return when the next step that is not an overflow falls due: what a ringing contact still follows."""
+    if contact.step < len(team.steps) and team.steps[contact.step].overflow_to is not None:
+        return NEVER
+    return next_step_at(team, contact)

@@ -124,7 +124,9 @@ def _step(floor: Floor, contact: Contact, records: Sequence[Decision]) -> Step:
     elif first.trigger == "lead":
         sentence = f"{after} a lead gave it to {_names(floor, asked)}, ahead of the order."
     elif first.trigger == "broadcast":
-        sentence = f"{after} {_names(floor, asked)} was asked too: somebody asked before did not take it."
+        sentence = f"{after} {_names(floor, asked)} was asked too: it may ring at more."
+    elif first.trigger == "joined":
+        sentence = f"{after} {_names(floor, asked)} became free and was asked too: it may ring at more."
     elif first.trigger == "agent":
         sentence = f"{after} {_names(floor, asked)} became free and was asked: {_most_urgent(first)}."
     else:

@@ -46,6 +46,7 @@ def reload(floor: Floor) -> Floor:
 def check_floor(floor: Floor) -> None:
     """Assert every invariant that the state alone can tell."""
     assert find_missed_match(floor) is None
+    assert find_missed_widening(floor) is None
     for contact in floor.contacts.values():
         _check_contact(floor, contact)
     for offer in floor.offers.values():
@@ -76,6 +77,19 @@ def find_missed_match(floor: Floor) -> tuple[int, str] | None:
             for agent in floor.agents.values():
                 if may_take(floor, agent, contact):
                     return contact.id, agent.id
+    return None
+
+
+def find_missed_widening(floor: Floor) -> tuple[int, str] | None:
+    """Return a broadcast that may ring at more agents and a free agent it does not ring at, or None."""
+    for contact in floor.contacts.values():
+        room = floor.policy.teams[contact.team_id].broadcast - len(contact.offer_ids)
+        if contact.state is not ContactState.OFFERED or contact.assigned or room <= 0:
+            continue
+        asked = {floor.offers[i].agent_id for i in contact.offer_ids}
+        for agent in floor.agents.values():
+            if agent.id not in asked and may_take(floor, agent, contact):
+                return contact.id, agent.id
     return None
 
 
@@ -244,6 +258,8 @@ def _indices(floor: Floor) -> dict[str, Any]:
         "masks": {key: line.mask(staff) for key, line in queues.lines.items()},
         "lines": {key: line.entries for key, line in queues.lines.items()},
         "by_team": {k: set(v) for k, v in queues.by_team.items() if v},
+        "asking": {key: line.entries for key, line in floor.asking.lines.items()},
+        "asking_by_team": {k: set(v) for k, v in floor.asking.by_team.items() if v},
         "reserved": queues.reserved,
         "waiting": {k: v for k, v in queues.waiting.items() if v},
         "live": {k: v for k, v in queues.live.items() if v},

@@ -2,9 +2,21 @@
 
 import pytest
 
-from routing.commands import Abandon, Accept, Complete, Decline, ExtendWrapUp, FinishWrapUp, MissOffer, Revoke
+from routing.commands import (
+    Abandon,
+    Accept,
+    Assign,
+    Complete,
+    Decline,
+    ExtendWrapUp,
+    FinishWrapUp,
+    MissOffer,
+    PublishPolicy,
+    Revoke,
+)
 from routing.events import AgentNotResponding, OfferEnded, OfferMade
-from routing.model import AgentState, Channel, ContactState, OfferState
+from routing.model import AgentState, Channel, ContactState, OfferState, SkillNeed
+from routing.policy import Step
 from routing.refused import Code
 from tests.builders import Rig, make_agent, make_policy, make_team
 
@@ -242,13 +254,91 @@ def test_broadcast_goes_on_while_one_agent_is_still_asked():
     assert (rig.state(contact), rig.asked(contact)) == (ContactState.OFFERED, ["bob"])
 
 
-def test_freed_agent_is_asked_together_with_others_under_broadcast():
-    rig = Rig(make_policy(make_team(broadcast=2)), make_agent("ann"), make_agent("bob"))
-    first = rig.receive(channel=Channel.CHAT)
-    rig.available("ann")
+def test_agents_freed_together_are_asked_together_under_broadcast():
+    general, orders = make_team("general"), make_team("orders")
+    rig = Rig(make_policy(general, orders), *(make_agent(name, teams=("orders",)) for name in ("ann", "bob")))
+    rig.available("ann", "bob")
+    contact = rig.receive(team_id="general")
+    rig.now += 10.0
+    helped = make_team("general", broadcast=2, steps=(Step(after_s=10.0, teams=("orders",)),))
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(helped, orders, version=2)))
+    assert sorted(rig.asked(contact)) == ["ann", "bob"]
+
+
+def test_agent_who_has_room_again_joins_a_broadcast():
+    policy = make_policy(make_team("orders", broadcast=2), make_team("care"))
+    rig = Rig(policy, make_agent("ann", teams=("orders",)), make_agent("bob", teams=("orders", "care")))
     rig.available("bob")
-    assert rig.asked(first) == ["ann"]
-    assert sorted(rig.asked(rig.receive(channel=Channel.CHAT))) == ["ann", "bob"]
+    running = rig.answered(team_id="care", channel=Channel.CHAT)
+    rig.available("ann")
+    rig.receive(team_id="orders", channel=Channel.EMAIL)
+    waiting = rig.receive(team_id="orders", channel=Channel.EMAIL)
+    rig.finish(running)
+    assert sorted(rig.asked(waiting)) == ["ann", "bob"]
+
+
+def test_agent_who_comes_free_joins_a_broadcast_that_has_room():
+    rig = Rig(make_policy(make_team(broadcast=2)), *(make_agent(name) for name in ("ann", "bob", "cid")))
+    rig.available("ann")
+    contact = rig.receive()
+    rig.now += 5.0
+    rig.available("bob", "cid")
+    assert rig.asked(contact) == ["ann", "bob"]
+    assert rig.happened(OfferMade)[-1].offer.expires_at == rig.now + 20.0
+
+
+def test_agent_who_comes_free_takes_what_nobody_is_asked_for_before_joining_a_broadcast():
+    rig = Rig(make_policy(make_team(broadcast=3)), *(make_agent(name) for name in ("ann", "bob")))
+    rig.available("ann")
+    broadcast = rig.receive()
+    rig.now += 1.0
+    unasked = rig.receive()
+    rig.available("bob")
+    assert (rig.asked(broadcast), rig.asked(unasked)) == (["ann"], ["bob"])
+
+
+def test_agent_without_the_skill_does_not_join_a_broadcast():
+    rig = Rig(
+        make_policy(make_team(broadcast=3)),
+        make_agent("ann", skills={"contracts": 3}),
+        make_agent("bob", skills={"contracts": 2}),
+    )
+    rig.available("ann")
+    contact = rig.receive(skills=(SkillNeed("contracts", 3),))
+    rig.available("bob")
+    assert rig.asked(contact) == ["ann"]
+
+
+def test_broadcast_that_rings_at_one_is_widened_by_a_step_meanwhile():
+    policy = make_policy(
+        make_team(broadcast=2, steps=(Step(after_s=10.0, teams=("orders",)),)), make_team("orders")
+    )
+    rig = Rig(policy, make_agent("ann"), make_agent("bob", teams=("orders",)))
+    rig.available("ann", "bob")
+    contact = rig.receive()
+    rig.wait(9.9)
+    assert rig.asked(contact) == ["ann"]
+    rig.wait(0.1)
+    assert rig.asked(contact) == ["ann", "bob"]
+
+
+def test_larger_broadcast_reaches_what_rings_already():
+    rig = Rig(None, make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    contact = rig.receive()
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(make_team(broadcast=2), version=2)))
+    assert sorted(rig.asked(contact)) == ["ann", "bob"]
+
+
+def test_contact_that_a_lead_gave_to_one_agent_rings_at_that_agent_alone():
+    rig = Rig(make_policy(make_team(broadcast=3)), *(make_agent(name) for name in ("ann", "bob", "cid")))
+    rig.available("ann", "bob")
+    contact = rig.receive()
+    for _ in range(2):
+        rig.do(Decline(actor="agent", offer_id=rig.pending(contact)[0]))
+    rig.do(Assign(actor="lead", contact_id=contact, agent_id="bob"))
+    rig.available("cid")
+    assert rig.asked(contact) == ["bob"]
 
 
 def test_wrap_up_keeps_the_agent_until_it_is_over():

@@ -79,6 +79,15 @@ def test_broadcast_is_one_decision_with_all_who_were_asked():
     assert "Ann and Bob were asked" in said(rig, contact)
 
 
+def test_agent_who_joined_a_broadcast_is_told():
+    rig = make_rig(*(make_agent(name, teams=("orders",)) for name in ("ann", "bob")), broadcast=2)
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.now += 5.0
+    rig.available("bob")
+    assert "After 5 s Bob became free and was asked too" in said(rig, contact)
+
+
 def test_lead_who_assigned_is_told():
     rig = make_rig(make_agent(teams=("care",)))
     rig.available("ann")
