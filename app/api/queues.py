@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -16,9 +17,9 @@ from app.db.batch_writes import TIME_COLUMNS
 from app.errors import MalformedRequestError, NotFoundError
 from app.house import House, house_of
 from app.insight import Sums, figures
-from app.projection import add_span
+from app.projection import INTERVAL_S, add_span, interval_of
 from routing.floor import Floor
-from routing.model import AgentState, Presence
+from routing.model import NEVER, AgentState, Channel, Presence
 from routing.occupancy import running
 from routing.policy import TeamPolicy
 from routing.wait import COVERAGE, QueueBook
@@ -35,6 +36,30 @@ def day_start(now: float, time_zone: str) -> float:
     return datetime(local.year, local.month, local.day, tzinfo=zone).astimezone(UTC).timestamp()
 
 
+def still_waiting(
+    floor: Floor, team: TeamPolicy, now: float, channel: Channel | None = None
+) -> dict[int, list[int]]:
+    """Return by interval how many segments that began in it wait for `team`, and how many of them are younger
+    than its target; on all channels or one.
+    """
+    found: dict[int, list[int]] = {}
+    for contact_id in floor.queues.waiting.get(team.id, ()):
+        contact = floor.contacts[contact_id]
+        if channel is None or contact.channel is channel:
+            counts = found.setdefault(interval_of(contact.segment_at), [0, 0])
+            counts[0] += 1
+            counts[1] += now - contact.segment_at < team.target_s
+    return found
+
+
+def add_waiting(sums: Sums, waiting: dict[int, list[int]], *, since: float, until: float = NEVER) -> None:
+    """Add to `sums` what of `waiting` began in the intervals of [since, until)."""
+    for starts_at, (count, young) in waiting.items():
+        if since <= starts_at < until:
+            sums.waiting += count
+            sums.waiting_young += young
+
+
 def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
     """Return what waits for `team` at `now` and what its agents do."""
     waits = [now - at for at in floor.queues.waiting.get(team.id, {}).values()]
@@ -47,7 +72,6 @@ def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
         "target_s": team.target_s,
         "target_share": team.target_share,
         "waiting": len(waits),
-        "waiting_young": sum(wait < team.target_s for wait in waits),
         "longest_wait_s": round(max(waits), 3) if waits else None,
         "agents": {
             "members": len(agents),
@@ -57,60 +81,70 @@ def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
     }
 
 
-def times_running(floor: Floor, now: float, *, since: float) -> dict[str, list[float]]:
-    """Return by team how agents have spent the time that no change has closed yet, from `since` on.
+def times_running(floor: Floor, now: float) -> dict[tuple[str, int], list[float]]:
+    """Return by team and interval how agents have spent the time that no change has closed yet.
 
-    Busy, idle, capacity used, capacity there (s each), as `interval_stat`'s neighbours sum them.
+    Busy, idle, capacity used, capacity there (s each), as `agent_stat` sums them.
     """
     times: dict[tuple[str, int], list[float]] = {}
     for agent in floor.agents.values():
         span = running(agent, now)
         if span is not None:
             add_span(times, span)
-    found: dict[str, list[float]] = {}
-    for (team_id, start), values in times.items():
-        if start >= since:
-            sums = found.setdefault(team_id, [0.0] * len(values))
-            found[team_id] = [a + b for a, b in zip(sums, values, strict=True)]
-    return found
+    return times
 
 
-async def queues_today(house: House) -> list[dict[str, Any]]:
-    """Return every queue as it stands, with the figures of its local day."""
+def add_times(sums: Sums, times: Iterable[float]) -> None:
+    """Add to `sums` what agents did in the columns of `agent_stat`."""
+    for name, value in zip(TIME_COLUMNS, times, strict=True):
+        setattr(sums, name, getattr(sums, name) + value)
+
+
+async def queues_today(house: House, channel: Channel | None = None) -> list[dict[str, Any]]:
+    """Return every queue as it stands, with the figures of its local day, of all channels or one."""
     now = house.clock.now()
     start = day_start(now, house.switchboard.policy.site.time_zone)
 
-    def view(floor: Floor) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
-        queues = [queue_now(floor, team, now) for team in floor.policy.teams.values()]
-        return queues, times_running(floor, now, since=start)
+    def view(floor: Floor) -> tuple[list[dict[str, Any]], dict[tuple[str, int], list[float]]]:
+        queues = [
+            queue_now(floor, team, now) | {"today": still_waiting(floor, team, now, channel)}
+            for team in floor.policy.teams.values()
+        ]
+        return queues, times_running(floor, now)
 
     queues: list[dict[str, Any]]
     queues, times = await house.switchboard.read(view)
-    sums = await house.database.read(stats.sums_by_team, start, now + 1)
+    sums = await house.database.read(stats.sums_by_team, start, now + 1, channel=channel)
     for queue in queues:
         day = sums.get(queue["team"], Sums())
-        for name, value in zip(TIME_COLUMNS, times.get(queue["team"], ()), strict=False):
-            setattr(day, name, getattr(day, name) + value)
-        day.waiting, day.waiting_young = queue["waiting"], queue.pop("waiting_young")
+        for (team_id, starts_at), spent in times.items():
+            if team_id == queue["team"] and starts_at >= start:
+                add_times(day, spent)
+        add_waiting(day, queue["today"], since=start)
         queue["today"] = figures(day)
     return queues
 
 
 @router.get("", summary="Every queue: waiting, longest wait, agents, the day's figures.")
 async def list_queues(
-    request: Request, _: Annotated[Principal, Depends(requires("queues:read"))]
+    request: Request,
+    _: Annotated[Principal, Depends(requires("queues:read"))],
+    channel: Channel | None = None,
 ) -> dict[str, Any]:
-    """List the queues in the order of the policy."""
+    """List the queues in the order of the policy; `channel` narrows the day's figures to one."""
     house = house_of(request)
-    return {"at": isoformat(house.clock.now()), "items": await queues_today(house), "next": None}
+    return {"at": isoformat(house.clock.now()), "items": await queues_today(house, channel), "next": None}
 
 
 @router.get("/{team}", summary="One queue.")
 async def get_queue(
-    request: Request, team: str, _: Annotated[Principal, Depends(requires("queues:read"))]
+    request: Request,
+    team: str,
+    _: Annotated[Principal, Depends(requires("queues:read"))],
+    channel: Channel | None = None,
 ) -> dict[str, Any]:
-    """Return one queue."""
-    for queue in await queues_today(house_of(request)):
+    """Return one queue; `channel` narrows the day's figures to one."""
+    for queue in await queues_today(house_of(request), channel):
         if queue["team"] == team:
             return queue
     raise NotFoundError(f"There is no team {team!r}.")
@@ -163,14 +197,31 @@ async def list_intervals(
     start: Instant,
     _: Annotated[Principal, Depends(requires("queues:read"))],
     end: Instant | None = None,
+    channel: Channel | None = None,
 ) -> dict[str, Any]:
-    """Return the figures of the intervals that begin in [start, end), by default one day."""
+    """Return the figures of the intervals that begin in [start, end), by default one day, of all channels or
+    one.
+    """
     house = house_of(request)
-    if team not in house.switchboard.policy.teams:
+    known = house.switchboard.policy.teams.get(team)
+    if known is None:
         raise NotFoundError(f"There is no team {team!r}.")
     last = end or start + timedelta(days=1)
     if not 0 < (last - start).total_seconds() <= _MOST_S:
         detail = "end must come after start, by 31 days at most."
         raise MalformedRequestError(detail, errors=[{"pointer": "end", "detail": detail}])
-    found = await house.database.read(stats.sums_by_interval, team, start.timestamp(), last.timestamp())
-    return {"items": [{"starts_at": isoformat(at)} | figures(sums) for at, sums in found], "next": None}
+    now, since, until = house.clock.now(), start.timestamp(), last.timestamp()
+    waiting, times = await house.switchboard.read(
+        lambda floor: (still_waiting(floor, known, now, channel), times_running(floor, now))
+    )
+    found = dict(await house.database.read(stats.sums_by_interval, team, since, until, channel=channel))
+    for (team_id, starts_at), spent in times.items():
+        if team_id == team and since <= starts_at < until:
+            add_times(found.setdefault(starts_at, Sums()), spent)
+    for starts_at in waiting:
+        if since <= starts_at < until:
+            add_waiting(
+                found.setdefault(starts_at, Sums()), waiting, since=starts_at, until=starts_at + INTERVAL_S
+            )
+    items = [{"starts_at": isoformat(at)} | figures(sums) for at, sums in sorted(found.items())]
+    return {"items": items, "next": None}

@@ -14,17 +14,23 @@ from app.insight import Sums
 _NAMES = STAT_COLUMNS
 
 
-def sums_by_team(conn: Connection, start: float, end: float) -> dict[str, Sums]:
-    """Return each team's sums over the intervals that begin in [start, end)."""
+def sums_by_team(
+    conn: Connection, start: float, end: float, *, channel: str | None = None
+) -> dict[str, Sums]:
+    """Return each team's sums over the intervals that begin in [start, end), of all channels or one."""
     t = interval_stat.c
     query = (
         sa.select(t.team_id, *(sa.func.sum(t[name]).label(name) for name in _NAMES))
         .where(t.starts_at >= start, t.starts_at < end)
         .group_by(t.team_id)
     )
-    found = {row["team_id"]: _sums(row) for row in conn.execute(query).mappings()}
     w = wait_stat.c
-    _add_waits(conn, found, w.team_id, w.starts_at >= start, w.starts_at < end)
+    conditions = [w.starts_at >= start, w.starts_at < end]
+    if channel is not None:
+        query = query.where(t.channel == channel)
+        conditions.append(w.channel == channel)
+    found = {row["team_id"]: _sums(row) for row in conn.execute(query).mappings()}
+    _add_waits(conn, found, w.team_id, *conditions)
     a = agent_stat.c
     _add_times(conn, found, a.team_id, a.starts_at >= start, a.starts_at < end)
     return found
@@ -33,7 +39,10 @@ def sums_by_team(conn: Connection, start: float, end: float) -> dict[str, Sums]:
 def sums_by_interval(
     conn: Connection, team_id: str, start: float, end: float, *, channel: str | None = None
 ) -> list[tuple[int, Sums]]:
-    """Return a team's sums for each interval that begins in [start, end), oldest first."""
+    """Return a team's sums for each interval that begins in [start, end), oldest first.
+
+    Of all channels or one; agents' time is that on all channels: nobody is there for one alone.
+    """
     t = interval_stat.c
     query = (
         sa.select(t.starts_at, *(sa.func.sum(t[name]).label(name) for name in _NAMES))

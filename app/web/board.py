@@ -13,7 +13,7 @@ from heapq import nsmallest
 from typing import Any, Final
 
 from app.api.answers import agent_ref
-from app.api.queues import day_start
+from app.api.queues import add_waiting, day_start, still_waiting
 from app.db import stats
 from app.house import House
 from app.insight import Sums, figures
@@ -49,7 +49,7 @@ async def look(house: House) -> Values:
     for value in values.values():
         if value["kind"] == "queue":
             day = sums.get(value["id"], Sums())
-            day.waiting, day.waiting_young = value["waiting"], value.pop("young")
+            add_waiting(day, value.pop("still"), since=start)
             value["today"] = figures(day)
             total.add(day)
     values["sum"]["today"] = figures(total)
@@ -104,7 +104,7 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
         "target_s": team.target_s,
         "target_share": team.target_share,
         "waiting": len(since),
-        "young": sum(now - at < team.target_s for at in since),
+        "still": still_waiting(floor, team, now),
         "since": min(since, default=None),
         "agents": staff,
         "order": [order],
