@@ -60,6 +60,12 @@ def sets(floor: Floor, contact: Contact) -> Sets:
     )
 
 
+def able_at(floor: Floor, contact: Contact, step: int) -> int:
+    """Return the bit set of those who may take `contact` at `step` whenever they are there and free."""
+    terms = floor.queues.scope(contact.team_id, step)
+    return (_scoped_mask if step == contact.step else _mask_of)(floor, contact, terms)
+
+
 def able(record: Sets) -> int:
     """Return the bit set of those in a record who may take the contact whenever they are free."""
     pool = int(record.pool, 16)
@@ -102,8 +108,10 @@ def _members(written: str, pool: int) -> int:
 
 def _scoped_mask(floor: Floor, contact: Contact, terms: Scope) -> int:
     line = floor.queues.lines.get(line_key(contact))
-    if line is not None:
-        return line.mask(floor.staff)
+    return line.mask(floor.staff) if line is not None else _mask_of(floor, contact, terms)
+
+
+def _mask_of(floor: Floor, contact: Contact, terms: Scope) -> int:
     mask = _skilled_mask(floor, contact, terms, floor.staff.pool_mask(terms.teams))
     return (
         mask if _language_free(contact, terms) else mask & floor.staff.language_mask(contact.language or "")

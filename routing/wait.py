@@ -1,11 +1,14 @@
 """How long will a contact wait: four predictors side by side, each scored live, the best one served.
 
 `queue_length`: contacts ahead and this one, times mean handle time, by the places at the agents who are
-there. `last_entrant`: the wait of the last contact that was answered. `head_of_line`: how long the first in
-line has waited by now (both after Ibrahim and Whitt 2009, taken by the share of the line that is ahead).
-`regression`: ridge regression on these and the time of day, learning from every answered contact.
+there and may take it; a contact ahead counts by the share of its agents who are among them. Where only a
+later step lets somebody take it, not less than until that step. `last_entrant`: the wait of the last
+contact that was answered. `head_of_line`: how long the first in line has waited by now (both after Ibrahim
+and Whitt 2009, taken by the share of the line that is ahead). `regression`: ridge regression on these and
+the time of day, learning from every answered contact.
 
-A contact that finds a free agent is not predicted, so that easy cases do not flatter the figures. One that
+A contact that finds a free agent is not predicted, so that easy cases do not flatter the figures; nor is
+one that nobody who is there could take at any step: then nothing can be foretold. One that
 leaves unanswered is no observation of a wait; once somebody behind it is answered, the wait it would have
 had is known, and that is learnt from (an interval it outlasted counts as missed at once). The error figures
 are those of answered contacts alone.
@@ -16,15 +19,17 @@ and miss (adaptive conformal inference, Gibbs and Candès 2021), so that coverag
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from math import ceil, cos, exp, inf, log, pi, sin
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from routing import events as ev
+from routing.eligibility import able_at
 from routing.floor import Floor
-from routing.model import WAITING_STATES, Channel, Contact, ContactState
+from routing.model import WAITING_STATES, Contact, ContactState
 from routing.ridge import Ridge
 
 PREDICTORS: Final = ("queue_length", "last_entrant", "head_of_line", "regression")
@@ -37,7 +42,8 @@ _RECENT_HANDLE: Final = 0.01
 _ADAPT: Final = 0.02
 _FEWEST: Final = 10
 _SOFTEN_S: Final = 5.0
-_HANDLE_S: Final = 180.0
+HANDLE_S: Final = 180.0
+"""Mean handle time that is taken before any is known."""
 _DAY_S: Final = 86_400.0
 _GONE: Final = 64
 _GUESS_SPREAD: Final = 3.0
@@ -82,7 +88,7 @@ class Score(msgspec.Struct, kw_only=True):
 class QueueBook(msgspec.Struct, kw_only=True):
     """What is known of one queue (a team and a channel)."""
 
-    handle_s: float = _HANDLE_S
+    handle_s: float = HANDLE_S
     handled: int = 0
     last_wait_s: float = 0.0
     scores: dict[str, Score] = msgspec.field(default_factory=lambda: {name: Score() for name in PREDICTORS})
@@ -147,19 +153,21 @@ class WaitBook(msgspec.Struct, kw_only=True):
                 self._left(event)  # type: ignore[arg-type]
 
     def estimate(self, floor: Floor, contact: Contact, now: float) -> Estimate | None:
-        """Return what `contact` has to expect from now, or None when it does not wait."""
+        """Return what `contact` has to expect from now, or None when it does not wait or nobody is there."""
         if contact.state not in WAITING_STATES:
             return None
         queue = queue_of(contact)
         book = self.queues.get(queue) or QueueBook()
-        ahead = floor.queues.ahead(contact)
-        features = _features(floor, book, contact, ahead=ahead, now=now)
+        features = _features(floor, book, contact, now)
+        if features is None:
+            return None
         longest_s = max(contact.expires_at - now, 0.0)
         waits, name = _waits(book, features, longest_s), book.best
         wait_s = waits[PREDICTORS.index(name)]
         low_s, high_s = _interval(book, name, wait_s, longest_s)
+        place = floor.queues.ahead(contact) + 1
         return Estimate(
-            position=ahead + 1, wait_s=wait_s, low_s=low_s, high_s=high_s, predictor=name, queue=queue
+            position=place, wait_s=wait_s, low_s=low_s, high_s=high_s, predictor=name, queue=queue
         )
 
     def prune(self, floor: Floor) -> None:
@@ -173,7 +181,9 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return
         queue = queue_of(contact)
         book = self._book(queue)
-        features = _features(floor, book, contact, ahead=floor.queues.ahead(contact), now=event.at)
+        features = _features(floor, book, contact, event.at)
+        if features is None:
+            return
         longest_s = max(contact.expires_at - event.at, 0.0)
         waits, name = _waits(book, features, longest_s), book.best
         low_s, high_s = _interval(book, name, waits[PREDICTORS.index(name)], longest_s)
@@ -249,35 +259,74 @@ def queue_of(contact: Contact) -> str:
     return f"{contact.team_id}/{contact.channel.value}"
 
 
-def _features(floor: Floor, book: QueueBook, contact: Contact, *, ahead: int, now: float) -> list[float]:
-    """Return what the predictors go by: one, the three simple estimates, contacts ahead by agent, time."""
-    staff = floor.staff
-    there = (staff.members.get(contact.team_id, 0) & staff.present & staff.responding).bit_count()
+def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> list[float] | None:
+    """Return what the predictors go by: one, the three simple estimates, contacts ahead by agent, time.
+
+    None where nobody who is there could take the contact, at its step or a later one.
+    """
+    able, opens_s = _who(floor, contact, now)
+    if not able:
+        return None
     terms = floor.policy.channels[contact.channel]
-    places = there * max(min(terms.cap, 100 // terms.cost), 1)
-    behind_head_s, line = _head_of_line(floor, contact.team_id, contact.channel, now)
-    share = min((ahead + 1) / max(line, 1), 1.0)
+    places = able.bit_count() * max(min(terms.cap, 100 // terms.cost), 1)
+    line = _line_of(floor, contact, able, now)
+    share = min((line.ahead + 1) / max(line.length, 1), 1.0)
     angle = 2 * pi * (now % _DAY_S) / _DAY_S
-    by_length_s = (ahead + 1) * book.handle_s / places if places else contact.expires_at - now
     return [
         1.0,
-        by_length_s,
+        max((line.rivals + 1) * book.handle_s / places, opens_s),
         book.last_wait_s * share,
-        behind_head_s * share,
-        ahead / max(places, 1),
+        line.head_s * share,
+        line.ahead / places,
         sin(angle),
         cos(angle),
     ]
 
 
-def _head_of_line(floor: Floor, team_id: str, channel: Channel, now: float) -> tuple[float, int]:
-    """Return how long the first in line has waited, and how many stand in it."""
-    since, count = inf, 0
-    for line in floor.queues.by_team.get(team_id, {}).values():
-        if line.key[0] == team_id and line.channel is channel:
+def _who(floor: Floor, contact: Contact, now: float) -> tuple[int, float]:
+    """Return who is there and may take the contact, and in how many seconds: 0 at its own step."""
+    there = floor.staff.present & floor.staff.responding
+    team = floor.team(contact.team_id)
+    first = max(contact.step, 0)
+    able = able_at(floor, contact, first) & there
+    if able:
+        return able, 0.0
+    for number, step in enumerate(team.steps[first:], first + 1):
+        if step.overflow_to is not None:
+            able = floor.staff.members.get(step.overflow_to, 0) & there
+        else:
+            able = able_at(floor, contact, number) & there
+        if able:
+            return able, max(contact.segment_at + step.after_s - now, 0.0)
+    return 0, 0.0
+
+
+class _Queue(NamedTuple):
+    ahead: int
+    rivals: float
+    """Those ahead, each by the share of its agents who may take this contact too."""
+    head_s: float
+    """How long the first in line on the same channel has waited."""
+    length: int
+    """How many stand in line on the same channel."""
+
+
+def _line_of(floor: Floor, contact: Contact, able: int, now: float) -> _Queue:
+    there, me = floor.staff.present & floor.staff.responding, (contact.effective_at, contact.id)
+    ahead, rivals, since, count = 0, 0.0, inf, 0
+    for line in floor.queues.by_team.get(contact.team_id, {}).values():
+        if line.key[0] != contact.team_id:
+            continue
+        before = bisect_left(line.entries, me)
+        if before:
+            ahead += before
+            theirs = line.mask(floor.staff) & there
+            if theirs:
+                rivals += before * (theirs & able).bit_count() / theirs.bit_count()
+        if line.channel is contact.channel:
             count += len(line.entries)
             since = min(since, floor.contacts[line.entries[0][1]].segment_at)
-    return (now - since if count else 0.0), count
+    return _Queue(ahead, rivals, now - since if count else 0.0, count)
 
 
 def _waits(book: QueueBook, features: list[float], longest_s: float) -> list[float]:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 
 from tests.app.test_contacts import CALL, be_available, post
+
+
+async def keep_busy(client: httpx.AsyncClient) -> dict[str, Any]:
+    """Have Ann talk to somebody; return that contact."""
+    await be_available(client)
+    contact = await post(client, "/v1/contacts", CALL)
+    accepted = await post(client, f"/v1/offers/{contact['offers'][0]['id']}/accept")
+    return dict(accepted["contact"])
 
 
 async def test_waiting_contact_says_why_and_what_would_change_that(
@@ -36,14 +46,21 @@ async def test_why_of_an_ended_contact_is_still_told(client: httpx.AsyncClient) 
 
 
 async def test_waiting_contact_is_told_its_wait_as_an_interval(client: httpx.AsyncClient) -> None:
-    contact = await post(client, "/v1/contacts", CALL)
+    await keep_busy(client)
+    contact = await post(client, "/v1/contacts", CALL | {"call_id": "waits"})
     wait = contact["estimated_wait"]
     assert 0 <= wait["low_s"] <= wait["wait_s"] <= wait["high_s"]
 
 
+async def test_no_wait_is_foretold_while_nobody_is_there(client: httpx.AsyncClient) -> None:
+    assert (await post(client, "/v1/contacts", CALL))["estimated_wait"] is None
+
+
 async def test_guesses_are_scored_by_what_happened(client: httpx.AsyncClient) -> None:
-    contact = await post(client, "/v1/contacts", CALL)
-    await be_available(client)
+    running = await keep_busy(client)
+    contact = await post(client, "/v1/contacts", CALL | {"call_id": "waits"})
+    await post(client, f"/v1/contacts/{running['id']}/complete")
+    await post(client, f"/v1/offers/{running['offer_id']}/finish-wrap-up")
     offer = (await client.get(f"/v1/contacts/{contact['id']}")).json()["offers"][0]["id"]
     await post(client, f"/v1/offers/{offer}/accept")
     scores = (await client.get("/v1/queues/general/estimates")).json()["items"]

@@ -13,9 +13,10 @@ import pytest
 from routing import commands as cmd
 from routing.decide import decide
 from routing.events import Event, OfferMade
-from routing.model import Channel, ContactState
+from routing.model import Channel, ContactState, SkillNeed
+from routing.policy import Step
 from routing.refused import Refused
-from routing.wait import COVERAGE, PREDICTORS, WaitBook
+from routing.wait import COVERAGE, HANDLE_S, PREDICTORS, WaitBook
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
 
 QUEUE = "general/voice"
@@ -35,6 +36,14 @@ class Watched(Rig):
 
     def estimate(self, contact_id: int) -> Any:
         return self.book.estimate(self.floor, self.contact(contact_id), self.now)
+
+
+def at_work() -> Watched:
+    """Return a floor whose one agent is there and talking."""
+    rig = Watched()
+    rig.available("ann")
+    rig.answered()
+    return rig
 
 
 def run_day(
@@ -137,7 +146,7 @@ def test_customers_who_left_are_counted_and_their_waits_inferred(impatient_day):
 
 
 def test_customer_who_left_is_no_observation_of_a_wait():
-    rig = Watched()
+    rig = at_work()
     contact = rig.receive()
     rig.now += 50.0
     rig.do(cmd.Abandon(actor="pbx", contact_id=contact))
@@ -145,7 +154,7 @@ def test_customer_who_left_is_no_observation_of_a_wait():
 
 
 def test_wait_of_one_who_left_is_known_when_the_next_is_answered():
-    rig = Watched()
+    rig = at_work()
     first = rig.receive()
     rig.now += 10.0
     second = rig.receive()
@@ -153,13 +162,13 @@ def test_wait_of_one_who_left_is_known_when_the_next_is_answered():
     rig.do(cmd.Abandon(actor="pbx", contact_id=first))
     assert rig.book.queues[QUEUE].inferred == 0
     rig.now += 40.0
-    rig.available("ann")
+    rig.finish(min(rig.floor.contacts))
     rig.accept(second)
     assert (rig.book.queues[QUEUE].abandoned, rig.book.queues[QUEUE].inferred) == (1, 1)
 
 
 def test_interval_that_a_leaver_outlasted_counts_as_missed():
-    rig = Watched()
+    rig = at_work()
     contact = rig.receive()
     rig.now += rig.estimate(contact).high_s + 1.0
     rig.do(cmd.Abandon(actor="pbx", contact_id=contact))
@@ -199,13 +208,17 @@ def test_estimate_by_queue_length_is_mean_handle_time_by_place_and_agent():
 
 
 def test_estimate_is_an_interval_around_its_middle():
-    rig = Watched()
+    rig = at_work()
     told = rig.estimate(rig.receive())
     assert 0.0 <= told.low_s <= told.wait_s <= told.high_s
 
 
 def test_nobody_is_told_more_than_the_longest_wait():
     rig = Watched(make_policy(make_team(max_wait_s={"voice": 600.0})))
+    rig.available("ann")
+    rig.answered()
+    for _ in range(9):
+        rig.receive()
     told = rig.estimate(rig.receive())
     assert told.wait_s <= 600.0
     assert told.high_s <= 600.0
@@ -217,8 +230,47 @@ def test_contact_that_does_not_wait_has_no_estimate():
     assert rig.estimate(rig.answered()) is None
 
 
+def test_nothing_is_foretold_or_scored_while_nobody_is_there():
+    rig = Watched()
+    contact = rig.receive()
+    assert rig.estimate(contact) is None
+    rig.now += 50.0
+    rig.available("ann")
+    rig.accept(contact)
+    assert rig.book.queues[QUEUE].scores["queue_length"].count == 0
+
+
+def test_contact_that_only_a_later_step_lets_somebody_take_waits_for_that_step():
+    steps = (Step(after_s=60.0, skill_slack=2), Step(after_s=900.0, teams=("orders",)))
+    policy = make_policy(make_team("general", steps=steps), make_team("orders"))
+    rig = Watched(policy, make_agent("ann"), make_agent("bob", teams=("orders",)))
+    rig.available("bob")
+    contact = rig.receive(team_id="general")
+    rig.now += 100.0
+    assert rig.estimate(contact).wait_s == pytest.approx(800.0)
+
+
+def test_estimate_counts_the_agents_with_the_skill_and_who_competes_for_them():
+    names = ("ann", "bob", "cid", "dan")
+    skilled = {"skills": {"contracts": 3}}
+    rig = Watched(None, *(make_agent(name, **(skilled if name == "ann" else {})) for name in names))
+    rig.available(*names)
+    for _ in names:
+        rig.answered()
+    for _ in range(4):
+        rig.receive()
+    special = rig.receive(skills=(SkillNeed("contracts", 3),))
+    plain = rig.receive()
+    # Of the four plain ones ahead one goes to Ann on average; the fifth plain one has four agents.
+    assert rig.estimate(special).wait_s == pytest.approx(2 * HANDLE_S / 1)
+    assert rig.estimate(plain).wait_s == pytest.approx((4 + 1 + 1) * HANDLE_S / 4)
+
+
 def test_queues_are_apart_by_team_and_channel():
-    rig = Watched(make_policy(make_team("general"), make_team("orders")))
+    policy = make_policy(make_team("general"), make_team("orders"))
+    rig = Watched(policy, make_agent("ann", teams=("general", "orders")))
+    rig.available("ann")
+    rig.answered()
     told = {rig.estimate(rig.receive(team_id=team, channel=channel)).queue for team, channel in (
         ("general", Channel.VOICE), ("general", Channel.CHAT), ("orders", Channel.VOICE))}  # fmt: skip
     assert told == {"general/voice", "general/chat", "orders/voice"}
@@ -235,7 +287,7 @@ def test_book_goes_on_from_where_it_was_stored():
 
 
 def test_restored_book_drops_what_ended_meanwhile():
-    rig = Watched()
+    rig = at_work()
     contact = rig.receive()
     outcome = decide(rig.floor, cmd.Abandon(actor="pbx", contact_id=contact), rig.now)
     assert not isinstance(outcome, Refused)

@@ -260,9 +260,20 @@ async def test_median_and_ninth_tenth_of_the_waits_stand_beside_the_mean(
 async def test_waiting_contact_shows_the_wait_to_expect_and_its_interval(
     floor: Page, service: Service
 ) -> None:
+    await service.presence(FREE[0])
+    await service.contact(**AT_HOME)
     contact = await service.contact(**AT_HOME)
     expected = floor.locator(f"#contact-{contact} [data-label=Expected]")
     await expect(expected).to_have_text(re.compile(r"^\d[\d:]*\d+:\d\d–\d[\d:]*$"))
+
+
+async def test_contact_says_that_nothing_is_foretold_while_nobody_is_there(
+    floor: Page, service: Service
+) -> None:
+    contact = await service.contact(**AT_HOME)
+    await expect(floor.locator(f"#contact-{contact} [data-label=Expected]")).to_have_text("–")
+    await floor.get_by_role("link", name=f"Call {contact}").click()
+    await expect(floor.get_by_text("can't be foretold")).to_be_visible()
 
 
 async def test_contact_that_rings_shows_no_wait_to_expect(floor: Page, service: Service) -> None:
