@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from app.web.board import coarse
 from app.web.words import duration
@@ -240,6 +240,75 @@ async def test_choice_of_a_lead_stays_while_the_floor_changes(floor: Page, servi
     await service.post("lead", f"/v1/contacts/{contact}/priority", priority=4)
     await expect(floor.locator(".facts")).to_contain_text("Priority 4", use_inner_text=True)
     assert await agents.input_value() == FREE[1]
+
+
+async def test_nothing_is_sent_before_a_lead_has_chosen(floor: Page, service: Service) -> None:
+    contact = await service.contact(menu=["2"])
+    await service.presence(FREE[1])
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    for label, button in (("Move to team", "Move"), ("Offer to agent", "Offer")):
+        await expect(floor.get_by_label(label)).to_have_value("")
+        await floor.get_by_role("button", name=button).click()
+        assert await floor.get_by_label(label).evaluate("list => !list.checkValidity()")
+    assert (await service.get("lead", f"/v1/contacts/{contact}"))["state"] == "queued"
+
+
+async def test_what_was_held_back_while_choosing_is_shown_afterwards(floor: Page, service: Service) -> None:
+    contact = await service.contact(menu=["2"])
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    await floor.get_by_label("Move to team").focus()
+    async with floor.expect_response("**/contacts/*?part"):
+        await service.post("lead", f"/v1/contacts/{contact}/priority", priority=4)
+    await expect(floor.locator(".facts")).to_contain_text("Priority 0", use_inner_text=True)
+    await floor.get_by_role("button", name="Close").focus()
+    await expect(floor.locator(".facts")).to_contain_text("Priority 4", use_inner_text=True)
+    await expect(floor.get_by_label("Priority")).to_have_value("4")
+
+
+async def test_priority_shown_follows_another_lead_after_a_change(floor: Page, service: Service) -> None:
+    contact = await service.contact(**AT_HOME)
+    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    await floor.get_by_label("Priority").select_option("5")
+    await floor.get_by_role("button", name="Change").click()
+    await expect(floor.locator(".facts")).to_contain_text("Priority 5", use_inner_text=True)
+    await floor.get_by_role("button", name="Close").focus()
+    await service.post("lead", f"/v1/contacts/{contact}/priority", priority=2)
+    await expect(floor.get_by_label("Priority")).to_have_value("2")
+
+
+async def test_slow_answer_does_not_undo_a_later_one(floor: Page, service: Service) -> None:
+    first, second = await service.contact(**AT_HOME), await service.contact(**AT_HOME)
+    held, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        held.set()
+        await release.wait()
+        await route.continue_()
+
+    await floor.route(f"**/contacts/{first}?part", hold)
+    await floor.locator(f"#contact-{first}").get_by_role("link", name="Why, act").click()
+    await held.wait()
+    await floor.locator(f"#contact-{second}").get_by_role("link", name="Why, act").click()
+    release.set()
+    await expect(floor.get_by_role("dialog")).to_contain_text(f"Call {second}")
+    await expect(floor.get_by_role("dialog")).not_to_contain_text(f"Call {first}")
+
+
+async def test_elements_with_an_id_stay_what_they_are_when_one_before_them_goes(floor: Page) -> None:
+    script = """async () => {
+        const src = document.querySelector('script[type=module]').src;
+        const { morph } = await import(src.replace(/[^/]+$/, 'patch.js'));
+        const list = (...ids) => {
+            const found = document.createElement('ul');
+            found.innerHTML = ids.map(id => `<li id="${id}"><button>${id}</button></li>`).join(' ');
+            return found;
+        };
+        const present = list('a', 'b', 'c');
+        const last = present.lastElementChild;
+        morph(present, list('c', 'x', 'b'));
+        return [present.textContent, present.firstElementChild === last, last.textContent];
+    }"""
+    assert await floor.evaluate(script) == ["c x b", True, "c"]
 
 
 async def test_median_and_ninth_tenth_of_the_waits_stand_beside_the_mean(

@@ -163,6 +163,17 @@ async def test_forecast_is_corrected_by_clicking(page: Page, planning: Service) 
     assert item["volume"] == pytest.approx(2 * item["forecast"], abs=0.02)
 
 
+async def test_run_that_ends_takes_nothing_away_that_is_being_written(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query=f"&team=general&day={MONDAY}")
+    await page.get_by_label("because").fill("a letter goes out")
+    await page.get_by_role("button", name="Requirement").click()
+    async with planning.working():
+        await expect(page.get_by_text("There is a new result.")).to_be_visible(timeout=30_000)
+        await expect(page.get_by_label("because")).to_have_value("a letter goes out")
+        await page.get_by_role("button", name="Show it").click()
+        await expect(page.get_by_label("because")).to_have_value("")
+
+
 async def test_contacts_and_handle_time_are_set_by_hand(page: Page, planning: Service) -> None:
     await open_week(page, planning, query=f"&team=general&day={MONDAY}")
     await page.get_by_label("or contacts an interval").fill("31")

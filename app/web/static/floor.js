@@ -2,7 +2,7 @@
 // The lead's floor: keeps the lists live, filters them by team, opens a contact beside them.
 import { now, run, sync, tick, timeOfDay } from "./clock.js";
 import { watch } from "./live.js";
-import "./page.js";
+import { say } from "./page.js";
 import { morph, patch, sweep } from "./patch.js";
 
 /** @typedef {import("./stream.js").Message} Message */
@@ -78,18 +78,43 @@ function choose(team) {
   }
 }
 
+let asking = false;
+let wanted = false;
+let missed = false;
+
 /** Show a contact beside the floor. @param {string} id */
 async function show(id) {
   shown = id;
-  const answer = await fetch(`/contacts/${id}?part`).catch(() => null);
-  if (!answer || shown !== id) return;
-  // What the lead is choosing right now must not be taken away.
-  if (drawer.open && drawer.contains(document.activeElement) && document.activeElement instanceof HTMLSelectElement) return;
+  wanted = true;
+  // One question at a time: a slow answer must not undo what a later one has shown.
+  if (asking) return;
+  asking = true;
+  while (wanted && shown) {
+    wanted = false;
+    await bring(shown);
+  }
+  asking = false;
+}
+
+/** @param {string} id */
+async function bring(id) {
+  const answer = await fetch(`/contacts/${id}?part`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
+  if (shown !== id) return;
+  if (answer?.redirected) return become("signed_out");
+  if (!answer?.ok) {
+    if (!drawer.open) say(answer ? "This contact can't be shown." : "The service can't be reached.", "bad");
+    return;
+  }
   const template = document.createElement("template");
   template.innerHTML = await answer.text();
   const next = template.content.firstElementChild;
   const present = drawer.querySelector(`[data-contact="${id}"]`);
   if (!next || shown !== id) return;
+  // What the lead is choosing right now must not be taken away.
+  if (present && choosing()) {
+    missed = true;
+    return;
+  }
   if (present) morph(present, next);
   else {
     const close = document.createElement("button");
@@ -102,13 +127,29 @@ async function show(id) {
   if (!drawer.open) drawer.showModal();
 }
 
+/** Whether a list of choices of the drawer may be open. */
+function choosing() {
+  return drawer.contains(document.activeElement) && document.activeElement instanceof HTMLSelectElement;
+}
+
+/** Show what was held back while the lead was choosing. */
+function catchUp() {
+  if (!missed || !shown || choosing()) return;
+  missed = false;
+  void show(shown);
+}
+
+drawer.addEventListener("focusout", () => setTimeout(catchUp));
 drawer.addEventListener("close", () => {
   shown = "";
+  drawer.replaceChildren();
 });
 drawer.addEventListener("click", (event) => {
   if (event.target === drawer) drawer.close();
 });
-drawer.addEventListener("sent", () => {
+drawer.addEventListener("sent", (event) => {
+  // A list once chosen from no longer follows what the service says, until it is reset.
+  /** @type {HTMLFormElement} */ (event.target).reset();
   if (shown) void show(shown);
 });
 

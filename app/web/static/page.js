@@ -16,6 +16,21 @@ export function say(text, tone) {
 }
 
 /**
+ * Say something that stays, with a button that does something about it.
+ * @param {string} text @param {string} label @param {() => void} act
+ */
+export function offer(text, label, act) {
+  document.querySelector(".notice.offer")?.remove();
+  const notice = document.createElement("p");
+  const button = document.createElement("button");
+  notice.className = "notice good offer";
+  button.textContent = label;
+  button.addEventListener("click", act);
+  notice.append(`${text} `, button);
+  document.getElementById("notices")?.append(notice);
+}
+
+/**
  * Send JSON to the API; null and a notice where it is refused.
  * @param {string} address @param {unknown} body @param {string} method
  * @returns {Promise<any>}

@@ -84,14 +84,39 @@ export function morph(present, next) {
   for (const { name, value } of next.attributes) {
     if (present.getAttribute(name) !== value) present.setAttribute(name, value);
   }
-  const [old, fresh] = [[...present.childNodes], [...next.childNodes]];
-  fresh.forEach((node, i) => {
-    const was = old[i];
-    if (!was) present.append(node);
-    else if (was instanceof Element && node instanceof Element && was.nodeName === node.nodeName) morph(was, node);
-    else if (was.nodeType === Node.TEXT_NODE && node.nodeType === Node.TEXT_NODE) {
-      if (was.nodeValue !== node.nodeValue) was.nodeValue = node.nodeValue;
-    } else was.replaceWith(node);
-  });
-  old.slice(fresh.length).forEach((node) => node.remove());
+  let at = present.firstChild;
+  for (const node of [...next.childNodes]) {
+    const was = counterpart(present, at, node);
+    if (was) {
+      if (was !== at) present.insertBefore(was, at);
+      at = was.nextSibling;
+      if (was instanceof Element) morph(was, /** @type {Element} */ (node));
+      else if (was.nodeValue !== node.nodeValue) was.nodeValue = node.nodeValue;
+    } else if (at && !named(at)) {
+      const passed = at;
+      at = at.nextSibling;
+      passed.replaceWith(node);
+    } else present.insertBefore(node, at);
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+/**
+ * The child that becomes like `node`: the one of its id, else what stands `at` its place and is of its kind.
+ * A button must never come to mean something else under the hand.
+ * @param {Element} present @param {ChildNode | null} at @param {ChildNode} node
+ */
+function counterpart(present, at, node) {
+  const id = named(node);
+  const was = id ? [...present.children].find((each) => each.id === id) : named(at) ? null : at;
+  return was?.nodeType === node.nodeType && was.nodeName === node.nodeName ? was : null;
+}
+
+/** @param {Node | null} node */
+function named(node) {
+  return node instanceof Element ? node.id : "";
 }

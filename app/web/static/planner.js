@@ -2,7 +2,7 @@
 // The planner's week: tells the figures under the pointer, follows runs, and comes back renewed.
 import { tick } from "./clock.js";
 import { morph } from "./patch.js";
-import { say } from "./page.js";
+import { offer, say } from "./page.js";
 
 /**
  * @typedef {{labels: string[], volume: (number | null)[], low: (number | null)[], high: (number | null)[],
@@ -102,16 +102,29 @@ function notice() {
     if (each.dataset.state === "done") renewed ||= !awaited || awaited.includes(each.dataset.kind ?? "");
     else say(`The run ${each.dataset.state === "cancelled" ? "was cancelled; nothing was saved." : "failed."}`, "bad");
   }
-  // What a run has made is shown rather than what was chosen before.
-  if (renewed) renew((address) => address.searchParams.delete(results?.dataset.forget ?? ""));
+  if (!renewed) return;
+  // What a run has made is shown rather than what was chosen before, but not instead of what is being written.
+  const take = () => renew((address) => address.searchParams.delete(results?.dataset.forget ?? ""));
+  if (writing()) offer("There is a new result.", "Show it", take);
+  else take();
+}
+
+/** Whether a form was begun that loading the page anew would empty. */
+function writing() {
+  return choosing() || document.querySelector("form[data-touched]:not([data-auto], [data-started])") !== null;
+}
+
+/** Whether a list of choices may be open. */
+function choosing() {
+  return document.activeElement instanceof HTMLSelectElement;
 }
 
 /** Bring the page up to date in place, unless somebody is choosing something on it. */
 async function refresh() {
   const present = document.getElementById("main");
-  if (document.hidden || !present || document.activeElement instanceof HTMLSelectElement) return;
+  if (document.hidden || !present || choosing()) return;
   const answer = await fetch(location.href).catch(() => null);
-  if (!answer?.ok) return;
+  if (!answer?.ok || choosing()) return;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
   if (!next) return;
   morph(present, next);
