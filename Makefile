@@ -44,15 +44,19 @@ define step
 @printf '%-12s' '$(1)'; if out=$$($(2) 2>&1); then echo ok; else echo failed; printf '%s\n' "$$out"; exit 1; fi
 endef
 
-CHECKS := check-lint check-format check-types check-imports check-compose check-docker check-docs
+CHECKS := check-lint check-format check-types check-scripts check-imports check-compose check-docker check-docs
 .PHONY: check $(CHECKS)
-check: $(CHECKS) ## lint, format, types, imports, deployment files, docs and house rules
+check: $(CHECKS) ## lint, format, types, scripts, imports, deployment files, docs and house rules
 check-lint: .venv/.dev
 	$(call step,lint,$(BIN)/ruff check .)
 check-format: .venv/.dev
 	$(call step,format,$(BIN)/ruff format --check .)
 check-types: .venv/.dev
 	$(call step,types,$(BIN)/mypy)
+# Deno checks the pages' modules with TypeScript, which its wheel brings along. It asks no other machine.
+DENO := DENO_DIR=.venv/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 $(BIN)/deno
+check-scripts: .venv/.dev
+	$(call step,scripts,$(DENO) check --no-lock --no-remote --config app/web/deno.json app/web/static/*.js)
 check-imports: .venv/.dev
 	$(call step,imports,$(BIN)/lint-imports)
 check-compose: .venv/.dev
