@@ -10,6 +10,7 @@ from routing.eligibility import Refusal, able, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.model import NEVER, Agent, Contact, OfferState
+from routing.naming import team_name
 from routing.policy import Step
 
 _SHOWN = 8
@@ -48,18 +49,22 @@ def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
         yield Change(kind="expiry", what="It expires", at=contact.expires_at)
 
 
-def _step(floor: Floor, step: Step, at: float) -> Change:
-    if step.overflow_to is not None:
-        name = floor.team(step.overflow_to).name
-        return Change(kind="overflow", what=f"It moves to {name}", at=at)
+def widening(floor: Floor, step: Step) -> str:
+    """Return in words what a relaxation step (not an overflow) relaxes."""
     wider = []
     if step.teams:
-        wider.append(f"{' and '.join(floor.team(each).name for each in step.teams)} may take it too")
+        wider.append(f"{' and '.join(team_name(floor, each) for each in step.teams)} may take it too")
     if step.skill_slack:
         wider.append(f"{step.skill_slack} skill level{'s' if step.skill_slack > 1 else ''} less will do")
     if step.any_language:
         wider.append("the language no longer counts")
-    text = ", ".join(wider)
+    return ", ".join(wider)
+
+
+def _step(floor: Floor, step: Step, at: float) -> Change:
+    if step.overflow_to is not None:
+        return Change(kind="overflow", what=f"It moves to {team_name(floor, step.overflow_to)}", at=at)
+    text = widening(floor, step)
     return Change(kind="step", what=text[:1].upper() + text[1:], at=at)
 
 

@@ -6,24 +6,20 @@ times from now, or local times of the site where they are hours away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from routing.course import tell
 from routing.eligibility import Refusal, refusal_in, sets
-from routing.events import Candidate, Classification, Decision, Sets
+from routing.events import Candidate, Classification, Decision, Event, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
-from routing.model import NEVER, WAITING_STATES, Contact, ContactState
+from routing.model import WAITING_STATES, Contact, ContactState
+from routing.naming import name_of, names_of, team_name, when
 from routing.selection import TERMS
 from routing.steps import scope
 from routing.way_out import Change, find_changes
-
-_NAMED: Final = 8
-_HOUR_S: Final = 3600.0
 
 
 class Against(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +60,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: int
     state: ContactState
     classification: Classification | None
+    course: tuple[str, ...]
+    """What has become of it so far, in order."""
     decisions: tuple[Step, ...]
     position: int | None
     next_contact_id: int | None
@@ -76,16 +74,19 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(
     floor: Floor,
     contact: Contact,
-    decisions: Iterable[Decision],
+    events: Sequence[Event],
     now: float,
     *,
     classification: Classification | None = None,
 ) -> Explanation:
     """Return why `contact` is where it is.
 
-    `decisions` are its stored records, oldest first; `contact` may have ended and left the floor.
+    `events` are those stored of it (`routing.course.TOLD`), oldest first; `contact` may have ended and left
+    the floor.
     """
+    decisions = [each.decision for each in events if isinstance(each, OfferMade | NobodyFound)]
     steps = tuple(_step(floor, contact, list(group)) for _, group in groupby(decisions, lambda d: d.id))
+    course = tuple(tell(floor, events, {step.decision_id: step.sentence for step in steps}))
     waits = contact.state is ContactState.QUEUED
     against = _against(floor, sets(floor, contact)) if waits else ()
     changes = find_changes(floor, contact, now) if contact.state in WAITING_STATES else ()
@@ -93,7 +94,7 @@ def explain(
     next_id = _next_in_line(floor, contact) if waits else None
     sentences = [
         *([_belongs(floor, classification)] if classification is not None else []),
-        *(step.sentence for step in steps),
+        *course,
         *_stands(floor, contact, now),
         *([_kept_by(floor, contact, against)] if waits else []),
         *([_place(position, next_id, contact)] if waits and position is not None else []),
@@ -103,6 +104,7 @@ def explain(
         contact_id=contact.id,
         state=contact.state,
         classification=classification,
+        course=course,
         decisions=steps,
         position=position,
         next_contact_id=next_id,
@@ -122,15 +124,15 @@ def _step(floor: Floor, contact: Contact, records: Sequence[Decision]) -> Step:
     if not asked:
         sentence = f"{after} nobody could take it{_because(floor, contact, against)}."
     elif first.trigger == "lead":
-        sentence = f"{after} a lead gave it to {_names(floor, asked)}, ahead of the order."
+        sentence = f"{after} a lead gave it to {names_of(floor, asked)}, ahead of the order."
     elif first.trigger == "broadcast":
-        sentence = f"{after} {_names(floor, asked)} was asked too: it may ring at more."
+        sentence = f"{after} {names_of(floor, asked)} was asked too: it may ring at more."
     elif first.trigger == "joined":
-        sentence = f"{after} {_names(floor, asked)} became free and was asked too: it may ring at more."
+        sentence = f"{after} {names_of(floor, asked)} became free and was asked too: it may ring at more."
     elif first.trigger == "agent":
-        sentence = f"{after} {_names(floor, asked)} became free and was asked: {_most_urgent(first)}."
+        sentence = f"{after} {names_of(floor, asked)} became free and was asked: {_most_urgent(first)}."
     else:
-        sentence = f"{after} {_names(floor, asked)} was asked: {_best_of(floor, first, asked)}."
+        sentence = f"{after} {names_of(floor, asked)} was asked: {_best_of(floor, first, asked)}."
     return Step(
         decision_id=first.id,
         waited_s=first.waited_s,
@@ -170,7 +172,7 @@ def _best_of(floor: Floor, decision: Decision, asked: tuple[str, ...]) -> str:
     kind = decision.strategy.replace("_", " ")
     if not others:
         return "nobody else was free for it"
-    return f"first by {kind}, before {_names(floor, others)}"
+    return f"first by {kind}, before {names_of(floor, others)}"
 
 
 def _against(floor: Floor, record: Sets) -> tuple[Against, ...]:
@@ -194,7 +196,7 @@ def _because(floor: Floor, contact: Contact, against: tuple[Against, ...]) -> st
 
 
 def _reason(floor: Floor, contact: Contact, against: Against) -> str:
-    names = _names(floor, against.agent_ids)
+    names = names_of(floor, against.agent_ids)
     many = len(against.agent_ids) != 1
     match against.reason:
         case Refusal.MISSING_SKILL:
@@ -215,28 +217,30 @@ def _reason(floor: Floor, contact: Contact, against: Against) -> str:
 
 
 def _belongs(floor: Floor, classification: Classification) -> str:
-    team = _team(floor, classification.team_id)
+    team = team_name(floor, classification.team_id)
     return f"It belongs to {team}: {classification.reason or classification.by}."
 
 
 def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
     match contact.state:
         case ContactState.CONNECTED:
-            return [f"{_name(floor, contact.agent_id)} is talking to the customer."]
+            return [f"{name_of(floor, contact.agent_id)} is talking to the customer."]
         case ContactState.WRAP_UP:
-            return [f"{_name(floor, contact.agent_id)} is wrapping up."]
+            return [f"{name_of(floor, contact.agent_id)} is wrapping up."]
         case ContactState.OFFERED:
             offers = [floor.offers[offer_id] for offer_id in contact.offer_ids]
-            names = _names(floor, [offer.agent_id for offer in offers])
+            names = names_of(floor, [offer.agent_id for offer in offers])
             return [f"It rings at {names} for {max(o.expires_at for o in offers) - now:.0f} s more."]
         case ContactState.SCHEDULED:
-            return [f"It waits for its time, {_when(floor, contact.scheduled_at or now, now)}."]
+            return [f"It waits for its time, {when(floor, contact.scheduled_at or now, now)}."]
         case ContactState.QUEUED:
-            waited = f"It has waited {now - contact.segment_at:.0f} s for {_team(floor, contact.team_id)}."
+            waited = (
+                f"It has waited {now - contact.segment_at:.0f} s for {team_name(floor, contact.team_id)}."
+            )
             holder = floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
             return [
                 waited,
-                *([f"{_name(floor, holder.agent_id)} stays with the customer."] if holder else []),
+                *([f"{name_of(floor, holder.agent_id)} stays with the customer."] if holder else []),
             ]
         case _:
             because = f": {contact.end_reason}" if contact.end_reason else ""
@@ -246,10 +250,10 @@ def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
 def _kept_by(floor: Floor, contact: Contact, against: tuple[Against, ...]) -> str:
     if contact.step < 0:
         return (
-            f"It is kept for {_name(floor, contact.preferred_agent_id)}{_because(floor, contact, against)}."
+            f"It is kept for {name_of(floor, contact.preferred_agent_id)}{_because(floor, contact, against)}."
         )
     teams = scope(floor.team(contact.team_id), contact.step).teams
-    where = " and ".join(_team(floor, team_id) for team_id in teams)
+    where = " and ".join(team_name(floor, team_id) for team_id in teams)
     if not against:
         return f"Nobody belongs to {where}."
     return f"Nobody in {where} can take it now{_because(floor, contact, against)}."
@@ -270,31 +274,4 @@ def _next_in_line(floor: Floor, contact: Contact) -> int | None:
 def _foretell(floor: Floor, change: Change, now: float) -> str:
     if change.at is None:
         return f"{change.what}."
-    return f"{change.what} {_when(floor, change.at, now)}."
-
-
-def _when(floor: Floor, at: float, now: float) -> str:
-    ahead_s = max(at - now, 0.0)
-    if at >= NEVER:
-        return "never"
-    if ahead_s < _HOUR_S:
-        return f"in {ahead_s:.0f} s" if ahead_s < 120 else f"in {ahead_s / 60:.0f} min"
-    return f"on {datetime.fromtimestamp(at, ZoneInfo(floor.policy.site.time_zone)):%A %d %B at %H:%M}"
-
-
-def _names(floor: Floor, agent_ids: Sequence[str]) -> str:
-    shown = [_name(floor, each) for each in agent_ids[:_NAMED]]
-    more = len(agent_ids) - len(shown)
-    if more > 0:
-        shown.append(f"{more} more")
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _name(floor: Floor, agent_id: str | None) -> str:
-    agent = floor.agents.get(agent_id or "")
-    return agent.name if agent is not None else str(agent_id)
-
-
-def _team(floor: Floor, team_id: str) -> str:
-    team = floor.policy.teams.get(team_id)
-    return team.name if team is not None else team_id
+    return f"{change.what} {when(floor, change.at, now)}."

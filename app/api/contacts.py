@@ -320,13 +320,13 @@ async def why(
     stored = await house.database.read(rows.find_contact, contact_id)
     if stored is None:
         raise NotFoundError(f"There is no contact {contact_id}.")
-    decisions = await house.database.read(rows.list_decisions, contact_id)
+    events = await house.database.read(rows.list_course, contact_id)
     classification = msgspec.convert(stored.extras["classification"], Classification)
 
     def view(floor: Floor) -> bytes:
         contact = floor.contacts.get(contact_id, stored.contact)
         now = house.clock.now()
-        return encode(explain(floor, contact, decisions, now, classification=classification))
+        return encode(explain(floor, contact, events, now, classification=classification))
 
     found: dict[str, Any] = msgspec.json.decode(await house.switchboard.read(view))
     return found

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from app.db.engine import Connection
 from app.db.schema import contact, event, segment
-from routing.events import Decision, NobodyFound, OfferMade, decode
+from routing.commands import snake
+from routing.course import TOLD
+from routing.events import Event, decode
 from routing.model import Contact
 
 _contact = msgspec.json.Decoder(Contact)
@@ -86,16 +88,15 @@ def list_contacts(
     return [_decoded(data, owner) for data, owner in conn.execute(query)]
 
 
-def list_decisions(conn: Connection, contact_id: int, *, limit: int = 500) -> list[Decision]:
-    """Return the contact's decision records, oldest first."""
+def list_course(conn: Connection, contact_id: int, *, limit: int = 1000) -> list[Event]:
+    """Return the contact's events that tell what became of it, decision records included, oldest first."""
     query = (
         sa.select(event.c.data)
-        .where(event.c.contact_id == contact_id, event.c.kind.in_(("offer_made", "nobody_found")))
+        .where(event.c.contact_id == contact_id, event.c.kind.in_([snake(kind.__name__) for kind in TOLD]))
         .order_by(event.c.seq)
         .limit(limit)
     )
-    events = (decode(data) for data in conn.scalars(query))
-    return [each.decision for each in events if isinstance(each, OfferMade | NobodyFound)]
+    return [decode(data) for data in conn.scalars(query)]
 
 
 def list_events(conn: Connection, contact_id: int, *, limit: int = 1000) -> list[tuple[int, str]]:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from routing.commands import Assign, Decline, Reprioritise, Transfer
-from routing.events import ContactReceived, Decision, NobodyFound, OfferMade
+from routing.commands import Assign, CallbackMissed, Decline, Move, Reprioritise, TakeBack, Transfer
+from routing.course import TOLD
+from routing.events import ContactReceived, Event, NobodyFound, OfferMade
 from routing.hours import Hours, Span
 from routing.model import Channel, ContactState, Presence, SkillNeed
 from routing.policy import Step
@@ -12,9 +13,14 @@ from routing.why import Explanation, explain
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
 
 
-def decisions_of(rig: Rig, contact_id: int) -> list[Decision]:
-    made = [event.decision for event in rig.log if isinstance(event, OfferMade | NobodyFound)]
-    return [decision for decision in made if decision.contact_id == contact_id]
+def events_of(rig: Rig, contact_id: int) -> list[Event]:
+    """Return what the log has of a contact, as the database would."""
+    return [
+        event
+        for event in rig.log
+        if isinstance(event, TOLD)
+        and (event.decision if isinstance(event, OfferMade | NobodyFound) else event).contact_id == contact_id
+    ]
 
 
 def why(rig: Rig, contact_id: int) -> Explanation:
@@ -22,7 +28,7 @@ def why(rig: Rig, contact_id: int) -> Explanation:
     return explain(
         rig.floor,
         rig.contact(contact_id),
-        decisions_of(rig, contact_id),
+        events_of(rig, contact_id),
         rig.now,
         classification=received.classification,
     )
@@ -282,3 +288,58 @@ def test_many_agents_are_named_up_to_eight():
     contact = rig.receive(team_id="orders")
     assert "Agent07 and 4 more are not there" in said(rig, contact)
     assert len(against(rig, contact)["not_present"]) == 12
+
+
+def test_course_of_a_contact_is_told_from_step_to_step():
+    steps = (Step(after_s=30.0, skill_slack=1), Step(after_s=60.0, teams=("care",)))
+    rig = make_rig(make_agent("ann", teams=("orders",)), make_agent("bob", teams=("care",)), steps=steps)
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.now += 5.0
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0], reason="needs a lawyer"))
+    rig.wait(45.0)
+    rig.do(Reprioritise(actor="lead", contact_id=contact, priority=4))
+    rig.wait(10.0)
+    rig.available("bob")
+    rig.accept(contact)
+    course = why(rig, contact).course
+    assert course[:3] == (
+        "After 0 s Ann was asked: nobody else was free for it.",
+        "After 5 s Ann turned it down (needs a lawyer).",
+        "After 5 s nobody could take it: Ann turned it down.",
+    )
+    assert "After 30 s 1 skill level less will do." in course
+    assert "After 50 s Lead gave it priority 4." in course
+    assert "After 60 s Care may take it too." in course
+    assert course[-1] == "After 60 s Bob took it."
+
+
+def test_course_tells_where_a_contact_was_passed_to_and_that_it_came_back():
+    rig = make_rig(make_agent("ann", teams=("orders",)))
+    rig.available("ann")
+    contact = rig.answered(team_id="orders")
+    rig.do(Transfer(actor="ann", contact_id=contact, team_id="care", warm=True, reason="wants advice"))
+    rig.now += 20.0
+    rig.do(TakeBack(actor="ann", contact_id=contact))
+    course = why(rig, contact).course
+    assert "After 0 s Ann passed it on, staying with the customer." in course
+    assert "It went to Care (wants advice)." in course
+    assert course[-1] == "After 20 s it went back to who was passing it on (taken back)."
+
+
+def test_course_tells_what_a_lead_moved():
+    rig = make_rig(make_agent("ann", teams=("orders",)))
+    contact = rig.receive(team_id="orders")
+    rig.do(Move(actor="lead", contact_id=contact, team_id="care", reason="better there"))
+    assert "It went to Care (better there)." in why(rig, contact).course
+
+
+def test_course_tells_a_callback_that_the_customer_missed():
+    rig = make_rig(make_agent("ann", teams=("orders",)))
+    rig.available("ann")
+    contact = rig.answered(team_id="orders", channel=Channel.CALLBACK)
+    rig.do(CallbackMissed(actor="ann", contact_id=contact))
+    assert (
+        "After 0 s the customer did not answer and it was put off, to come in 15 min."
+        in why(rig, contact).course
+    )

@@ -1,0 +1,96 @@
+"""What has become of a contact so far, in order and in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from routing import events as ev
+from routing.floor import Floor
+from routing.model import OfferState
+from routing.naming import name_of, team_name, when
+from routing.way_out import widening
+
+TOLD = (
+    ev.ContactQueued,
+    ev.ContactScheduled,
+    ev.StepReached,
+    ev.PriorityChanged,
+    ev.NobodyFound,
+    ev.OfferMade,
+    ev.OfferEnded,
+    ev.ContactConnected,
+    ev.TransferStarted,
+    ev.TransferTakenBack,
+)
+"""The kinds of events that are told."""
+
+
+def tell(floor: Floor, events: Sequence[ev.Event], decided: Mapping[int, str]) -> Iterator[str]:
+    """Yield a sentence for each of a contact's events that says something; `decided` has those of decisions.
+
+    Times count from the beginning of the stay in a queue. Offers that ended because somebody else took the
+    contact, or with the contact itself, are not told.
+    """
+    began_at = events[0].at if events else 0.0
+    team_id, step, told = "", 0, set()
+    for event in events:
+        after = f"After {event.at - began_at:.0f} s"
+        match event:
+            case ev.ContactQueued():
+                if team_id:
+                    yield f"It went to {team_name(floor, event.team_id)}{_because(event.reason)}."
+                began_at, team_id = event.at, event.team_id
+                step = -1 if event.preferred_agent_id is not None else 0
+                if event.preferred_agent_id is not None:
+                    yield f"It was kept for {name_of(floor, event.preferred_agent_id)} at first."
+            case ev.OfferMade() | ev.NobodyFound() if event.decision.id not in told:
+                told.add(event.decision.id)
+                yield decided[event.decision.id]
+            case ev.StepReached():
+                yield f"{after} {_wider(floor, team_id, step, event.step)}{_because(event.reason)}."
+                step = event.step
+            case _ if (deed := _deed(floor, event)) is not None:
+                yield f"{after} {deed}."
+
+
+def _deed(floor: Floor, event: ev.Event) -> str | None:
+    match event:
+        case ev.OfferEnded() if (ended := _ended(event)) is not None:
+            return f"{name_of(floor, event.agent_id)} {ended}"
+        case ev.ContactConnected():
+            return f"{name_of(floor, event.agent_id)} took it"
+        case ev.PriorityChanged():
+            return f"{name_of(floor, event.actor)} gave it priority {event.priority}"
+        case ev.TransferStarted():
+            return f"{name_of(floor, event.actor)} passed it on, staying with the customer"
+        case ev.TransferTakenBack():
+            return f"it went back to who was passing it on{_because(event.reason)}"
+        case ev.ContactScheduled():
+            said = "the customer did not answer and it" if event.missed else "it"
+            return f"{said} was put off, to come {when(floor, event.scheduled_at, event.at)}"
+        case _:
+            return None
+
+
+def _ended(event: ev.OfferEnded) -> str | None:
+    match event.state:
+        case OfferState.DECLINED:
+            return f"turned it down{_because(event.reason, besides='declined')}"
+        case OfferState.EXPIRED:
+            return "did not answer"
+        case _ if event.customer_gone or event.reason in ("lost_race", "taken_back", "converted", "assigned"):
+            return None
+        case _:
+            return f"was asked no longer{_because(event.reason)}"
+
+
+def _wider(floor: Floor, team_id: str, before: int, step: int) -> str:
+    team = floor.policy.teams.get(team_id)
+    if team is None or (before < 0 and step == 0):
+        return "anybody in the team may take it"
+    reached = team.steps[max(before, 0) : step]
+    return "; ".join(widening(floor, each) for each in reached) or "anybody in the team may take it"
+
+
+def _because(reason: str, *, besides: str = "") -> str:
+    return f" ({reason.replace('_', ' ')})" if reason and reason != besides else ""
