@@ -1,4 +1,4 @@
-"""`rondo floor`, `waiting`, `why`, `act`: the lead's floor on the command line, from a running service."""
+"""`rondo floor`, `figures`, `waiting`, `why`, `act`: the lead's floor on the command line."""
 
 from __future__ import annotations
 
@@ -11,16 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-# httpx is imported where it is used: every `rondo` command loads this module.
-
-Url = Annotated[
-    str, typer.Option(help="The running service.", envvar="RONDO_URL", show_envvar=True, show_default=True)
-]
-Key = Annotated[str, typer.Option(help="Its API key.", envvar="RONDO_KEY", show_envvar=True)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-HOME: Final = "http://127.0.0.1:8080"
-_TIMEOUT_S: Final = 10.0
-_FAILED: Final = 1
+from app.cli_client import HOME, AsJson, Key, Url, ask, seconds, share
 
 
 class Act(StrEnum):
@@ -35,6 +26,7 @@ class Act(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("floor")(floor)
+    app.command("figures")(figures)
     app.command("waiting")(waiting)
     app.command("why")(why)
     app.command("act")(act)
@@ -42,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
     """Show every queue: who waits, how long, the day's service level, what the agents do."""
-    queues = _ask(url, key, "GET", "/v1/queues")["items"]
+    queues = ask(url, key, "GET", "/v1/queues")["items"]
     if as_json:
         typer.echo(dumps(queues))
         return
@@ -55,8 +47,8 @@ def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
         table.add_row(
             escape(queue["name"]),
             str(queue["waiting"]),
-            _seconds(queue["longest_wait_s"]),
-            f"{_share(day['service_level'])} in {queue['target_s']:.0f} s",
+            seconds(queue["longest_wait_s"]),
+            f"{share(day['service_level'])} in {queue['target_s']:.0f} s",
             str(day["answered"]),
             str(day["abandoned"]),
             f"{agents['available']} of {agents['members']}" + (f": {doing}" if doing else ""),
@@ -65,6 +57,54 @@ def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
 
 
 _COUNTED: Final = ("members", "available")
+
+
+def figures(
+    team: Annotated[str, typer.Argument(help="The team's id.")],
+    key: Key,
+    url: Url = HOME,
+    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a queue's figures of the day, variants included, and how well its waits are foretold."""
+    query = {"channel": channel} if channel is not None else None
+    queue = ask(url, key, "GET", f"/v1/queues/{team}", query=query)
+    books = ask(url, key, "GET", f"/v1/queues/{team}/estimates")["items"]
+    books = [each for each in books if channel in (None, each["channel"])]
+    if as_json:
+        typer.echo(dumps({"queue": queue, "estimates": books}))
+        return
+    table = Table(f"{queue['name']} today", "", show_header=True)
+    for name, value in queue["today"].items():
+        table.add_row(name, _figure(name, value))
+    Console().print(table)
+    if books:
+        Console().print(_estimates(books))
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "no data"
+    if name.endswith("_s"):
+        return seconds(value)
+    return share(value) if isinstance(value, float) else str(value)
+
+
+def _estimates(books: list[dict[str, Any]]) -> Table:
+    table = Table("waits foretold", "by", "answered", "mean error", "recent error", "intervals that held")
+    for book in books:
+        for name, score in book["predictors"].items():
+            served = name == book["served"]
+            held = f"{share(book['intervals']['coverage'])} of {book['intervals']['judged']}"
+            table.add_row(
+                book["channel"],
+                f"{name} (served)" if served else name,
+                str(score["answered"]),
+                seconds(score["mean_absolute_error_s"]),
+                seconds(score["recent_error_s"]),
+                f"{held}, {share(book['intervals']['meant'])} meant" if served else "",
+            )
+    return table
 
 
 def waiting(
@@ -78,8 +118,8 @@ def waiting(
     query: dict[str, Any] = {"state": ["queued", "offered"], "limit": limit}
     if team is not None:
         query["team"] = team
-    listed = _ask(url, key, "GET", "/v1/contacts", query=query)["items"]
-    found = [_ask(url, key, "GET", f"/v1/contacts/{each['id']}") for each in reversed(listed)]
+    listed = ask(url, key, "GET", "/v1/contacts", query=query)["items"]
+    found = [ask(url, key, "GET", f"/v1/contacts/{each['id']}") for each in reversed(listed)]
     found = [each for each in found if each["state"] in query["state"]]
     if as_json:
         typer.echo(dumps(found))
@@ -94,7 +134,7 @@ def waiting(
             each["enqueued_at"][11:19],
             str(each["priority"]),
             str(each["position"] or ""),
-            f"{_seconds(wait['wait_s'])} ({_seconds(wait['low_s'])} to {_seconds(wait['high_s'])})"
+            f"{seconds(wait['wait_s'])} ({seconds(wait['low_s'])} to {seconds(wait['high_s'])})"
             if wait
             else "",
             escape(", ".join(offer["agent"]["name"] for offer in each["offers"])),
@@ -109,7 +149,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Say why a contact went where it went, or why it still waits and what would change that."""
-    found = _ask(url, key, "GET", f"/v1/contacts/{contact}/why")
+    found = ask(url, key, "GET", f"/v1/contacts/{contact}/why")
     if as_json:
         typer.echo(dumps(found))
         return
@@ -136,54 +176,10 @@ def act(
         if not value:
             raise typer.BadParameter(f"{what} wants the id of {_WANTS[what]}", param_hint="VALUE")
         body = {_WANTS[what].split()[1]: value}
-    found = _ask(url, key, "POST", f"/v1/contacts/{contact}/{what}", body=body)
+    found = ask(url, key, "POST", f"/v1/contacts/{contact}/{what}", body=body)
     asked = ", ".join(offer["agent"]["name"] for offer in found["offers"])
     place = f"place {found['position']} for {found['team']}" if found["position"] else found["state"]
     Console().print(escape(f"Contact {contact}: {place}" + (f", {asked} is asked" if asked else "")))
 
 
 _WANTS: Final = {Act.MOVE: "a team", Act.ASSIGN: "an agent"}
-
-
-def _ask(
-    url: str,
-    key: str,
-    method: str,
-    path: str,
-    *,
-    query: dict[str, Any] | None = None,
-    body: dict[str, Any] | None = None,
-) -> Any:
-    """Return the service's answer; a refusal is told in its own words and ends the command with 1."""
-    import httpx  # noqa: PLC0415
-
-    err = Console(stderr=True)
-    try:
-        answer = httpx.request(
-            method,
-            url.rstrip("/") + path,
-            params=query,
-            json=body,
-            headers={"Authorization": f"Bearer {key}"},
-            timeout=_TIMEOUT_S,
-        )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        err.print(escape(f"No answer from {url}: {error}"))
-        raise typer.Exit(_FAILED) from None
-    if not answer.is_success:
-        problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
-        told = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
-        err.print(escape(f"{told}"))
-        raise typer.Exit(_FAILED)
-    return answer.json()
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    minutes, seconds = divmod(round(value), 60)
-    return f"{minutes}:{seconds:02}"
-
-
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f} %"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from routing import events as ev
-from routing.model import NEVER, WAITING_STATES, Contact, ContactState, OfferState, Presence
+from routing.model import NEVER, WAITING_STATES, Agent, Contact, ContactState, OfferState, Presence
 from routing.staff_index import is_present
 from routing.steps import open_step
 from routing.timers import OFFER
@@ -37,6 +37,7 @@ def _offer_made(floor: Floor, e: ev.OfferMade) -> None:
     floor.ask_more(contact)
     agent = floor.agents[offer.agent_id]
     agent.pending += 1
+    _count(agent, "made")
     agent.last_offer_at = e.at
     agent.offer_ids = (*agent.offer_ids, offer.id)
     floor.use(agent, offer, offer.cost, e.at)
@@ -62,6 +63,10 @@ def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
         floor.open_contacts[contact.id] = None  # of several who were asked one is gone: another may be
     agent = floor.agents[offer.agent_id]
     agent.pending -= 1
+    if e.customer_gone:
+        _count(agent, "customer_gone")
+    elif e.state is not OfferState.REVOKED:
+        _count(agent, "declined" if e.state is OfferState.DECLINED else "unanswered")
     agent.offer_ids = tuple([i for i in agent.offer_ids if i != offer.id])
     floor.use(agent, offer, -offer.cost, e.at)
 
@@ -85,7 +90,12 @@ def _contact_connected(floor: Floor, e: ev.ContactConnected) -> None:
     agent.pending -= 1
     agent.talking += 1
     agent.missed = 0
+    _count(agent, "accepted")
     floor.restate(agent, e.at)
+
+
+def _count(agent: Agent, what: str) -> None:
+    agent.asked[what] = agent.asked.get(what, 0) + 1
 
 
 def _transfer_started(floor: Floor, e: ev.TransferStarted) -> None:
@@ -178,6 +188,8 @@ def _presence_changed(floor: Floor, e: ev.PresenceChanged) -> None:
             agent.idle_since = e.at
         if e.presence is Presence.OFFLINE:
             agent.served_s = 0.0
+    if agent.presence is Presence.OFFLINE and e.presence is not Presence.OFFLINE:
+        agent.asked = {}
     agent.presence = e.presence
     agent.presence_reason = e.reason
     agent.next_presence = e.next_presence

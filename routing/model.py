@@ -219,6 +219,9 @@ class Agent(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     wrapping: int = 0
     offer_ids: tuple[int, ...] = ()
     """Offers that take capacity: pending, in conversation, in wrap-up."""
+    asked: dict[str, int] = msgspec.field(default_factory=dict)
+    """Offers since signing on: `made`, and of those `accepted`, `declined`, `unanswered`, or `customer_gone`
+    where the customer left while it rang; a broadcast that somebody else won is none of these."""
     channel_use: dict[str, int] = msgspec.field(default_factory=dict)
     served_s: float = 0.0
     """Time with customers today, for the strategy `least_occupied`; reset when going offline."""

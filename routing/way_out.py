@@ -71,8 +71,11 @@ def _step(floor: Floor, step: Step, at: float) -> Change:
 def _agents(floor: Floor, contact: Contact) -> Iterator[Change]:
     """Yield when agents who are there and able come free."""
     record = sets(floor, contact)
+    rings_at = {floor.offers[offer_id].agent_id for offer_id in contact.offer_ids}
     shown = 0
     for agent in floor.agents.values():
+        if agent.id in rings_at:
+            continue
         reason = refusal_in(record, agent.index)
         if reason is Refusal.NO_CAPACITY and shown < _SHOWN:
             shown += 1

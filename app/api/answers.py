@@ -16,6 +16,8 @@ from routing.model import NEVER, Agent, Contact, ContactState, Offer, Ticket
 from routing.wait import Estimate
 
 encode: Final = msgspec.json.Encoder().encode
+ASKED: Final = ("made", "accepted", "declined", "unanswered", "customer_gone")
+"""What may become of an agent's offers; `customer_gone`: the customer left first, no fault of the agent."""
 
 
 def contact_json(board: Switchboard, floor: Floor, contact: Contact) -> dict[str, Any]:
@@ -113,6 +115,12 @@ def agent_json(agent: Agent) -> dict[str, Any]:
         "state": agent.state,
         "state_since": isoformat(agent.state_since),
         "idle_since": isoformat(agent.idle_since),
+        "seen_at": isoformat(agent.seen_at) if agent.seen_at else None,
+        "not_responding_until": isoformat(agent.not_responding_until)
+        if agent.not_responding_until < NEVER
+        else None,
+        "missed_in_a_row": agent.missed,
+        "asked": {name: agent.asked.get(name, 0) for name in ASKED},
         "offers": agent.offer_ids,
     }
 

@@ -216,6 +216,7 @@ def _agent(floor: Floor, agent: Agent, group: str) -> dict[str, Any]:
         "group": group,
         "presence": agent.presence.value,
         "said": said,
+        "unanswered": agent.asked.get("unanswered", 0) if group == "not_responding" else 0,
         "since": since.get(group, agent.state_since) or None,
         "work": [
             {"id": offer.contact_id, "channel": offer.channel.value}

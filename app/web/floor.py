@@ -1,4 +1,6 @@
-"""The lead's floor: queues, waiting contacts, agents; and one contact with its why and what may be done."""
+"""The lead's floor: queues, waiting contacts, agents; and one contact with its why, one agent, and
+what may be done.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.api.agents import get_agent
 from app.api.contacts import get_contact, why
 from app.api.ids import path_id
 from app.auth import Principal
@@ -16,7 +19,7 @@ from app.web.board import GROUPS, step_words
 from app.web.live import Broadcaster
 from app.web.pages import FLOOR, page, render
 from routing.floor import Floor
-from routing.model import PRIORITY_MAX, WAITING_STATES, AgentState, Presence
+from routing.model import NEVER, PRIORITY_MAX, WAITING_STATES, Agent, AgentState, OfferState, Presence
 
 router = APIRouter(include_in_schema=False)
 
@@ -61,6 +64,43 @@ async def contact_page(house: House, who: Principal, request: Request) -> Respon
         may_lead="floor:lead" in who.scopes and live["waiting"],
         priorities=range(PRIORITY_MAX + 1),
     )
+
+
+@page(router, "/agents/{agent_id}", scopes=("agents:read",))
+async def agent_page(house: House, who: Principal, request: Request) -> Response:
+    """Show one agent: work, offers since signing on, facts, and what a lead may do; `?part` without frame."""
+    agent_id = request.path_params["agent_id"]
+    agent = await get_agent(request, agent_id, who)
+    live = await house.switchboard.read(lambda floor: _work(floor, floor.agents[agent_id]))
+    return render(
+        request,
+        who,
+        "agent_part.html" if "part" in request.query_params else "agent.html",
+        agent=agent,
+        teams=house.switchboard.policy.teams,
+        presences=list(Presence),
+        may_lead={"floor:lead", "presence:write"} <= who.scopes,
+        **live,
+    )
+
+
+def _work(floor: Floor, agent: Agent) -> dict[str, Any]:
+    """Return what an agent does, and the instants that the page shows as times of day."""
+    doing = {OfferState.PENDING: "rings", OfferState.ACCEPTED: "in conversation"}
+    offers = [floor.offers[i] for i in agent.offer_ids]
+    return {
+        "work": [
+            {
+                "contact_id": offer.contact_id,
+                "channel": offer.channel.value,
+                "doing": "wrap-up" if offer.talk_ended_at is not None else doing[offer.state],
+            }
+            for offer in offers
+        ],
+        "since": agent.presence_since,
+        "seen": agent.seen_at,
+        "rests_until": agent.not_responding_until if agent.not_responding_until < NEVER else None,
+    }
 
 
 def _by_list(values: dict[str, dict[str, Any]]) -> dict[str, list[str]]:

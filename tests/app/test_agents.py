@@ -46,6 +46,24 @@ async def test_change_of_an_agent_keeps_presence_and_work(client: httpx.AsyncCli
     )
 
 
+async def test_agent_shows_what_became_of_offers_and_when_it_was_seen(client: httpx.AsyncClient) -> None:
+    await be_available(client)
+    contact = await post(client, "/v1/contacts", CALL)
+    await post(client, f"/v1/contacts/{contact['id']}/abandon")
+    seen = (await client.post("/v1/agents/ann/heartbeat")).json()
+    assert seen["asked"] == {"made": 1, "accepted": 0, "declined": 0, "unanswered": 0, "customer_gone": 1}
+    assert seen["seen_at"] >= seen["presence_since"]
+    missed = await post(client, "/v1/contacts", CALL | {"call_id": "missed"})
+    await post(client, f"/v1/offers/{missed['offers'][0]['id']}/no-answer")
+    silent = (await client.get("/v1/agents/ann")).json()
+    assert (silent["state"], silent["asked"]["unanswered"], silent["missed_in_a_row"]) == (
+        "not_responding",
+        1,
+        1,
+    )
+    assert silent["not_responding_until"] > silent["state_since"]
+
+
 async def test_presence_while_busy_follows_the_work(client: httpx.AsyncClient) -> None:
     await be_available(client)
     contact = await post(client, "/v1/contacts", CALL)

@@ -110,3 +110,35 @@ async def test_service_that_is_away_is_named(listening: Service) -> None:
     code, _, err = await rondo(listening, "floor")
     assert code == 1
     assert listening.url in err.replace("\n", "")
+
+
+async def test_figures_of_a_queue_are_shown_with_variants_and_estimates(listening: Service) -> None:
+    await listening.presence("ada.abel")
+    first, _ = [await listening.contact(menu=["1"]) for _ in range(2)]
+    offer = (await listening.get("lead", f"/v1/contacts/{first}"))["offers"][0]["id"]
+    await listening.post("telephony", f"/v1/offers/{offer}/accept")
+    code, out, err = await rondo(listening, "figures", "complaints")
+    assert code == 0, err
+    assert all(said in out for said in ("service_level_genesys", "no data", "queue_length (served)"))
+    told = await as_json(listening, "figures", "complaints", "--channel", "voice")
+    assert (told["queue"]["today"]["offered"], told["estimates"][0]["channel"]) == (2, "voice")
+
+
+async def test_agents_are_listed_with_presence_and_offers(listening: Service) -> None:
+    await listening.presence("ada.abel")
+    code, out, err = await rondo(listening, "agents", "--team", "complaints")
+    assert code == 0, err
+    assert "Ada Abel" in out
+    assert "Amir Brandt" not in out
+    everybody = await as_json(listening, "agents", "--team", "complaints", "--all")
+    assert "amir.brandt" in {each["id"] for each in everybody}
+
+
+async def test_presence_of_an_agent_is_set_and_drained(listening: Service) -> None:
+    code, out, err = await rondo(listening, "presence", "ada.abel", "available")
+    assert (code, out.strip()) == (0, "Ada Abel: available"), err
+    contact = await listening.contact(menu=["1"])
+    offer = (await listening.get("lead", f"/v1/contacts/{contact}"))["offers"][0]["id"]
+    await listening.post("telephony", f"/v1/offers/{offer}/accept")
+    code, out, err = await rondo(listening, "drain", "ada.abel")
+    assert (code, out.strip()) == (0, "Ada Abel: available, then offline"), err

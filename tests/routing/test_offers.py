@@ -15,7 +15,7 @@ from routing.commands import (
     Revoke,
 )
 from routing.events import AgentNotResponding, OfferEnded, OfferMade
-from routing.model import AgentState, Channel, ContactState, OfferState, SkillNeed
+from routing.model import AgentState, Channel, ContactState, OfferState, Presence, SkillNeed
 from routing.policy import Step
 from routing.refused import Code
 from tests.builders import Rig, make_agent, make_policy, make_team
@@ -183,6 +183,32 @@ def test_customer_who_left_while_it_rang_does_not_count_against_the_agent():
     ended = rig.happened(OfferEnded)[0]
     assert (ended.state, ended.customer_gone) == (OfferState.REVOKED, True)
     assert (rig.agent("ann").missed, rig.agent_state("ann")) == (0, AgentState.IDLE)
+
+
+def test_offers_are_counted_by_what_became_of_them_until_the_agent_signs_on_anew():
+    rig = rig_with_ann(decline_retry_s=1000.0, not_responding_s=10.0)
+    declined = rig.receive()
+    rig.do(Decline(actor="ann", offer_id=rig.pending(declined)[0]))
+    rig.do(Abandon(actor="pbx", contact_id=declined))
+    rig.do(Abandon(actor="pbx", contact_id=rig.receive()))
+    contact = rig.receive()
+    rig.wait(30.0)
+    rig.accept(contact)
+    assert rig.agent("ann").asked == {
+        "made": 4, "declined": 1, "customer_gone": 1, "unanswered": 1, "accepted": 1
+    }  # fmt: skip
+    rig.finish(contact)
+    rig.leaves("ann", Presence.OFFLINE)
+    rig.available("ann")
+    assert rig.agent("ann").asked == {}
+
+
+def test_broadcast_that_somebody_else_won_counts_for_nothing_against_the_agent():
+    rig = Rig(make_policy(make_team(broadcast=2)), make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    ann, _ = rig.pending(rig.receive())
+    rig.do(Accept(actor="ann", offer_id=ann))
+    assert rig.agent("bob").asked == {"made": 1}
 
 
 def test_pending_offers_take_capacity():

@@ -94,6 +94,17 @@ def test_agent_who_joined_a_broadcast_is_told():
     assert "After 5 s Bob became free and was asked too" in said(rig, contact)
 
 
+def test_agent_it_rings_at_is_no_way_out():
+    rig = make_rig(*(make_agent(name, teams=("orders",)) for name in ("ann", "bob")))
+    rig.available("ann", "bob")
+    rig.receive(team_id="orders")
+    contact = rig.receive(team_id="orders")
+    (ringing,) = rig.asked(contact)
+    assert {each.agent_ids for each in why(rig, contact).changes if each.kind == "offer_over"} == {
+        tuple({"ann", "bob"} - {ringing})
+    }
+
+
 def test_lead_who_assigned_is_told():
     rig = make_rig(make_agent(teams=("care",)))
     rig.available("ann")

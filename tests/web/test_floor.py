@@ -345,6 +345,26 @@ async def test_contact_says_that_nothing_is_foretold_while_nobody_is_there(
     await expect(floor.get_by_text("can't be foretold")).to_be_visible()
 
 
+async def test_agent_opens_beside_the_floor_and_is_sent_on_a_break(floor: Page, service: Service) -> None:
+    await service.presence(FREE[0])
+    contact = await service.contact(**AT_HOME)
+    await floor.get_by_role("link", name="Ada Abel").click()
+    drawer = floor.locator("#drawer")
+    await expect(drawer).to_contain_text(f"Call {contact}, rings")
+    await expect(drawer).to_contain_text("100 of 100 used")
+    await drawer.get_by_label("Presence").select_option("break")
+    await drawer.get_by_role("button", name="Set").click()
+    await expect(floor.locator("[data-list=agents-away]")).to_contain_text("Ada Abel")
+    await expect(drawer).to_contain_text("Break since")
+
+
+async def test_agent_is_drained_from_the_floor(floor: Page, service: Service) -> None:
+    await service.presence(FREE[0])
+    await floor.get_by_role("link", name="Ada Abel").click()
+    await floor.get_by_role("button", name="Drain").click()
+    await expect(floor.locator("[data-list=agents-offline]")).to_contain_text("Ada Abel")
+
+
 async def test_contact_that_rings_shows_no_wait_to_expect(floor: Page, service: Service) -> None:
     await service.presence(FREE[0])
     contact = await service.contact(**AT_HOME)

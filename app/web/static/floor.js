@@ -1,5 +1,5 @@
 // @ts-check
-// The lead's floor: keeps the lists live, filters them by team, opens a contact beside them.
+// The lead's floor: keeps the lists live, filters them by team, opens a contact or an agent beside them.
 import { now, run, sync, tick, timeOfDay } from "./clock.js";
 import { watch } from "./live.js";
 import { say } from "./page.js";
@@ -22,7 +22,7 @@ function take(message) {
   patch(message.set, message.gone);
   choose(chosen());
   tick();
-  const key = `contact-${shown}`;
+  const key = shown.replace("/contacts/", "contact-").replace("/agents/", "agent-");
   if (shown && (message.gone.includes(key) || message.set.some(([id]) => id === key))) void show(shown);
 }
 
@@ -82,9 +82,9 @@ let asking = false;
 let wanted = false;
 let missed = false;
 
-/** Show a contact beside the floor. @param {string} id */
-async function show(id) {
-  shown = id;
+/** Show a contact or an agent beside the floor. @param {string} address */
+async function show(address) {
+  shown = address;
   wanted = true;
   // One question at a time: a slow answer must not undo what a later one has shown.
   if (asking) return;
@@ -96,20 +96,20 @@ async function show(id) {
   asking = false;
 }
 
-/** @param {string} id */
-async function bring(id) {
-  const answer = await fetch(`/contacts/${id}?part`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
-  if (shown !== id) return;
+/** @param {string} address */
+async function bring(address) {
+  const answer = await fetch(`${address}?part`, { signal: AbortSignal.timeout(10_000) }).catch(() => null);
+  if (shown !== address) return;
   if (answer?.redirected) return become("signed_out");
   if (!answer?.ok) {
-    if (!drawer.open) say(answer ? "This contact can't be shown." : "The service can't be reached.", "bad");
+    if (!drawer.open) say(answer ? "That can't be shown." : "The service can't be reached.", "bad");
     return;
   }
   const template = document.createElement("template");
   template.innerHTML = await answer.text();
   const next = template.content.firstElementChild;
-  const present = drawer.querySelector(`[data-contact="${id}"]`);
-  if (!next || shown !== id) return;
+  const present = drawer.querySelector(`[data-shown="${address}"]`);
+  if (!next || shown !== address) return;
   // What the lead is choosing right now must not be taken away.
   if (present && choosing()) {
     missed = true;
@@ -164,7 +164,7 @@ document.addEventListener("click", (event) => {
     choose(team);
   } else if (link.dataset.drawer !== undefined) {
     event.preventDefault();
-    void show(link.pathname.split("/").pop() ?? "");
+    void show(link.pathname);
   }
 });
 
