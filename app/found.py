@@ -107,11 +107,14 @@ class Found:
         return self.agent_of_offer(contact.offer_id)
 
     def saw(self, events: Iterable[ev.Event]) -> None:
-        """Learn the customers that a decided command added."""
+        """Learn the customers that a decided command added, and what known ones are known by besides."""
         for event in events:
             if type(event) is ev.CustomerAdded:
                 for key in floor_rows.identity_keys(event.identity):
                     self._customers.setdefault(key, event.customer_id)
+            elif type(event) is ev.ContactReceived:
+                for key in floor_rows.identity_keys(event.identity):
+                    self._customers.setdefault(key, event.contact.customer_id)
             elif type(event) is ev.CustomersMerged:
                 for key, customer_id in self._customers.items():
                     if customer_id == event.merged_id:

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from app.api import bodies
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import merges
 from app.db import tickets as rows
-from app.errors import NotFoundError, WrongStateError
+from app.errors import MalformedRequestError, NotFoundError, WrongStateError
 from app.house import House, house_of
+from app.identify import identity
 from routing.commands import MergeCustomers, SplitCustomers
+from routing.customers import SPLIT_WITHIN_S
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
+
+
+@router.get("", summary="The customers known by a phone number, an e-mail address or an external id.")
+async def list_customers(
+    request: Request,
+    _: Annotated[Principal, Depends(requires("customers:read"))],
+    phone: Annotated[str | None, Query(min_length=2, max_length=40)] = None,
+    email: Annotated[str | None, Query(min_length=3, max_length=254)] = None,
+    external_id: Annotated[str | None, Query(min_length=1, max_length=128)] = None,
+) -> dict[str, Any]:
+    """Return who is known by any of these, as it stands after merges; a phone number is read as at intake."""
+    house = house_of(request)
+    region = house.switchboard.policy.site.region
+    known = identity(region=region, phone=phone, email=email, external_id=external_id)
+    given = {"phone": known.phone, "email": known.email, "external_id": known.external_id}
+    keys = [(kind, value) for kind, value in given.items() if value is not None]
+    if not keys:
+        detail = "Give a phone, an email or an external_id to look for."
+        raise MalformedRequestError(detail, errors=[{"pointer": "phone", "detail": detail}])
+    found = await house.database.read(rows.list_known, keys)
+    return {"items": [await _customer(house, each) for each in found], "next": None}
 
 
 @router.get("/{customer_id}", summary="One customer and what he or she is known by.")
 async def get_customer(
     request: Request, customer_id: int, _: Annotated[Principal, Depends(requires("customers:read"))]
 ) -> dict[str, Any]:
-    """Return one customer; `merged_into` names the record that stands for it now."""
+    """Return one customer; `merged_into` names the record that stands for it now, `merged` those in it."""
     return await _customer(house_of(request), customer_id)
 
 
@@ -73,7 +96,17 @@ async def _customer(house: House, customer_id: int) -> dict[str, Any]:
     found = await house.database.read(rows.find_customer, customer_id)
     if found is None:
         raise NotFoundError(f"There is no customer {customer_id}.")
-    return found | {"created_at": isoformat(found["created_at"])}
+    return found | {
+        "created_at": isoformat(found["created_at"]),
+        "merged": [
+            each
+            | {
+                "merged_at": isoformat(each["merged_at"]),
+                "split_until": isoformat(each["merged_at"] + SPLIT_WITHIN_S),
+            }
+            for each in found["merged"]
+        ],
+    }
 
 
 async def _survivor(house: House, customer_id: int) -> int:

@@ -157,7 +157,13 @@ def batch_rows(
         "policy": [_policy_row(each) for each in policies],
         "customer": [_customer_row(each) for each in customers],
         "customer_key": [
-            (*key, each.customer_id) for each in customers for key in identity_keys(each.identity)
+            *((*key, each.customer_id) for each in customers for key in identity_keys(each.identity)),
+            *(
+                (*key, each.contact.customer_id)
+                for each in received.values()
+                if len(keys := identity_keys(each.identity)) > 1
+                for key in keys
+            ),
         ],
         "agent": [_agent_row(each) for each in changes.agents.values()],
         "ticket": [_ticket_row(each) for each in changes.tickets.values()],

@@ -79,6 +79,21 @@ def find_merge(conn: Connection, merged_id: int) -> Merge | None:
     return Merge(row[0], row[1], row[2], tuple(msgspec.json.decode(row[3])))
 
 
+def list_merged(conn: Connection, kept_id: int) -> list[tuple[int, int, float]]:
+    """Return (record, what it went into, when) of all that is merged into `kept_id`, directly or not."""
+    m = customer_merge.c
+    found: list[tuple[int, int, float]] = []
+    into = [kept_id]
+    while into:
+        query = sa.select(m.merged_id, m.kept_id, m.merged_at).where(
+            m.kept_id.in_(into), m.split_at.is_(None)
+        )
+        rows = [(int(row[0]), int(row[1]), float(row[2])) for row in conn.execute(query.order_by(m.id))]
+        found += rows
+        into = [row[0] for row in rows]
+    return found
+
+
 def find_survivor(conn: Connection, customer_id: int) -> int | None:
     """Return the customer that an id stands for after merges, or None where there is none."""
     row = conn.execute(
