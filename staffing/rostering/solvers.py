@@ -15,6 +15,8 @@ from staffing.rostering.linear import Floats, Matrix
 _NEVER = 1e30
 _MANY = 2**31 - 1
 _POLL_S = 0.1
+_FEW_CUTS = 100
+"""Cuts that are kept where a thousandth from the optimum is enough: more of them cost more than they gain."""
 _INTERIOR_ROWS = 10_000
 """From this size on the interior-point method beats the simplex method on rosters by slots."""
 
@@ -46,18 +48,27 @@ def relax(
     matrix: Matrix,
     *,
     time_limit_s: float,
+    corner: bool = False,
     should_stop: Callable[[], bool] | None = None,
 ) -> Answer:
-    """Return the solution of the model without whole numbers: its price is a bound (HiGHS)."""
+    """Return the solution of the model without whole numbers: its price is a bound (HiGHS).
+
+    Args:
+        matrix: The model.
+        time_limit_s: Wall time after which it gives up.
+        corner: Whether the solution has to be a corner of what is allowed, where few numbers are not whole.
+        should_stop: Asked now and then; the search ends without an answer when it says yes.
+    """
     highs = load(matrix, whole=False)
-    if matrix.shape[0] > _INTERIOR_ROWS:
+    if matrix.shape[0] > _INTERIOR_ROWS and not corner:
         highs.setOptionValue("solver", "ipm")
         highs.setOptionValue("run_crossover", "off")
     highs.setOptionValue("time_limit", float(time_limit_s))
     with _stopped_by(highs, should_stop):
         highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return Answer(None, float("inf"), -float("inf"))
+        late = highs.getModelStatus() == highspy.HighsModelStatus.kTimeLimit
+        return Answer(None, float("inf"), -float("inf"), timed_out=late)
     price, solution = highs.getInfo().objective_function_value, highs.getSolution()
     return Answer(np.array(solution.col_value), price, price, prices=np.array(solution.row_dual))
 
@@ -90,6 +101,8 @@ def branch(
     highs.setOptionValue("mip_max_nodes", nodes)
     highs.setOptionValue("random_seed", seed)
     highs.setOptionValue("mip_rel_gap", 0.0 if exact else 1e-3)
+    if not exact:
+        highs.setOptionValue("mip_pool_soft_limit", _FEW_CUTS)
     highs.setOptionValue("mip_abs_gap", 0.999 if _is_whole(matrix) else 1e-6)
     if start is not None:
         highs.setSolution(_solution(start))

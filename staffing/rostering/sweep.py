@@ -1,9 +1,10 @@
-"""Decides the kinds of shift, breaks and teams of each day exactly, for all who work on it together.
+"""Decides the kinds of shift, breaks and teams of each day together, for all who work on it.
 
 With everybody on shift free at once the relaxation of a day is close to its best whole solution, so that
-branch and bound ends soon; with a few agents at a time it is not. Only the counts of agents who have started
-or begun a break are demanded to be whole: who takes which shift is then a transportation problem, whose
-vertices are whole.
+branch and bound among the whole numbers next to the relaxation's finds a good one soon (relaxation enforced
+neighbourhood search, Berthold 2014); with a few agents at a time it is not. Only the counts of agents who
+have started or begun a break are demanded to be whole: who takes which shift is then a transportation
+problem, whose vertices are whole.
 """
 
 import threading
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 
 from staffing.rostering.improve import Solution, on_shift
 from staffing.rostering.linear import Floats, Matrix, holds, restrict
-from staffing.rostering.solvers import branch
+from staffing.rostering.solvers import Answer, branch, relax
 
 _NODES = 30
+_WHOLE = 1e-6
+_LEAST_SAVING = 1e-5
+"""Saving as a share of the price below which a day is left as it is."""
 _TRIES = 2
 _POLL_S = 0.05
 
@@ -69,13 +73,11 @@ def sweep(
             many = len(shared.waiting) + len(shared.busy)
             limit_s = max(0.5, left_s() * workers / max(many, workers))
             free = _free(matrix, base, day, overnight=overnight)
-            answer = branch(
+            answer = _near_relaxation(
                 restrict(relaxed, base.values, free),
+                base.price,
                 time_limit_s=min(limit_s, max(0.1, left_s())),
-                nodes=_NODES,
                 seed=seed,
-                start=base.values[free],
-                exact=False,
                 should_stop=should_stop,
             )
             if answer.timed_out:
@@ -93,6 +95,27 @@ def sweep(
     for thread in threads:
         thread.join()
     return not clocked.is_set()
+
+
+def _near_relaxation(
+    part: Matrix, price: float, *, time_limit_s: float, seed: int, should_stop: Callable[[], bool]
+) -> Answer:
+    """Return the best solution whose counts are next to the relaxation's, none where nothing can be saved."""
+    relaxed = relax(part, time_limit_s=time_limit_s, corner=True, should_stop=should_stop)
+    if relaxed.values is None or relaxed.bound > price - _LEAST_SAVING * abs(price):
+        return replace(relaxed, values=None)
+    lower, upper = part.lower.copy(), part.upper.copy()
+    counts = ~part.implied
+    lower[counts] = np.maximum(lower[counts], np.floor(relaxed.values[counts] + _WHOLE))
+    upper[counts] = np.minimum(upper[counts], np.ceil(relaxed.values[counts] - _WHOLE))
+    return branch(
+        replace(part, lower=lower, upper=upper),
+        time_limit_s=time_limit_s,
+        nodes=_NODES,
+        seed=seed,
+        exact=False,
+        should_stop=should_stop,
+    )
 
 
 def _next_day(shared: _Days, should_stop: Callable[[], bool]) -> int | None:

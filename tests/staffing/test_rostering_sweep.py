@@ -129,3 +129,9 @@ def test_sweep_leaves_the_roster_as_it_is_when_the_search_is_over():
     problem = crowded()
     start = all_on_first_kind(problem)
     assert swept(problem, start, should_stop=lambda: True) is start
+
+
+def test_sweep_leaves_days_alone_that_cannot_be_better():
+    problem = crowded()
+    best = swept(problem, all_on_first_kind(problem))
+    assert swept(problem, best).price == best.price
