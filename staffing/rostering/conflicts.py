@@ -3,15 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from ortools.sat.python import cp_model
 
-from staffing.rostering.linear import FREE, LinearModel, Rule
-from staffing.rostering.model import Agent, Conflict, RosterProblem
-from staffing.rostering.rules import add_agent, new_scope
-from staffing.rostering.timeline import Timeline
+from staffing.rostering.linear import FREE, LinearModel, Rule, matrix
+from staffing.rostering.model import Absence, Agent, Conflict, Lock, RosterProblem, TimeOff
+from staffing.rostering.rules import Scope, add_agent, new_scope
+from staffing.rostering.solvers import contradiction
 
 _UNITS = 3600
 _EFFORT = 5.0
+_WEIGHT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +40,41 @@ def find_conflicts(problem: RosterProblem) -> tuple[Conflict, ...]:
 
 def concede_all(problem: RosterProblem) -> list[tuple[Concession, tuple[Conflict, ...]]]:
     """Return for each agent how rules are widened by as little as possible, and the conflicts behind it."""
-    timeline, sound, found = Timeline(problem), set[object](), list[tuple[Concession, tuple[Conflict, ...]]]()
-    for agent in problem.agents:
-        alike = _alike(problem, agent)
-        answer = (Concession(), ()) if alike in sound else _concede(problem, agent, timeline)
-        if not answer[1]:
-            sound.add(alike)
-        found.append(answer)
+    scope, known = new_scope(problem), dict[str, tuple[Concession, tuple[Conflict, ...]]]()
+    found = []
+    for agent, alike in zip(problem.agents, _alike(problem), strict=True):
+        if alike not in known:
+            known[alike] = _concede(scope, agent)
+        concession, conflicts = known[alike]
+        found.append((concession, tuple(replace(each, agent_id=agent.id) for each in conflicts)))
     return found
 
 
-def _alike(problem: RosterProblem, agent: Agent) -> object:
-    """Return a value that is equal for agents with the same rules, names aside."""
-    own = [
-        tuple(replace(entry, agent_id="") for entry in entries if entry.agent_id == agent.id)
-        for entries in (problem.time_off, problem.absences, problem.locks)
+def _alike(problem: RosterProblem) -> list[str]:
+    """Return for each agent a text that is equal for agents with the same rules, names aside."""
+    contracts = {contract.id: repr(replace(contract, id="", hour_cost=0)) for contract in problem.contracts}
+    own: dict[str, list[str]] = {agent.id: [] for agent in problem.agents}
+    entries: tuple[TimeOff | Absence | Lock, ...] = (*problem.time_off, *problem.absences, *problem.locks)
+    for entry in entries:
+        own[entry.agent_id].append(repr(replace(entry, agent_id="")))
+    return [
+        repr(
+            (
+                contracts[agent.contract_id],
+                None if agent.kind_ids is None else sorted(agent.kind_ids),
+                agent.windows,
+                agent.worked_before,
+                own[agent.id],
+            )
+        )
+        for agent in problem.agents
     ]
-    return (agent.contract_id, agent.kind_ids, agent.windows, agent.worked_before, *own)
 
 
-def _concede(
-    problem: RosterProblem, agent: Agent, timeline: Timeline
-) -> tuple[Concession, tuple[Conflict, ...]]:
-    scope = new_scope(problem, timeline=timeline)
-    add_agent(scope, agent)
-    model = scope.model
+def _concede(scope: Scope, agent: Agent) -> tuple[Concession, tuple[Conflict, ...]]:
+    """Return how an agent's rules are widened; the scope gives what all agents share, its model is left."""
+    model = LinearModel()
+    add_agent(replace(scope, model=model), agent)
     if _possible(model, set(_rules(model))):
         return Concession(), ()
     concession, given_up = _least_breach(model)
@@ -93,39 +105,46 @@ def _possible(model: LinearModel, kept: Iterable[Rule]) -> bool:
     for variable, value, rule in model.fixes:
         if rule is None or rule in wanted:
             cp.add(variables[variable] == value)
-    return bool(_solver().solve(cp) in (cp_model.OPTIMAL, cp_model.FEASIBLE))
+    return bool(_solver(presolve=False).solve(cp) in (cp_model.OPTIMAL, cp_model.FEASIBLE))
 
 
 def _smallest(model: LinearModel, rules: list[Rule]) -> list[Rule]:
-    """Return rules that can't all hold although all but any one of them can."""
-    core = _core(model, rules)
-    for rule in list(core):
-        others = [other for other in core if other != rule]
-        if not _possible(model, others):
-            core = others
+    """Return rules that can't all hold although all but any one of them can: fewer are left out each time."""
+    core = _weighed(model, rules) or rules
+    size = len(core)
+    while size > 1:
+        size //= 2
+        first = 0
+        while first < len(core):
+            others = core[:first] + core[first + size :]
+            if _possible(model, others):
+                first += size
+            else:
+                core = others
     return core
 
 
-def _core(model: LinearModel, rules: list[Rule]) -> list[Rule]:
-    """Return rules that the solver needed to prove that not all can hold, by assumptions."""
-    cp, variables = _variables(model)
-    literals = {rule: cp.new_bool_var("") for rule in rules}
-    for terms, lower, upper, rule in _rows(model):
-        if rule is None or rule in literals:
-            row = cp.add_linear_constraint(_sum(variables, terms), lower, upper)
-            if rule is not None:
-                row.only_enforce_if(literals[rule])
-    for variable, value, rule in model.fixes:
-        if rule is None or rule in literals:
-            row = cp.add(variables[variable] == value)
-            if rule is not None:
-                row.only_enforce_if(literals[rule])
-    cp.add_assumptions(list(literals.values()))
-    solver = _solver()
-    if solver.solve(cp) != cp_model.INFEASIBLE:
-        return rules
-    needed = set(solver.sufficient_assumptions_for_infeasibility())
-    return [rule for rule, literal in literals.items() if literal.index in needed]
+def _weighed(model: LinearModel, rules: list[Rule]) -> list[Rule]:
+    """Return rules that have weight in a proof that not all can hold, none without such a proof.
+
+    The proof is a sum of rows that no values of the variables can satisfy, whole or not (lemma of Farkas).
+    It is found within milliseconds, but some rules clash in whole numbers only.
+    """
+    wanted = set(rules)
+    kept = [rule is None or rule in wanted for rule in model.row_rule]
+    whole = matrix(replace(model, fixes=[fix for fix in model.fixes if fix[2] is None or fix[2] in wanted]))
+    part = replace(
+        whole,
+        row_lower=np.where(kept, whole.row_lower, -np.inf),
+        row_upper=np.where(kept, whole.row_upper, np.inf),
+    )
+    weights = contradiction(part)
+    if weights is None:
+        return []
+    heavy = {model.row_rule[number] for number in np.flatnonzero(np.abs(weights) > _WEIGHT)}
+    touched = np.abs(whole.rows.T @ weights) > _WEIGHT
+    heavy |= {rule for variable, _value, rule in model.fixes if touched[variable]}
+    return [rule for rule in rules if rule in heavy]
 
 
 def _least_breach(model: LinearModel) -> tuple[Concession, list[Rule]]:
@@ -181,8 +200,10 @@ def _sum(variables: list[cp_model.IntVar], terms: list[tuple[int, int]]) -> cp_m
     return cp_model.LinearExpr.weighted_sum([variables[v] for v, _c in terms], [c for _v, c in terms])
 
 
-def _solver() -> cp_model.CpSolver:
+def _solver(*, presolve: bool = True) -> cp_model.CpSolver:
+    """Return a solver; to look for any solution of one agent takes less time than to simplify it first."""
     solver = cp_model.CpSolver()
+    solver.parameters.cp_model_presolve = presolve
     solver.parameters.num_workers = 1
     solver.parameters.max_deterministic_time = _EFFORT
     return solver

@@ -73,6 +73,17 @@ def relax(
     return Answer(np.array(solution.col_value), price, price, prices=np.array(solution.row_dual))
 
 
+def contradiction(matrix: Matrix) -> Floats | None:
+    """Return weights of the rows whose sum no values satisfy, whole or not; None when some values do."""
+    highs = load(matrix, whole=False)
+    highs.setOptionValue("presolve", "off")
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kInfeasible:
+        return None
+    _status, exists, weights = highs.getDualRay()
+    return np.array(weights) if exists else None
+
+
 def branch(
     matrix: Matrix,
     *,

@@ -48,6 +48,23 @@ def test_every_rule_of_a_conflict_is_needed_for_it():
     assert not find_conflicts(replace(problem, contracts=(replace(FORTY, week_s=(0, 40 * HOUR_S)),)))
 
 
+def test_agents_whose_rules_clash_alike_are_each_named():
+    contracts = (FORTY, replace(FORTY, id="other"))
+    agents = (make_agent("ann"), replace(make_agent("bob"), contract_id="other"), make_agent("cem"))
+    off = tuple(TimeOff(agent_id, 0, 2) for agent_id in ("ann", "bob"))
+    conflicts = find_conflicts(make_problem(agents, contracts=contracts, time_off=off))
+    assert [conflict.agent_id for conflict in conflicts] == ["ann", "bob"]
+    assert len({conflict.rules for conflict in conflicts}) == 1
+
+
+def test_rules_that_clash_in_whole_numbers_only_are_named():
+    shifts = [replace(EARLY, id="eight"), make_kind("six", 6, 6)]
+    (conflict,) = find_conflicts(
+        make_problem(1, kinds=shifts, contract=make_contract(week_s=(33 * HOUR_S, 33 * HOUR_S)))
+    )
+    assert conflict.rules == ("exactly 33 h in week 1",)
+
+
 def test_roster_gives_up_the_least_grave_rule_by_as_little_as_possible():
     problem = make_problem(1, contract=FORTY, time_off=(TimeOff("agent0", 0, 2),))
     roster = solve_roster(problem, clock=time.monotonic, time_limit_s=5)
