@@ -24,7 +24,7 @@ from app.house import House, house_of
 from app.planning.changing import Change, changed_shifts
 from app.planning.coverage import hours_short_and_over
 from app.planning.difference import difference
-from app.planning.rostering import names_of
+from app.planning.drafts import names_of
 from app.planning.standing import changed_data, plan_starts, read_standing, rules_broken
 from app.planning.terms import read_planning
 from staffing.intervals import utc_iso

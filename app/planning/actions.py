@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.db.plans import AssignmentRow
-from app.planning.rostering import Person
+from app.planning.people import Person
 from staffing.intervals import Starts, utc_iso
 
 Floats = NDArray[np.float64]

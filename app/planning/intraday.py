@@ -18,8 +18,8 @@ from app.planning.forecasting import between, corrected, forecast_from
 from app.planning.needs import Need, TeamNeed, patience_of, shrinkage_of, team_need
 from app.planning.params import IntradayParams
 from app.planning.past import Past, live_counts, today, week_span
+from app.planning.people import Person, read_staff
 from app.planning.requiring import read_needs, spread
-from app.planning.rostering import Person, read_staff
 from app.planning.standing import plan_starts
 from app.planning.terms import Planning, read_planning
 from staffing.erlang import performance

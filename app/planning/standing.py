@@ -12,7 +12,8 @@ import numpy as np
 from app.db import plans
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow, PlanRow
-from app.planning.rostering import RosterTask, Staff, dated, read_staff, roster_problem
+from app.planning.people import Staff, read_staff
+from app.planning.posing import RosterTask, dated, roster_problem
 from app.planning.terms import Planning, read_planning
 from staffing.intervals import Grid, Starts, intervals_between
 from staffing.rostering.check import broken_rules, costs

@@ -25,7 +25,7 @@ from app.db import staff as staff_rows
 from app.errors import NotFoundError
 from app.house import House
 from app.planning.coverage import hours_short_and_over
-from app.planning.rostering import names_of
+from app.planning.drafts import names_of
 from app.planning.standing import plan_starts, read_standing, rules_broken
 from app.planning.terms import Planning, read_planning
 from app.web import roster_view, week_chart

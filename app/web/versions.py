@@ -19,7 +19,7 @@ from app.db.plans import PlanRow
 from app.errors import NotFoundError
 from app.house import House
 from app.planning.coverage import hours_short_and_over
-from app.planning.rostering import names_of
+from app.planning.drafts import names_of
 from app.planning.standing import plan_grid
 from app.planning.terms import read_planning
 from app.web import roster_view

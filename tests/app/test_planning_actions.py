@@ -8,7 +8,7 @@ import numpy as np
 
 from app.db.plans import AssignmentRow
 from app.planning.actions import Gaps, recommended
-from app.planning.rostering import Person
+from app.planning.people import Person
 from app.planning.terms import ContractTerms
 from staffing.erlang import performance
 

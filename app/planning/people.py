@@ -1,0 +1,79 @@
+"""People who can be put on a roster, with their contracts and what is known of their days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Final
+
+from app.db import plans, staff
+from app.db.engine import Connection
+from app.db.plans import AssignmentRow
+from app.planning.terms import ContractTerms
+
+DAYS_BEFORE: Final = 14
+"""Days before a period whose shifts count for rest and for days in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An agent who may be rostered."""
+
+    id: str
+    name: str
+    teams: tuple[str, ...]
+    terms: ContractTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Everything about people that a roster of some weeks needs."""
+
+    people: list[Person]
+    time_off: list[staff.TimeOffRow] = field(default_factory=list)
+    wishes: list[staff.WishRow] = field(default_factory=list)
+    published: list[AssignmentRow] = field(default_factory=list)
+    locked: list[AssignmentRow] = field(default_factory=list)
+    before: list[AssignmentRow] = field(default_factory=list)
+    before_known: bool = False
+
+
+def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
+    """Return the people, their contracts and what is known of their days from `week_on` on."""
+    contracts = staff.list_contracts(conn)
+    people = []
+    for agent in staff.list_agents(conn):
+        terms = ContractTerms.model_validate_json(contracts.get(agent.id, "{}"))
+        if terms.rostered:
+            people.append(Person(agent.id, agent.name, agent.teams, terms))
+    first, last = week_on.isoformat(), (week_on + timedelta(days=days - 1)).isoformat()
+    earlier = (week_on - timedelta(days=DAYS_BEFORE)).isoformat()
+    eve = (week_on - timedelta(days=1)).isoformat()
+    published = _assignments(conn, plans.published_around(conn, first, last))
+    before_plans = plans.published_around(conn, earlier, eve)
+    before = _assignments(conn, before_plans)
+    return Staff(
+        people,
+        staff.list_time_off(conn, first_on=first, last_on=last, state="granted"),
+        staff.list_wishes(conn, first_on=first, last_on=last),
+        published,
+        [each for each in _latest(conn, first, last) if each.locked],
+        before,
+        bool(before_plans),
+    )
+
+
+def _assignments(conn: Connection, rows: Iterable[plans.PlanRow]) -> list[AssignmentRow]:
+    return [each for row in rows for each in plans.list_assignments(conn, row.id)]
+
+
+def _latest(conn: Connection, first_on: str, last_on: str) -> list[AssignmentRow]:
+    """Return the assignments of the newest plan of each week; locks are set there."""
+    newest: dict[str, int] = {}
+    day = date.fromisoformat(first_on)
+    while day.isoformat() <= last_on:
+        for row in plans.list_plans(conn, before=None, limit=1, week_on=day.isoformat()):
+            newest[row.week_on] = row.id
+        day += timedelta(days=7)
+    return [each for plan_id in newest.values() for each in plans.list_assignments(conn, plan_id)]

@@ -1,0 +1,164 @@
+"""A roster to be made, put in the words of staffing: contracts, availability, time off, wishes, locks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from app.db import staff
+from app.planning.kinds import shift_kinds_for
+from app.planning.people import DAYS_BEFORE, Person, Staff
+from app.planning.terms import SiteTerms
+from staffing.intervals import Grid
+from staffing.rostering.model import (
+    Agent,
+    Contract,
+    Lock,
+    RosterProblem,
+    TeamRequirement,
+    TimeOff,
+    Wish,
+)
+from staffing.shifts import ShiftKind
+
+_HOUR_S: Final = 3600
+_WISH_COST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RosterTask:
+    """A roster to be made; `rostered` agents by team and interval of the whole period."""
+
+    grid: Grid
+    week_on: date
+    weeks: int
+    site: SiteTerms
+    staff: Staff
+    rostered: dict[str, list[int]]
+    seed: int
+    time_limit_s: float
+
+
+def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None) -> RosterProblem:
+    """Return the roster problem of a task in the words of staffing; `kinds` in place of the site's."""
+    kinds = kinds or shift_kinds_for(task.site, task.grid, task.rostered)
+    days = 7 * task.weeks
+    known = {person.id for person in task.staff.people}
+    names = {kind.id for kind in kinds}
+    return RosterProblem(
+        grid=task.grid,
+        starts_on=task.week_on,
+        days=days,
+        kinds=kinds,
+        contracts=tuple(_contract(person, task.site) for person in task.staff.people),
+        agents=tuple(_agent(task, person, names) for person in task.staff.people),
+        requirements=tuple(
+            TeamRequirement(team, tuple(values), task.site.under_cost, task.site.over_cost)
+            for team, values in sorted(task.rostered.items())
+        ),
+        time_off=tuple(
+            each for row in task.staff.time_off if row.agent_id in known for each in _time_off(task, row)
+        ),
+        wishes=tuple(
+            Wish(row.agent_id, _day(task, row.on), _WISH_COST * row.weight, row.works, row.shift)
+            for row in task.staff.wishes
+            if row.agent_id in known and row.shift in (None, *names)
+        ),
+        locks=tuple(
+            Lock(row.agent_id, _day(task, row.on), row.shift)
+            for row in task.staff.locked
+            if row.agent_id in known and row.shift in names
+        ),
+        published={
+            (row.agent_id, _day(task, row.on)): row.shift
+            for row in task.staff.published
+            if row.agent_id in known and row.shift in names
+        },
+        change_cost=task.site.change_cost,
+        fairness_cost=task.site.fairness_cost,
+    )
+
+
+def dated(week_on: date, text: str) -> str:
+    """Return a text about a roster from `week_on` with dates in place of its days and weeks."""
+
+    def date_of(found: re.Match[str]) -> str:
+        days = int(found[2]) - 1
+        if found[1] == "day":
+            return (week_on + timedelta(days=days)).isoformat()
+        return f"the week of {week_on + timedelta(days=7 * days)}"
+
+    return re.sub(r"\b(day|week) (\d+)\b", date_of, text)
+
+
+def _contract(person: Person, site: SiteTerms) -> Contract:
+    terms = person.terms
+    return Contract(
+        id=person.id,
+        day_s=(_seconds(terms.day_hours_min), _seconds(terms.day_hours_max)),
+        week_s=(_seconds(terms.week_hours_min), _seconds(terms.week_hours_max)),
+        min_rest_s=_seconds(terms.min_rest_hours),
+        week_rest_s=_seconds(terms.week_rest_hours) if terms.week_rest_hours is not None else None,
+        week_days=(0, terms.week_days_max),
+        max_days_in_row=terms.max_days_in_row,
+        min_days_off_in_row=terms.min_days_off_in_row,
+        max_weekends=terms.max_weekends,
+        whole_weekends=terms.whole_weekends,
+        hour_cost=site.hour_cost,
+    )
+
+
+def _agent(task: RosterTask, person: Person, names: set[str]) -> Agent:
+    terms = person.terms
+    own = frozenset(terms.shifts) & names if terms.shifts is not None else None
+    return Agent(
+        id=person.id,
+        contract_id=person.id,
+        teams=frozenset(person.teams),
+        kind_ids=own or None,
+        windows=tuple(
+            (_clock_s(window.start), _end_s(window.start, window.end)) if window is not None else None
+            for window in terms.availability
+        ),
+        worked_before=_worked_before(task, person.id, names),
+    )
+
+
+def _worked_before(task: RosterTask, agent_id: str, names: set[str]) -> tuple[str | None, ...]:
+    """Return the shift of each of the days before, None for a day off; empty when nothing was published."""
+    if not task.staff.before_known:
+        return ()
+    worked = {row.on: row.shift for row in task.staff.before if row.agent_id == agent_id}
+    days = [(task.week_on - timedelta(days=back)).isoformat() for back in range(DAYS_BEFORE, 0, -1)]
+    if any(worked.get(on) not in (None, *names) for on in days):
+        return ()
+    return tuple(worked.get(on) for on in days)
+
+
+def _time_off(task: RosterTask, row: staff.TimeOffRow) -> Iterable[TimeOff]:
+    first = max(_day(task, row.first_on), 0)
+    last = min(_day(task, row.last_on), 7 * task.weeks - 1)
+    terms = next(person.terms for person in task.staff.people if person.id == row.agent_id)
+    credit_s = round(_seconds(terms.week_hours_min) / max(terms.week_days_max, 1))
+    if first <= last:
+        yield TimeOff(row.agent_id, first, last, credit_s)
+
+
+def _day(task: RosterTask, on: str) -> int:
+    return (date.fromisoformat(on) - task.week_on).days
+
+
+def _seconds(hours: float) -> int:
+    return round(hours * _HOUR_S)
+
+
+def _clock_s(text: str) -> int:
+    return int(text[:2]) * _HOUR_S + int(text[3:]) * 60
+
+
+def _end_s(start: str, end: str) -> int:
+    until = _clock_s(end)
+    return until if until > _clock_s(start) else until + 86_400
