@@ -30,8 +30,7 @@ async def test_page_shows_the_floor_before_any_script_ran(browser: Browser, serv
     contact = await service.contact(**AT_HOME)
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
-    await page.goto(await service.link("lead"))
-    await page.goto(service.url)
+    await sign_in(page, service, "lead")
     await expect(page.locator(f"#contact-{contact}")).to_be_visible()
     await context.close()
 
