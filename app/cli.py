@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import cli_agents, cli_demo, cli_floor, cli_plan, cli_replay
+from app import cli_agents, cli_demo, cli_floor, cli_plan, cli_replay, cli_today
 from app.db.migrate import migrate as run_migrations
 from app.settings import Settings
 
@@ -18,6 +18,7 @@ cli_plan.register(app)
 cli_replay.register(app)
 cli_floor.register(app)
 cli_agents.register(app)
+cli_today.register(app)
 cli_demo.register(app)
 
 

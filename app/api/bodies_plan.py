@@ -134,6 +134,12 @@ class Decision(Body):
     reason: Short = ""
 
 
+class CarryOut(Decision):
+    """Why a proposal of the day is carried out, and for whom where it leaves the choice."""
+
+    agent: Slug | None = None
+
+
 class NewSwap(Body):
     """A swap: `agent` gives the shift of `on` to `other_agent`, for that one's shift of `other_on`."""
 

@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from app.api.bodies_plan import CarryOut
 from app.api.forecasts import known_team
+from app.api.runs import queue_run
 from app.auth import Principal, requires
 from app.clock import isoformat
-from app.db import forecasts
-from app.errors import NotFoundError
-from app.house import house_of
+from app.db import day_changes, forecasts
+from app.db.day_changes import DayChange
+from app.errors import NotFoundError, UnknownReferenceError, WrongStateError
+from app.house import House, house_of
+from app.overflowing import begin_overflow, end_overflow
+from app.planning import carrying_out
 from app.planning.keeping import adherence_of_day
 from app.planning.past import today
+from app.planning.standing import rules_broken
 from app.planning.terms import read_planning
 
 router = APIRouter(prefix="/v1", tags=["intraday"])
 
 Reader = Annotated[Principal, Depends(requires("plans:read"))]
+
+
+async def steers(request: Request) -> Principal:
+    """Return who asks: a planner, or a lead who steers the day."""
+    who = await house_of(request).keyring.principal(request)
+    if "floor:lead" not in who.scopes:
+        who.require("plans:write")
+    return who
+
+
+Steerer = Annotated[Principal, Depends(steers)]
+_CHANGE = (
+    "`id`, `kind`, `team`, `agent`, `to_team`, `starts_at`, `ends_at`, `text`, `reason`, `made_at`, "
+    "`made_by`, `plan` (the new version of the roster, null for an overflow), `ended_at` and `ended_by` (of "
+    "an overflow; null while it holds)"
+)
 
 
 @router.get("/intraday", summary="How today goes, team by team.")
@@ -60,7 +83,8 @@ async def list_intraday(request: Request, _: Reader) -> dict[str, Any]:
     "what came), `actual` (null to come), `required` agents, `rostered` people wanted, `staffed`, `gap` "
     "(staffed less wanted), `service_level` expected with `staffed`. `actions`: `kind` (move_break, lend, "
     "overtime, overflow, time_off), `agent` and `name`, `to_team` of an overflow, `agents`, `starts_at`, "
-    "`ends_at`, `text` (names, the site's clock), `service_level_before` and `_after`. A run of kind "
+    "`ends_at`, `text` (names, the site's clock), `who` could take time off, `service_level_before` and "
+    "`_after`; an `id` to carry it out by. `carried_out`: what was, newest first. A run of kind "
     "`intraday` brings it up to date; it runs every quarter of an hour by itself.",
 )
 async def get_intraday(request: Request, team: str, _: Reader) -> dict[str, Any]:
@@ -72,7 +96,77 @@ async def get_intraday(request: Request, team: str, _: Reader) -> dict[str, Any]
     found = await house.database.read(forecasts.find_intraday, team, on)
     if found is None:
         raise NotFoundError(f"Nobody has looked at the day of {team} yet; it needs a forecast of today.")
-    return {"team": team, "made_at": isoformat(found[0]), **found[1]}
+    done = await house.database.read(day_changes.list_changes, on, team)
+    return {
+        "team": team,
+        "made_at": isoformat(found[0]),
+        "carried_out": [change_json(each) for each in done],
+        **found[1],
+    }
+
+
+@router.post(
+    "/intraday/{team}/actions/{action}",
+    status_code=201,
+    summary="Carry out what is proposed.",
+    description="Scope `plans:write` or `floor:lead`. `action` is the `id` of a proposal. Who is moved, "
+    "lent, kept longer or sent home is so in the next version of the published roster, at once; `agent` "
+    "says who takes time off. An overflow lets agents of `to_team` take what has waited past the target, by "
+    "a new version of the policy, until `ends_at` or until it is ended. `reason` is kept with your name. "
+    f"The answer: {_CHANGE}, `broken_rules` (those of the roster that did hold before, in words; shown, not "
+    "enforced), and the `run` that looks at the day again. 409 when the roster has changed since the "
+    "proposal was made, or it is too late for it.",
+)
+async def carry_out(
+    request: Request, team: str, action: str, given: CarryOut, who: Steerer
+) -> dict[str, Any]:
+    """Carry out a proposal of today; NotFoundError when it is none."""
+    house = house_of(request)
+    planning = await house.database.read(read_planning)
+    known_team(planning, team)
+    on = today(planning.grid, house.clock.now()).isoformat()
+    found = await house.database.read(forecasts.find_intraday, team, on)
+    proposals = found[1]["actions"] if found is not None else []
+    proposal = next((each for each in proposals if each.get("id") == action), None)
+    if found is None or proposal is None:
+        raise NotFoundError("This is not proposed any more; the day was looked at again.")
+    values = {
+        "on": on,
+        "team_id": team,
+        "kind": proposal["kind"],
+        "agent_id": None,
+        "to_team_id": proposal["to_team"],
+        "starts_at": carrying_out.instant(proposal["starts_at"]),
+        "ends_at": carrying_out.instant(proposal["ends_at"]),
+        "text": proposal["text"],
+        "reason": given.reason,
+        "made_at": house.clock.now(),
+        "made_by": who.actor,
+    }
+    broken: list[str] = []
+    if proposal["kind"] == "overflow":
+        change = await _overflow(house, values)
+    else:
+        change, broken = await _change_roster(house, proposal, given, values, found[1].get("plans", []))
+    run = await queue_run(house, "intraday", {}, who.actor)
+    return change_json(change) | {"broken_rules": broken, "run": run.id}
+
+
+@router.post(
+    "/intraday/overflows/{change}/end",
+    summary="End an overflow before its time.",
+    description="Scope `plans:write` or `floor:lead`. The policy is put back by a new version.",
+)
+async def end(request: Request, change: int, who: Steerer) -> dict[str, Any]:
+    """End an overflow; WrongStateError when it has ended."""
+    house = house_of(request)
+    row = await house.database.read(day_changes.find_change, change) if 0 < change < 2**62 else None
+    if row is None or row.kind != "overflow":
+        raise NotFoundError(f"There is no overflow {change}.")
+    if row.ended_at is not None:
+        raise WrongStateError("This overflow has ended already.")
+    await end_overflow(house, row, actor=who.actor)
+    return change_json(await _found(house, change))
 
 
 @router.get(
@@ -95,3 +189,64 @@ async def list_adherence(
     chosen = on or today(planning.grid, now)
     items = await house.database.read(adherence_of_day, planning, chosen, now=now, grace_s=grace_s)
     return {"on": chosen.isoformat(), "items": items, "next": None}
+
+
+def change_json(row: DayChange) -> dict[str, Any]:
+    """Return what was carried out as callers see it."""
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "team": row.team_id,
+        "agent": row.agent_id,
+        "to_team": row.to_team_id,
+        "starts_at": isoformat(row.starts_at),
+        "ends_at": isoformat(row.ends_at),
+        "text": row.text,
+        "reason": row.reason,
+        "made_at": isoformat(row.made_at),
+        "made_by": row.made_by,
+        "plan": row.plan_id,
+        "ended_at": isoformat(row.ended_at),
+        "ended_by": row.ended_by,
+    }
+
+
+async def _overflow(house: House, values: dict[str, Any]) -> DayChange:
+    if values["ends_at"] <= values["made_at"]:
+        raise WrongStateError("It is too late for that; look at the day again.")
+    return await begin_overflow(house, values)
+
+
+async def _change_roster(
+    house: House, proposal: dict[str, Any], given: CarryOut, values: dict[str, Any], seen: list[int]
+) -> tuple[DayChange, list[str]]:
+    """Change the published roster; return what was done, and the rules that are broken only since."""
+    who = _chosen(proposal, given)
+    on: str = values["on"]
+    standing = await house.database.read(carrying_out.read_standing_of, who["on"], on, seen)
+    shifts = carrying_out.changed_by(standing, proposal, who, now=values["made_at"])
+    before = await asyncio.to_thread(rules_broken, standing, standing.shifts)
+    after = await asyncio.to_thread(rules_broken, standing, shifts)
+    text = who["text"] if proposal["kind"] == "time_off" else proposal["text"]
+    made = values | {"agent_id": who["agent"], "text": text}
+    change_id = await house.database.tx(carrying_out.carry_out, standing, shifts, made)
+    return await _found(house, change_id), [each for each in after if each not in before]
+
+
+def _chosen(proposal: dict[str, Any], given: CarryOut) -> dict[str, Any]:
+    """Return whose shift changes, and how."""
+    if proposal["kind"] != "time_off":
+        return proposal
+    who = next((each for each in proposal["who"] if each["agent"] == given.agent), None)
+    if who is None:
+        known = [each["agent"] for each in proposal["who"]]
+        raise UnknownReferenceError("Say which `agent` takes the time off.", known=known)
+    found: dict[str, Any] = who
+    return found
+
+
+async def _found(house: House, change_id: int) -> DayChange:
+    row = await house.database.read(day_changes.find_change, change_id)
+    if row is None:
+        raise NotFoundError(f"There is no change {change_id}.")
+    return row

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
 from app.api.bodies_plan import Decision, NewTimeOff, NewWish
 from app.auth import Principal, requires
 from app.clock import isoformat
-from app.db import staff
+from app.db import plans, staff
 from app.db.engine import Connection
 from app.errors import ForbiddenError, NotFoundError, UnknownReferenceError, WrongStateError
 from app.house import House, house_of
@@ -23,6 +23,7 @@ router = APIRouter(prefix="/v1", tags=["staff"])
 
 Reader = Annotated[Principal, Depends(requires("plans:read"))]
 Writer = Annotated[Principal, Depends(requires("plans:write"))]
+_TRIES: Final = 3
 
 
 @router.get("/contracts", summary="The contract of every agent who can be rostered.")
@@ -229,23 +230,31 @@ def time_off_json(row: staff.TimeOffRow) -> dict[str, Any]:
 
 
 async def _take_off_roster(house: House, granted: dict[str, Any], actor: str) -> list[int]:
+    rows = await house.database.read(requests.published_between, granted["first_on"], granted["last_on"])
+    made = [await _take_off_plan(house, row.week_on, granted, actor) for row in rows]
+    return [plan_id for plan_id in made if plan_id is not None]
+
+
+async def _take_off_plan(house: House, week_on: str, granted: dict[str, Any], actor: str) -> int | None:
+    """Publish a week's roster without the shifts of somebody's days off; None where there are none."""
     agent, first, last = granted["agent"], granted["first_on"], granted["last_on"]
-    made = []
-    for plan in await house.database.read(requests.published_between, first, last):
+    for attempt in range(_TRIES):
+        plan = await house.database.read(plans.published_plan, week_on)
+        if plan is None:
+            return None
         standing = await house.database.read(read_standing, plan)
         shifts = requests.without_shifts(standing, agent, first, last)
-        if len(shifts) < len(standing.shifts):
-            made.append(
-                await house.database.tx(
-                    requests.replace_published,
-                    standing,
-                    shifts,
-                    now=house.clock.now(),
-                    actor=actor,
-                    note=f"time off {granted['id']}: {agent}",
-                )
+        if len(shifts) == len(standing.shifts):
+            return None
+        now, note = house.clock.now(), f"time off {granted['id']}: {agent}"
+        try:
+            return await house.database.tx(
+                requests.replace_published, standing, shifts, now=now, actor=actor, note=note
             )
-    return made
+        except WrongStateError:  # somebody else changed the roster at the same time
+            if attempt + 1 == _TRIES:
+                raise
+    return None
 
 
 async def _decide(

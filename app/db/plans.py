@@ -134,6 +134,12 @@ def find_plan(conn: Connection, plan_id: int) -> PlanRow | None:
     return _plan(conn.execute(sa.select(*_PLAN).where(plan.c.id == plan_id)).one_or_none())
 
 
+def lock_published(conn: Connection, plan_id: int) -> bool:
+    """Whether a plan is published; it stays so until the transaction ends."""
+    query = sa.select(plan.c.id).where(plan.c.id == plan_id, plan.c.state == "published").with_for_update()
+    return conn.execute(query).one_or_none() is not None
+
+
 def published_plan(conn: Connection, week_on: str) -> PlanRow | None:
     """Return the published plan of a week, or None."""
     query = sa.select(*_PLAN).where(plan.c.week_on == week_on, plan.c.state == "published")

@@ -474,6 +474,30 @@ intraday_update = sa.Table(
     sa.Index("ix_intraday_update_forecast_id", "forecast_id"),
 )
 
+day_change = sa.Table(
+    "day_change",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("on", sa.Text, nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id")),
+    sa.Column("to_team_id", sa.Text),
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("plan_id", Id, sa.ForeignKey("plan.id")),
+    sa.Column("after_s", sa.Double),
+    sa.Column("ended_at", Instant),
+    sa.Column("ended_by", sa.Text),
+    sa.Index("ix_day_change_on", "on"),
+    sa.Index("ix_day_change_agent_id", "agent_id"),
+    sa.Index("ix_day_change_plan_id", "plan_id"),
+)
+
 wait_book = sa.Table(
     "wait_book",
     metadata,

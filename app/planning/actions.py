@@ -5,6 +5,7 @@ Each action says what it does to the service level of the intervals it helps (or
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +23,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MOST: Final = 12
+_IDENTITY: Final = ("kind", "team", "agent", "to_team", "starts_at", "ends_at", "from", "to", "agents")
 _OVERTIME_S: Final = 2 * 3600.0
 _SPARE: Final = 2
 _SPARE_S: Final = 3600.0
+_LEAST_S: Final = 2 * 3600.0
+"""What stays of a shift that is made shorter, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,12 @@ def recommended(
 ) -> list[dict[str, Any]]:
     """Return actions for the intervals to come, in order of time, the most helpful of each gap first.
 
-    Each has `kind` (move_break, lend, overtime, overflow, time_off), `agent` and `name` where it is about
-    one, `to_team` for an overflow, `starts_at` and `ends_at` of the intervals meant, `agents` (how many),
-    `text` with people's names and times of the site's clock, and the service level before and after.
+    Each has an `id` (the same for the same proposal), `kind` (move_break, lend, overtime, overflow,
+    time_off), `agent` and `name` where it is about one, `on` (the date of that one's shift), `from` and `to`
+    (where a break begins now and then, or where a shift is made longer), `to_team` for an overflow,
+    `starts_at` and `ends_at` of the intervals meant, `agents` (how many), `who` could take time off
+    [{agent, name, on, from, to, text}], `text` with people's names and times of the site's clock, and the
+    service level before and after.
     """
     words = _Words({person.id: person.name for person in people}, ZoneInfo(zone))
     found: list[dict[str, Any]] = []
@@ -85,8 +92,9 @@ def recommended(
         if len(span) * gaps.step_s >= _SPARE_S:
             spare = int(gaps.gap[span].min()) - 1
             text = f"{spare} could go home or be trained"
-            found.append(_action(gaps, "time_off", span, -spare, text=text) | {"name": None})
-    return found[:_MOST]
+            who = list(_leavers(gaps, span, shifts, words))
+            found.append(_action(gaps, "time_off", span, -spare, text=text) | {"name": None, "who": who})
+    return [each | {"id": _id_of(each)} for each in found[:_MOST]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,7 @@ def _breaks(
             if len(spare):
                 to = int(gaps.starts[min(spare, key=lambda i: abs(gaps.starts[i] - since))])
                 text = f"move the {name} of {words.name(shift.agent_id)} to {words.clock(to)}"
-                yield _action(gaps, "move_break", hit, 1, text=text, agent=shift.agent_id, to=utc_iso(to))
+                yield _action(gaps, "move_break", hit, 1, text=text, shift=shift, edge=(since, to))
 
 
 def _loans(
@@ -151,7 +159,7 @@ def _loans(
             )
             if lender is not None:
                 text = f"{words.name(lender.agent_id)} helps out from {other.team}"
-                yield _action(gaps, "lend", part, 1, text=text, agent=lender.agent_id)
+                yield _action(gaps, "lend", part, 1, text=text, shift=lender)
 
 
 def _overtime(
@@ -167,13 +175,39 @@ def _overtime(
         if shift.agent_id not in able:
             continue
         if since - 60 <= shift.ends_at < until and until - shift.ends_at <= _OVERTIME_S:
-            text = f"{words.name(shift.agent_id)} stays until {words.clock(until)}"
+            text, edge = (
+                f"{words.name(shift.agent_id)} stays until {words.clock(until)}",
+                (shift.ends_at, until),
+            )
         elif since < shift.starts_at <= until + 60 and shift.starts_at - since <= _OVERTIME_S:
-            text = f"{words.name(shift.agent_id)} begins at {words.clock(since)}"
+            text, edge = (
+                f"{words.name(shift.agent_id)} begins at {words.clock(since)}",
+                (shift.starts_at, since),
+            )
         else:
             continue
-        yield _action(gaps, "overtime", span, 1, text=text, agent=shift.agent_id)
+        yield _action(gaps, "overtime", span, 1, text=text, shift=shift, edge=edge)
         return
+
+
+def _leavers(
+    gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], words: _Words
+) -> Iterable[dict[str, Any]]:
+    """Yield who could go home early or begin late: whose shift ends or begins while people are to spare."""
+    since, until = float(gaps.starts[span[0]]), float(gaps.starts[span[-1]] + gaps.step_s)
+    for shift in shifts:
+        begin, end = max(since, shift.starts_at), min(until, shift.ends_at)
+        teams = {team for team, start, stop in shift.work if start < end and stop > begin}
+        if teams != {gaps.team}:
+            continue
+        name = words.name(shift.agent_id)
+        if shift.starts_at + _LEAST_S <= since < shift.ends_at <= until:
+            edge, text = (shift.ends_at, since), f"{name} goes home at {words.clock(since)}"
+        elif since <= shift.starts_at < until <= shift.ends_at - _LEAST_S:
+            edge, text = (shift.starts_at, until), f"{name} begins at {words.clock(until)}"
+        else:
+            continue
+        yield {"agent": shift.agent_id, "name": name, "text": text, **_moved(shift, edge)}
 
 
 def _overflows(gaps: Gaps, span: Ints, others: Iterable[Gaps]) -> Iterable[dict[str, Any]]:
@@ -196,8 +230,8 @@ def _action(
     change: int,
     *,
     text: str,
-    agent: str | None = None,
-    to: str | None = None,
+    shift: AssignmentRow | None = None,
+    edge: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     people = gaps.staffed.astype(np.float64)
     weights = gaps.volume[span]
@@ -209,17 +243,29 @@ def _action(
     return {
         "kind": kind,
         "team": gaps.team,
-        "agent": agent,
+        "agent": shift.agent_id if shift is not None else None,
         "agents": abs(change),
         "starts_at": utc_iso(int(gaps.starts[span[0]])),
         "ends_at": utc_iso(int(gaps.starts[span[-1]] + gaps.step_s)),
-        "to": to,
+        **_moved(shift, edge),
         "to_team": None,
+        "who": [],
         "text": text,
         "service_level_before": round(levels[0], 4),
         "service_level_after": round(levels[1], 4),
         "gain": round(float(((after - before) * weights).sum()), 4),
     }
+
+
+def _moved(shift: AssignmentRow | None, edge: tuple[float, float] | None) -> dict[str, str | None]:
+    """Return which shift is changed, and what of it is moved from where to where."""
+    source, target = (utc_iso(int(at)) for at in edge) if edge is not None else (None, None)
+    return {"on": shift.on if shift is not None else None, "from": source, "to": target}
+
+
+def _id_of(action: dict[str, Any]) -> str:
+    said = (str(action[name]) for name in _IDENTITY)
+    return hashlib.blake2s("|".join(said).encode(), digest_size=6).hexdigest()
 
 
 def _serves(shift: AssignmentRow, team: str, since: float, until: float) -> bool:

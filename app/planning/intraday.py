@@ -13,6 +13,7 @@ from app.db import forecasts, history, plans
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow
 from app.planning import actions
+from app.planning.carrying_out import plans_of
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.forecasting import between, corrected, forecast_from
 from app.planning.needs import Need, TeamNeed, patience_of, shrinkage_of, team_need
@@ -36,7 +37,8 @@ Ints = NDArray[np.int64]
 class TeamDay:
     """What a team's day is judged by: forecast and terms, what came so far, who works when.
 
-    `staffed` has the people of each team of the published roster, by interval of the day.
+    `staffed` has the people of each team of the published roster, by interval of the day; `plans` are the
+    published rosters whose shifts were seen.
     """
 
     need: Need
@@ -45,6 +47,7 @@ class TeamDay:
     staffed: dict[str, list[int]]
     shifts: list[AssignmentRow]
     people: list[Person]
+    plans: list[int]
 
 
 async def look_at_day(desk: Desk) -> Outcome:
@@ -81,6 +84,7 @@ def read_days(conn: Connection, planning: Planning, teams: list[str], now: float
     since, until = week_span(grid, on, 1)
     staffed, shifts = _roster_of(conn, planning, on)
     people = read_staff(conn, on, 1).people
+    seen = [row.id for row in plans_of(conn, on.isoformat())]
     days = []
     for team in teams:
         row = forecasts.find_forecast(conn, team, first_on=on.isoformat(), last_on=on.isoformat())
@@ -90,7 +94,7 @@ def read_days(conn: Connection, planning: Planning, teams: list[str], now: float
         need = read_needs(conn, planning, {team: row.data}, on, 1)[0]
         aside = _set_aside(conn, planning, team, on)
         need = replace(need, deferred=aside.get("deferred"), shared=aside.get("shared"))
-        days.append(TeamDay(need, row.id, past, staffed, shifts, people))
+        days.append(TeamDay(need, row.id, past, staffed, shifts, people, seen))
     return days
 
 
@@ -191,6 +195,7 @@ def _day_json(look: _Look, looks: dict[str, _Look], now: float) -> dict[str, Any
         "gap": [int(each) for each in look.need.gap],
         "service_level": spread(busy, levels[busy], 4),
         "target": look.day.need.terms.service_level,
+        "plans": look.day.plans,
         "actions": actions.recommended(
             look.need, others, look.day.shifts, look.day.people, now=now, zone=look.day.need.grid.zone
         ),

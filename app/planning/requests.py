@@ -125,8 +125,13 @@ def replace_published(
     actor: str,
     note: str,
 ) -> int:
-    """Publish changed shifts as the next version of the plan's week and return the new plan's id."""
+    """Publish changed shifts as the next version of the plan's week and return the new plan's id.
+
+    WrongStateError when the plan that was changed is not the published one any more.
+    """
     row = standing.row
+    if not plans.lock_published(conn, row.id):
+        raise WrongStateError("The roster was replaced meanwhile; look at it again.")
     plan_id, _ = plans.add_plan(
         conn,
         row.week_on,

@@ -23,6 +23,7 @@ from app.web.week_chart import Columns, Plot, Values
 
 router = APIRouter(include_in_schema=False)
 
+_WORD: Final = re.compile(r"[\w.@-]+")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
@@ -59,7 +60,10 @@ async def today_page(house: House, who: Principal, request: Request) -> Response
         adherence=sorted(adherence, key=_urgency),
         departed=sum(each["departs_since"] is not None for each in adherence),
         instant_of=lambda text: datetime.fromisoformat(text).timestamp(),
+        done=_done(day, zone) if day else [],
+        names=names,
         may_plan="plans:write" in who.scopes,
+        may_steer=bool({"plans:write", "floor:lead"} & who.scopes),
     )
 
 
@@ -83,9 +87,32 @@ def _actions(
     def said(action: dict[str, Any]) -> str:
         text = _INSTANT.sub(clock, action["text"])
         known = names | teams
-        return " ".join(known.get(word, word) for word in text.split(" "))
+        return _WORD.sub(lambda found: known.get(found.group(), found.group()), text)
 
-    return [each | {"text": said(each)} for each in day["actions"]]
+    held = {each["to_team"] for each in day["carried_out"] if each["kind"] == "overflow" and _holds(each)}
+    return [
+        each | {"text": said(each)}
+        for each in day["actions"]
+        if each["kind"] != "overflow" or each["to_team"] not in held
+    ]
+
+
+def _holds(change: dict[str, Any]) -> bool:
+    return change["ended_at"] is None
+
+
+def _done(day: dict[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return what was carried out today, with the site's clock for instants."""
+
+    def clock(text: str | None) -> str:
+        return f"{datetime.fromisoformat(text).astimezone(zone):%H:%M}" if text else ""
+
+    return [
+        each
+        | {"holds": each["kind"] == "overflow" and _holds(each)}
+        | {name: clock(each[name]) for name in ("made_at", "starts_at", "ends_at", "ended_at")}
+        for each in day["carried_out"]
+    ]
 
 
 def _urgency(each: dict[str, Any]) -> tuple[bool, str]:

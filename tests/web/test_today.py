@@ -4,11 +4,15 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
+from app.clock import Clock
+from app.db import forecasts
+from app.db.engine import Connection
 from tests.app.planning_rig import history_csv, import_history, run_to_end
 from tests.web.conftest import copied, sign_in
 from tests.web.service import Service, serving
@@ -21,7 +25,7 @@ async def underway(
     """A database whose week under way is forecast, rostered and published, and looked at."""
     database = copied(furnished[0], tmp_path_factory.mktemp("underway"))
     async with (
-        serving(database, furnished[1]) as service,
+        serving(database, furnished[1], clock_start_at=wednesday_noon()) as service,
         service.client("admin") as client,
         service.working(),
     ):
@@ -38,8 +42,113 @@ async def underway(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def service(underway: tuple[Path, dict[str, str]], tmp_path: Path) -> AsyncIterator[Service]:
-    async with serving(copied(underway[0], tmp_path), underway[1]) as service:
+    path = copied(underway[0], tmp_path)
+    async with serving(path, underway[1], clock_start_at=wednesday_noon()) as service:
         yield service
+
+
+def wednesday_noon() -> datetime:
+    """Return noon of the Wednesday after next Sunday: what is seen must not depend on when the tests run."""
+    today = datetime.fromtimestamp(Clock().now(), UTC)
+    noon = today.replace(hour=12, minute=5, second=0, microsecond=0)
+    return noon + timedelta(days=9 - today.weekday())
+
+
+async def propose(service: Service, **values: Any) -> None:
+    """Add a proposal for General care that is about the last shift of the day."""
+    plans = await service.get("planner", "/v1/plans?state=published")
+    plan = await service.get("planner", f"/v1/plans/{plans['items'][0]['id']}")
+    on = wednesday_noon().date().isoformat()
+    shifts = [
+        each
+        for each in plan["assignments"]
+        if each["on"] == on and each["work"] and {work["team"] for work in each["work"]} == {"general"}
+    ]
+    shift = max(shifts, key=lambda each: str(each["ends_at"]))
+    edge = {"on": on, "from": shift["ends_at"], "to": f"{on}T23:00:00Z"}
+    leaver = {"agent": shift["agent"], "text": f"{shift['name']} goes home"}
+    proposal = {
+        "id": "p1",
+        "kind": "overtime",
+        "team": "general",
+        "agent": shift["agent"],
+        "to_team": None,
+        "starts_at": shift["ends_at"],
+        "ends_at": edge["to"],
+        "text": "Somebody stays until 23:00",
+        "service_level_before": 0.61,
+        "service_level_after": 0.78,
+        "who": [leaver | edge | {"to": f"{on}T15:00:00Z"}],
+        **edge,
+        **values,
+    }
+
+    def add(conn: Connection) -> None:
+        found = forecasts.find_intraday(conn, "general", on)
+        row = forecasts.find_forecast(conn, "general", first_on=on, last_on=on)
+        assert found is not None
+        assert row is not None
+        data = found[1] | {"actions": [proposal]}
+        forecasts.put_intraday(conn, "general", on, data, made_at=found[0], forecast_id=row.id)
+
+    await service.house.database.tx(add)
+
+
+async def open_general(page: Page, service: Service, role: str) -> Locator:
+    await sign_in(page, service, role)
+    await page.goto(f"{service.url}/today?team=general")
+    return page.locator("[aria-labelledby=actions-title]")
+
+
+async def test_lead_carries_out_a_proposal_by_clicking(page: Page, service: Service) -> None:
+    await propose(service)
+    panel = await open_general(page, service, "lead")
+    await panel.get_by_text("Carry out", exact=True).click()
+    await panel.get_by_label("Because").fill("half the team is ill")
+    await panel.get_by_role("button", name="Lengthen the shift").click()
+    await expect(page.get_by_text("Done, in the next version of the roster")).to_be_visible()
+    async with service.working():
+        await expect(panel).to_contain_text("Somebody stays until 23:00 by lead: half the team is ill")
+        await expect(panel.locator("#proposal-p1")).to_have_count(0)
+    plans = (await service.get("planner", "/v1/plans"))["items"]
+    assert [each["state"] for each in plans][:2] == ["published", "superseded"]
+
+
+async def test_time_off_is_given_to_the_one_chosen(page: Page, service: Service) -> None:
+    await propose(service, kind="time_off", agent=None, text="1 could go home or be trained")
+    panel = await open_general(page, service, "planner")
+    await panel.get_by_text("Carry out", exact=True).click()
+    await panel.get_by_role("button", name="Give time off").click()
+    await expect(panel.get_by_label("Who")).to_have_value("")
+    await panel.get_by_label("Who").select_option(index=1)
+    await panel.get_by_role("button", name="Give time off").click()
+    async with service.working():
+        await expect(panel).to_contain_text("goes home by planner")
+
+
+async def test_overflow_is_begun_and_ended_by_clicking(page: Page, service: Service) -> None:
+    words = "let contacts that wait overflow to ordering, which has 1 to spare"
+    await propose(service, kind="overflow", agent=None, to_team="ordering", text=words)
+    before = (await service.get("lead", "/v1/policies/current"))["teams"]
+    panel = await open_general(page, service, "lead")
+    await expect(panel).to_contain_text("overflow to Ordering, which")
+    await panel.get_by_text("Carry out", exact=True).click()
+    await panel.get_by_role("button", name="Begin the overflow").click()
+    async with service.working():
+        await expect(panel.locator(".state-running")).to_have_text("until 23:00")
+        during = (await service.get("lead", "/v1/policies/current"))["teams"]
+        assert any("ordering" in step["teams"] for step in during["general"]["steps"])
+        await panel.get_by_role("button", name="End now").click()
+        await expect(panel).to_contain_text("ended 12:")
+    after = (await service.get("lead", "/v1/policies/current"))["teams"]
+    assert (before == after, before == during) == (True, False)
+
+
+async def test_agent_sees_proposals_without_the_forms(page: Page, service: Service) -> None:
+    await propose(service)
+    panel = await open_general(page, service, "agent")
+    await expect(panel).to_contain_text("Somebody stays until 23:00")
+    await expect(panel.get_by_text("Carry out", exact=True)).to_have_count(0)
 
 
 async def test_every_team_is_seen_at_a_glance(page: Page, service: Service) -> None:

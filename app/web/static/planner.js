@@ -142,7 +142,7 @@ function renew(change) {
 document.addEventListener("sent", (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
   const answer = /** @type {CustomEvent} */ (event).detail;
-  if (form.dataset.started !== undefined) under.add(String(answer.id));
+  if (form.dataset.started !== undefined) under.add(String(answer.run ?? answer.id));
   if (form.dataset.changed !== undefined) renew((address) => address.searchParams.set("plan", answer.id));
   else if (!form.dataset.then) void follow();
 });
