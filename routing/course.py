@@ -66,8 +66,8 @@ def _deed(floor: Floor, event: ev.Event) -> str | None:
         case ev.TransferTakenBack():
             return f"it went back to who was passing it on{_because(event.reason)}"
         case ev.ContactScheduled():
-            said = "the customer did not answer and it" if event.missed else "it"
-            return f"{said} was put off, to come {when(floor, event.scheduled_at, event.at)}"
+            said = "the customer did not answer and it was put off," if event.missed else "it was set"
+            return f"{said} to come {when(floor, event.scheduled_at, event.at)}"
         case _:
             return None
 

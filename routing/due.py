@@ -12,6 +12,7 @@ from routing.events import (
     StepReached,
 )
 from routing.hours import next_opening
+from routing.intake import preferred_agent
 from routing.lead import move_segment
 from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState, Presence
 from routing.offers import expire
@@ -85,8 +86,16 @@ def _start(turn: Turn, contact: Contact) -> None:
             )
         )
     else:
-        place_at = min(contact.enqueued_at, now)
-        queue(turn, contact, contact.team_id, enqueued_at=place_at, reason="its time has come")
+        ticket = floor.tickets[contact.ticket_id]
+        queue(
+            turn,
+            contact,
+            contact.team_id,
+            enqueued_at=min(contact.enqueued_at, now),
+            preferred_agent_id=preferred_agent(floor, ticket, contact, contact.preferred_agent_id),
+            preferred_s=floor.team(contact.team_id).owner_preferred_s,
+            reason="its time has come",
+        )
 
 
 def _agent_due(turn: Turn, agent: Agent) -> None:

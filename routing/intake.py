@@ -148,6 +148,7 @@ def _take_in(turn: Turn, command: cmd.Receive, ticket: Ticket, routed: Routing) 
         priority=routed.priority,
         skills=routed.skills,
         language=command.language,
+        preferred_agent_id=command.preferred_agent_id,
         enqueued_at=max(came_at, later_at) if later_at > turn.now else came_at,
         segment_at=turn.now,
     )

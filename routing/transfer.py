@@ -85,6 +85,8 @@ def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
     if opening is None:
         raise RefusedError(Code.WRONG_STATE, "The team has no opening hours to call back in.", "contact_id")
     revoke_offers(turn, contact, reason="converted")
+    # Whom the caller waited for at first the callback waits for as long as the caller would have.
+    preferred = contact.preferred_agent_id if contact.step < 0 and contact.preferred_until > now else None
     callback = Contact(
         id=floor.take_id(),
         channel=Channel.CALLBACK,
@@ -95,6 +97,7 @@ def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
         priority=contact.priority,
         skills=contact.skills,
         language=contact.language,
+        preferred_agent_id=preferred,
         enqueued_at=place_at,
         segment_at=now,
     )
@@ -103,7 +106,14 @@ def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
     if opening > now:
         turn.emit(ContactScheduled(at=now, actor=turn.actor, contact_id=callback.id, scheduled_at=opening))
     else:
-        queue(turn, floor.contacts[callback.id], callback.team_id, enqueued_at=callback.enqueued_at)
+        queue(
+            turn,
+            floor.contacts[callback.id],
+            callback.team_id,
+            enqueued_at=callback.enqueued_at,
+            preferred_agent_id=preferred,
+            preferred_s=contact.preferred_until - now,
+        )
 
 
 def _received(turn: Turn, callback: Contact, origin: Contact) -> ContactReceived:
@@ -112,7 +122,9 @@ def _received(turn: Turn, callback: Contact, origin: Contact) -> ContactReceived
         actor=turn.actor,
         reason=f"contact {origin.id} asked to be called back",
         contact=callback,
-        classification=Classification(team_id=callback.team_id, by="callback"),
+        classification=Classification(
+            team_id=callback.team_id, by="callback", reason=f"contact {origin.id} waited there"
+        ),
         identity=cmd.Identity(),
         source="rondo",
         source_id=f"callback-{origin.id}",

@@ -2,10 +2,10 @@
 
 import pytest
 
-from routing.commands import Abandon, CallbackMissed, ConvertToCallback, PublishPolicy
+from routing.commands import Abandon, CallbackMissed, Complete, ConvertToCallback, PublishPolicy
 from routing.events import ContactReceived, OfferEnded
 from routing.hours import Hours, Span
-from routing.model import AgentState, Channel, ContactState
+from routing.model import AgentState, Channel, ContactState, TicketState
 from routing.refused import Code
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
 
@@ -47,6 +47,57 @@ def test_callback_for_a_chosen_time_does_not_jump_ahead_of_those_who_wait():
     rig.wait(400.0)
     rig.available("ann")
     assert (rig.asked(waiting), rig.asked(callback)) == (["ann"], [])
+
+
+def test_callback_at_a_chosen_time_goes_to_the_agent_who_was_asked_for():
+    rig = Rig(None, make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    callback = rig.receive(channel=Channel.CALLBACK, scheduled_at=NOON + 600.0, preferred_agent_id="bob")
+    rig.wait(600.0)
+    assert rig.asked(callback) == ["bob"]
+
+
+def test_callback_at_a_chosen_time_goes_to_the_owner_of_the_ticket_for_a_while():
+    rig = Rig(make_policy(make_team(owner_preferred_s=60.0)), make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    first = rig.receive(customer_id=4711)
+    owner = rig.asked(first)[0]
+    rig.accept(first)
+    rig.do(Complete(actor=owner, contact_id=first, ticket_state=TicketState.OPEN))
+    ticket = rig.ticket(first)
+    callback = rig.receive(
+        channel=Channel.CALLBACK, scheduled_at=NOON + 600.0, customer_id=4711, tickets=(ticket,)
+    )
+    rig.wait(590.0)
+    for _ in range(2):
+        rig.answered()
+    rig.wait(20.0)
+    assert (rig.contact(callback).preferred_agent_id, rig.asked(callback)) == (owner, [])
+    rig.wait(60.0)
+    assert rig.contact(callback).step == 0
+
+
+def test_retried_callback_goes_to_the_owner_who_has_tried_before():
+    rig = Rig(make_policy(callback_retry_s=900.0), make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    callback = rig.answered(channel=Channel.CALLBACK)
+    owner = rig.contact(callback).agent_id
+    rig.do(CallbackMissed(actor=owner, contact_id=callback))
+    rig.wait(900.0)
+    assert rig.asked(callback) == [owner]
+
+
+def test_callback_is_kept_for_whom_the_caller_waited_for():
+    rig = Rig(make_policy(make_team(owner_preferred_s=60.0)), make_agent("ann"), make_agent("bob"))
+    rig.available("ann")
+    busy = rig.answered()
+    call = rig.receive(preferred_agent_id="ann")
+    rig.now += 20.0
+    callback = convert(rig, call)
+    rig.available("bob")
+    assert rig.asked(callback) == []
+    rig.finish(busy)
+    assert rig.asked(callback) == ["ann"]
 
 
 def test_callback_waits_for_its_time():
