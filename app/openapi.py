@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.auth import COOKIE
 
-OPEN: Final = frozenset({"/healthz", "/readyz"})
+OPEN: Final = frozenset({"/healthz", "/readyz", "/calendars/{secret}.ics"})
 """Described routes that need no key."""
 
 SECURITY: Final[list[dict[str, list[str]]]] = [{"HTTPBearer": []}, {"APIKeyCookie": []}]
@@ -52,13 +52,14 @@ def complete(document: dict[str, Any]) -> None:
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            _complete_operation(operation, is_open=path in OPEN)
+            _complete_operation(operation, path)
 
 
-def _complete_operation(operation: dict[str, Any], *, is_open: bool) -> None:
-    operation["security"] = [] if is_open else SECURITY
-    said = {"503": PROBLEMS["503"]} if is_open else PROBLEMS
-    for status, text in said.items():
+def _complete_operation(operation: dict[str, Any], path: str) -> None:
+    operation["security"] = [] if path in OPEN else SECURITY
+    open_to_all = ("404", "422", "503") if "{" in path else ("503",)
+    said = open_to_all if path in OPEN else tuple(PROBLEMS)
+    for status, text in ((each, PROBLEMS[each]) for each in said):
         operation["responses"][status] = {
             "description": text,
             "content": {"application/problem+json": {"schema": _REFERENCE}},

@@ -498,6 +498,19 @@ day_change = sa.Table(
     sa.Index("ix_day_change_plan_id", "plan_id"),
 )
 
+calendar_address = sa.Table(
+    "calendar_address",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("agent_id", sa.Text, sa.ForeignKey("agent.id"), nullable=False),
+    sa.Column("secret_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("revoked_at", Instant),
+    sa.Column("revoked_by", sa.Text),
+    sa.Index("ix_calendar_address_agent_id", "agent_id"),
+)
+
 wait_book = sa.Table(
     "wait_book",
     metadata,

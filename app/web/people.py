@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from app.api.requests import list_swaps
 from app.api.staff import get_contract, list_contracts, list_time_off, list_wishes
 from app.auth import Principal
+from app.db import calendars
 from app.db import plans as plan_rows
 from app.db import staff as staff_rows
 from app.house import House
@@ -108,6 +109,7 @@ async def person_page(house: House, who: Principal, request: Request) -> Respons
         days_words=days_words,
         may_plan=may_plan,
         may_ask=may_plan or who.agent_id == agent,
+        addresses=await house.database.read(calendars.list_addresses, agent),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
@@ -84,6 +85,21 @@ async def test_calendar_of_a_person_can_be_fetched(page: Page, service: Service)
     answer = await page.request.get(f"{service.url}{await link.get_attribute('href')}")
     assert answer.headers["content-type"].startswith("text/calendar")
     assert "SUMMARY:Shift" in await answer.text()
+
+
+async def test_address_for_a_calendar_program_is_made_and_revoked(page: Page, service: Service) -> None:
+    await open_page(page, service, ADA)
+    await page.get_by_role("button", name="Make an address").click()
+    field = page.get_by_label("Copy it now")
+    await expect(field).to_have_value(re.compile(r"/calendars/.+\.ics$"))
+    address = await field.input_value()
+    async with httpx.AsyncClient() as program:
+        assert "BEGIN:VCALENDAR" in (await program.get(address)).text
+        await page.reload()
+        page.once("dialog", lambda dialog: dialog.accept())
+        await page.get_by_role("button", name="Revoke").click()
+        await expect(page.get_by_text("Revoked")).to_be_visible()
+        assert (await program.get(address)).status_code == 404
 
 
 async def test_contract_is_agreed_by_form(page: Page, service: Service) -> None:

@@ -120,6 +120,17 @@ export function settle(part = document) {
   }
 }
 
+/** Show what the API tells once, ready to be copied. @param {HTMLFormElement} form @param {string} text */
+function reveal(form, text) {
+  const field = /** @type {HTMLInputElement | null} */ (form.querySelector("input[readonly]"));
+  const part = field?.closest("p");
+  if (!field || !part) return;
+  part.hidden = false;
+  field.value = text;
+  field.focus();
+  field.select();
+}
+
 document.addEventListener("change", () => settle());
 settle();
 
@@ -141,6 +152,7 @@ document.addEventListener("submit", async (event) => {
   if (answer === null) return;
   if (done && then) sessionStorage.setItem("done", done);
   else if (done) say(`${done}.`, "good");
+  if (form.dataset.shows) reveal(form, String(answer[form.dataset.shows] ?? ""));
   form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
   if (then) location.assign(then);
 });
