@@ -12,6 +12,7 @@ from routing.commands import (
     Identity,
     MissOffer,
     PublishPolicy,
+    PutAgent,
     Receive,
     Reprioritise,
     TakeBack,
@@ -256,7 +257,20 @@ def test_15_agents_phone_stops_ringing_when_the_caller_has_left():
 
 def test_15_one_agent_is_never_rung_twice_for_one_contact():
     rig = staffed("ann", "bob", broadcast=5)
-    assert sorted(rig.asked(rig.receive())) == ["ann", "bob"]
+    contact = rig.receive(channel=Channel.CHAT)  # each of them has room for three
+    assert sorted(rig.asked(contact)) == ["ann", "bob"]
+    rig.do(PutAgent(actor="admin", agent=make_agent("cid")))
+    rig.available("cid", "ann")
+    assert sorted(rig.asked(contact)) == ["ann", "bob", "cid"]
+
+
+def test_15_agents_who_come_free_together_are_rung_once_each():
+    rig = staffed("ann", "bob")
+    contact = rig.receive(channel=Channel.CHAT, skills=(SkillNeed("contracts", 1),))
+    helped = make_team(broadcast=5, steps=(Step(after_s=0.5, skill_slack=1),))
+    rig.now += 1.0
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(helped, version=2)))
+    assert sorted(rig.asked(contact)) == ["ann", "bob"]
 
 
 def test_15_one_agent_hanging_up_does_not_drop_the_contact():
@@ -287,10 +301,14 @@ def test_17_skill_own_agent_and_priority_of_the_caller_count():
         None,
         make_agent("ann", skills={"contracts": 5}),
         make_agent("bob", skills={"contracts": 2}),
+        make_agent("cid"),
     )
-    rig.available("ann", "bob")
+    for name in ("bob", "ann", "cid"):  # the longest idle first
+        rig.available(name)
+        rig.now += 10.0
     assert rig.asked(rig.receive(skills=(SkillNeed("contracts", 4),))) == ["ann"]
-    assert rig.asked(rig.receive(preferred_agent_id="bob")) == ["bob"]
+    assert rig.asked(rig.receive(preferred_agent_id="cid")) == ["cid"]
+    assert rig.asked(rig.receive()) == ["bob"]
     plain, gold = rig.receive(), rig.receive(priority=5)
     assert rig.floor.position(rig.contact(gold)) < rig.floor.position(rig.contact(plain))
 
