@@ -26,13 +26,16 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """Open spans for each weekday (Monday first); a break is the gap between two spans.
 
     `special` overrides single dates (ISO) with spans of their own; an empty tuple closes the day.
-    `holidays` are closed dates, filled in from the calendar of the site's country.
+    `holidays` are closed dates of one's own. With `public_holidays` those in `calendar` are closed too: the
+    dates of the site's country, filled in whenever the policy is published.
     """
 
     time_zone: str
     week: tuple[tuple[Span, ...], ...]
     special: dict[str, tuple[Span, ...]] = {}
     holidays: tuple[str, ...] = ()
+    public_holidays: bool = False
+    calendar: tuple[str, ...] = ()
 
 
 def is_open(hours: Hours | None, at: float) -> bool:
@@ -69,7 +72,7 @@ def find_faults(hours: Hours) -> list[str]:
         faults.append("week needs seven days, Monday first")
     days = [*zip(_DAYS, hours.week, strict=False), *hours.special.items()]
     faults += [f"{name}: {fault}" for name, spans in days if (fault := _fault_of(spans)) is not None]
-    for text in (*hours.special, *hours.holidays):
+    for text in (*hours.special, *hours.holidays, *hours.calendar):
         try:
             date.fromisoformat(text)
         except ValueError:
@@ -127,7 +130,7 @@ def _spans(hours: Hours, day: date) -> tuple[tuple[int, int], ...]:
     iso = day.isoformat()
     if iso in hours.special:
         spans = hours.special[iso]
-    elif iso in hours.holidays:
+    elif iso in hours.holidays or (hours.public_holidays and iso in hours.calendar):
         return ()
     else:
         spans = hours.week[day.weekday()]

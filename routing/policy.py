@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from zoneinfo import available_timezones
 
 import msgspec
 
 from routing.hours import Hours, find_faults
 from routing.model import PRIORITY_MAX, SKILL_LEVEL_MAX, Channel, SkillNeed
+
+_COUNTRY = re.compile("[A-Z]{2}")
 
 STRATEGIES = ("longest_idle", "best_skilled", "least_occupied", "round_robin")
 JOINS = ("same_concern", "always", "never")
@@ -168,6 +172,15 @@ def _lint_top(policy: Policy) -> Iterator[Finding]:
         yield Finding("heartbeat_s", "must be above 0; none at all switches it off")
     if not 0 <= policy.classifier_threshold <= 1:
         yield Finding("classifier_threshold", "must be between 0 and 1")
+    yield from _lint_site(policy.site)
+
+
+def _lint_site(site: Site) -> Iterator[Finding]:
+    if site.time_zone not in available_timezones():
+        yield Finding("site.time_zone", f"no time zone {site.time_zone!r}")
+    for name, code in (("region", site.region), ("country", site.country)):
+        if code is not None and not _COUNTRY.fullmatch(code):
+            yield Finding(f"site.{name}", "must be two capital letters, as GB")
 
 
 def _lint_team(policy: Policy, team: TeamPolicy, agent_ids: set[str]) -> Iterator[Finding]:

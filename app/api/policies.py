@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from app.db import policies as rows
 from app.errors import MalformedRequestError, NotFoundError
 from app.handing_over import hand_over
 from app.house import House, house_of
+from app.public_holidays import with_public_holidays
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor
@@ -57,6 +59,7 @@ async def publish(
 ) -> Response:
     """Publish the policy in the body; the answer is the policy as it is in force.
 
+    Hours with `public_holidays` are closed on those of the site's country, this year and the five after it.
     Where a team has another lead now, tickets that no agent has accepted yet pass to the new one.
     """
     try:
@@ -68,6 +71,7 @@ async def publish(
         return Answer(201, encode(floor.policy))
 
     house = house_of(request)
+    policy = await asyncio.to_thread(with_public_holidays, policy, house.clock.now())
     before = house.switchboard.policy
     answer: Answer = await house.switchboard.submit(cmd.PublishPolicy(actor=who.actor, policy=policy), view)
     await _hand_over(house, who.actor, before, policy)

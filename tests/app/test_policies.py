@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 from app.settings import Settings
-from tests.app.conftest import furnish, running
+from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import CALL, post
 
 
@@ -64,3 +65,43 @@ async def test_body_that_is_no_policy_is_refused(client: httpx.AsyncClient) -> N
 
 async def test_version_that_does_not_exist_is_not_found(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/policies/99")).status_code == 404
+
+
+DAILY = {"time_zone": "Europe/Berlin", "week": [[["00:00", "24:00"]]] * 7}
+
+
+async def publish(client: httpx.AsyncClient, hours: dict[str, Any], **site: Any) -> httpx.Response:
+    policy = await current(client)
+    policy["version"] += 1
+    policy["teams"]["general"]["hours"] = hours
+    policy["site"] |= site
+    return await client.post("/v1/policies", json=policy)
+
+
+async def test_hours_that_keep_public_holidays_are_closed_on_those_of_the_sites_country(
+    service: Service,
+) -> None:
+    clock = service.house.clock
+    year = datetime.fromtimestamp(clock.now(), UTC).year
+    async with service.client() as client:
+        hours = DAILY | {"public_holidays": True}
+        published = (await publish(client, hours, country="DE", subdivision="BY")).json()
+        calendar = published["teams"]["general"]["hours"]["calendar"]
+        assert {f"{year}-01-06", f"{year}-12-25", f"{year + 5}-12-25"} <= set(calendar)
+        holiday = datetime(year + 1, 12, 25, 11, tzinfo=UTC).timestamp()
+        clock._start += holiday - clock.now()  # the only way to let time pass without waiting for it
+        contact = await post(client, "/v1/contacts", CALL)
+        assert (contact["state"], contact["end_reason"]) == ("rejected", "closed")
+        again = (await publish(client, hours, country="DE", subdivision=None)).json()
+        assert f"{year + 1}-01-06" not in again["teams"]["general"]["hours"]["calendar"]
+
+
+async def test_hours_that_do_not_keep_public_holidays_are_open(client: httpx.AsyncClient) -> None:
+    published = (await publish(client, DAILY, country="DE")).json()
+    assert published["teams"]["general"]["hours"]["calendar"] == []
+
+
+async def test_holidays_of_no_country_are_refused(client: httpx.AsyncClient) -> None:
+    for country in (None, "QQ"):
+        answer = await publish(client, DAILY | {"public_holidays": True}, country=country, subdivision=None)
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-policy"), answer.text

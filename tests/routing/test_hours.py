@@ -73,6 +73,12 @@ def test_holiday_is_closed():
     assert local(next_opening(hours, at("2026-12-25 10:00"))) == "2026-12-26T09:00:00+00:00"
 
 
+def test_public_holiday_is_closed_where_the_hours_keep_it():
+    terms = {"time_zone": "Europe/London", "week": (OFFICE,) * 7, "calendar": ("2026-12-25",)}
+    assert is_open(Hours(**terms), at("2026-12-25 10:00"))
+    assert not is_open(Hours(**terms, public_holidays=True), at("2026-12-25 10:00"))
+
+
 def test_special_day_goes_before_a_holiday_and_the_week():
     hours = Hours(
         time_zone="Europe/London",

@@ -5,7 +5,7 @@ import pytest
 from routing.commands import PublishPolicy
 from routing.hours import Hours, Span
 from routing.model import Channel, SkillNeed
-from routing.policy import DEFAULT_CHANNELS, ChannelPolicy, Rule, Step, lint
+from routing.policy import DEFAULT_CHANNELS, ChannelPolicy, Rule, Site, Step, lint
 from routing.refused import Code
 from tests.builders import Rig, make_agent, make_policy, make_team
 
@@ -43,6 +43,9 @@ def test_sound_policy_has_no_findings():
         ({"callback_attempts": 0}, "callback_attempts"),
         ({"heartbeat_s": 0.0}, "heartbeat_s"),
         ({"classifier_threshold": 1.2}, "classifier_threshold"),
+        ({"site": Site(time_zone="Mars/Base")}, "site.time_zone"),
+        ({"site": Site(region="England")}, "site.region"),
+        ({"site": Site(country="gb")}, "site.country"),
     ],
 )
 def test_fault_of_the_whole_is_found(changes, path):
