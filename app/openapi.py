@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from app.answer_schemas import describe_answers
 from app.auth import COOKIE
 
 OPEN: Final = frozenset({"/healthz", "/readyz", "/calendars/{secret}.ics"})
@@ -50,6 +51,7 @@ def complete(document: dict[str, Any]) -> None:
             "description": "A signed-in browser; needs our own Origin unless it only reads.",
         },
     }
+    describe_answers(document)
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete_operation(operation, path)
