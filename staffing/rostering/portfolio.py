@@ -186,8 +186,8 @@ def _bound(race: Race, model: RosterModel, seed: int) -> None:
 
 
 def _sweeps(race: Race, model: RosterModel) -> bool:
-    """Return whether the relaxation is worth following: cover counts by many slots."""
-    return _size(race, model) == "slots"
+    """Return whether the relaxation is worth following: cover counts by slot, not by kind of shift."""
+    return _size(race, model) != "kinds"
 
 
 def _too_late(race: Race) -> bool:
