@@ -20,10 +20,10 @@ from staffing.rostering.solvers import Answer
 _ALL, _GROUP = 0.05, 0.03
 """Price of the squared distance in one slot, for all agents and for each group, as a share of the grain."""
 _TURNS = 4
-_STEPS = 12
+_STEPS = 24
 """Steps, as a multiple of the agents, in which a few choose anew together."""
 _MOST_AGENTS = 4
-_WARMTH = 4.0
+_WARMTH = 2.0
 """First temperature as a multiple of the grain."""
 
 
@@ -60,7 +60,7 @@ def follow_relaxation(
     *,
     grain: float,
     seed: int,
-    enough: Callable[[], bool],
+    elapsed: Callable[[], float],
     should_stop: Callable[[], bool],
 ) -> list[Response] | None:
     """Return what each agent takes, or None when there was no time or no schedule for an agent.
@@ -72,7 +72,8 @@ def follow_relaxation(
         relaxed: Solution of the relaxation with its prices.
         grain: Typical price of one agent short in one slot.
         seed: Seed of the search.
-        enough: Asked before each step once everybody has a schedule; yes ends the search with what there is.
+        elapsed: Tells the share of the time that has passed; where it runs ahead of the steps, it counts, and
+            at 1 the search ends with what there is, once everybody has a schedule.
         should_stop: Asked before that, while there is nothing yet.
     """
     chance = np.random.default_rng(seed)
@@ -86,16 +87,17 @@ def follow_relaxation(
                 _drop(plan, int(agent))
             if not _choose(plan, int(agent)):
                 return None
-    _vary(plan, chance, enough)
+    _vary(plan, chance, elapsed)
     return plan.chosen
 
 
-def _vary(plan: _Plan, chance: np.random.Generator, enough: Callable[[], bool]) -> None:
+def _vary(plan: _Plan, chance: np.random.Generator, elapsed: Callable[[], float]) -> None:
     """Let a few agents at a time choose anew; keep what is better, at first also what is a little worse."""
     many, price = len(plan.blocks), _price(plan)
     steps = _STEPS * many
     for step in range(steps):
-        if enough():
+        gone = max(step / steps, elapsed())
+        if gone >= 1:
             return
         present, chosen = plan.present.copy(), list(plan.chosen)
         size = min(many, int(chance.integers(2, _MOST_AGENTS + 1)))
@@ -103,7 +105,7 @@ def _vary(plan: _Plan, chance: np.random.Generator, enough: Callable[[], bool]) 
         for agent in agents:
             _drop(plan, agent)
         found = all(_choose(plan, agent) for agent in agents)
-        heat = _WARMTH * plan.grain * (1 - step / steps)
+        heat = _WARMTH * plan.grain * (1 - gone)
         new_price = _price(plan)
         if not found or new_price > price - heat * np.log(chance.uniform()):
             plan.present, plan.chosen = present, chosen

@@ -31,8 +31,8 @@ _BRANCH_ROWS = 16_000
 """Above this size branch and bound hardly leaves its root within the time of a roster."""
 _FOLLOW_UNTIL = 0.7
 """Share of the time after which a relaxation comes too late to be followed."""
-_FOLLOW_SHARE = 0.1
-"""Share of the time in which agents choose anew to follow it more closely."""
+_FOLLOW_SHARE = 0.25
+"""Largest share of the time in which agents choose anew to follow it more closely."""
 _REBUILD_SHARE = {"slots": 0.4, "few slots": 0.2, "kinds": 0.03}
 """Share of the time in which agents are rebuilt one by one, before parts are solved exactly."""
 
@@ -198,11 +198,12 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
     """Make a roster that follows the relaxation and sweep its days; return whether there was one."""
     if race.relaxed is None or race.relaxed.values is None:
         return False
-    until_s = race.elapsed_s() + _FOLLOW_SHARE * race.limit_s
+    began_s = race.elapsed_s()
 
-    def late() -> bool:
-        race.ran_out = race.ran_out or race.elapsed_s() >= until_s
-        return race.over() or race.elapsed_s() >= until_s
+    def elapsed() -> float:
+        share = (race.elapsed_s() - began_s) / (_FOLLOW_SHARE * race.limit_s)
+        race.ran_out = race.ran_out or share >= 1
+        return 1.0 if race.over() else share
 
     taken = follow_relaxation(
         model,
@@ -211,7 +212,7 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
         race.relaxed,
         grain=grain(model),
         seed=seed,
-        enough=late,
+        elapsed=elapsed,
         should_stop=race.over,
     )
     if taken is None:

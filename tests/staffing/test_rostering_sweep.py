@@ -37,7 +37,7 @@ def followed(problem, **changes):
     values = {
         "grain": grain(model),
         "seed": 0,
-        "enough": lambda: False,
+        "elapsed": lambda: 0.0,
         "should_stop": lambda: False,
     } | changes
     taken = follow_relaxation(model, whole, blocks, relax(whole, time_limit_s=10), **values)
