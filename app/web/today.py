@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from app.api.intraday import get_intraday, list_adherence, list_intraday
 from app.auth import Principal
@@ -35,6 +36,9 @@ async def today_page(house: House, who: Principal, request: Request) -> Response
     found = (await list_intraday(request, who))["items"]
     asked = request.query_params.get("team", "")
     team = asked if asked in teams else _worst(found)
+    if team and not asked:
+        # The page comes back by itself, and must not come back as another team's.
+        return RedirectResponse(f"{TODAY.path}?team={quote(team)}", 303)
     zone = ZoneInfo(planning.grid.zone)
     try:
         day = await get_intraday(request, team, who) if team else None
@@ -115,9 +119,10 @@ def _done(day: dict[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
     ]
 
 
-def _urgency(each: dict[str, Any]) -> tuple[bool, str]:
-    """Order people: who is not where the roster says first, longest first, then by name."""
-    return (each["departs_since"] is None, each["departs_since"] or each["name"])
+def _urgency(each: dict[str, Any]) -> tuple[bool, bool, str]:
+    """Order people: who departs from the roster (longest first), who is to be there, the others; by name."""
+    departs = each["departs_since"]
+    return (departs is None, each["scheduled"] is None, departs or each["name"])
 
 
 def _charts(day: dict[str, Any]) -> tuple[Plot, Plot]:

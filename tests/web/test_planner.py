@@ -15,6 +15,11 @@ from tests.web.conftest import newest_plan, sign_in
 from tests.web.service import Service
 
 WEEK = f"/planner?week={MONDAY}"
+BEYOND = """() => [...document.querySelectorAll('.panel :is(select, input, button, td)')]
+    .filter(each => each.getBoundingClientRect().right > each.closest('.panel').getBoundingClientRect().right
+        && !each.closest('.wide:has(.roster)'))
+    .map(each => each.outerHTML.slice(0, 80))"""
+"""What its panel cuts off; the roster of a week is scrolled."""
 
 
 async def open_week(page: Page, service: Service, *, role: str = "planner", query: str = "") -> None:
@@ -234,6 +239,7 @@ async def test_planner_never_scrolls_sideways(page: Page, planning: Service, wid
     await page.set_viewport_size({"width": width, "height": 800})
     await open_week(page, planning, query=query)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    assert await page.evaluate(BEYOND) == []
 
 
 def fail_a_run(conn: Connection, error: dict[str, str]) -> None:

@@ -172,6 +172,14 @@ async def test_team_chosen_is_shown_interval_by_interval(page: Page, service: Se
     await expect(page.locator(".present")).to_have_count(2)
 
 
+async def test_page_stays_with_the_team_it_began_with(page: Page, service: Service) -> None:
+    await sign_in(page, service, "planner")
+    await page.goto(f"{service.url}/today")
+    team = re.search(r"team=(\w+)$", page.url)
+    assert team is not None
+    assert team[1] in (await service.get("lead", "/v1/policies/current"))["teams"]
+
+
 async def test_proposals_speak_of_names_and_clock_times(page: Page, service: Service) -> None:
     await sign_in(page, service, "planner")
     await page.goto(f"{service.url}/today?team=general")
