@@ -46,6 +46,7 @@ async def today_page(house: House, who: Principal, request: Request) -> Response
         day = None
     adherence = (await list_adherence(request, who))["items"]
     names = await house.database.read(staff_rows.agent_names)
+    known = names | {each.id: each.name for each in teams.values()}
     now = house.clock.now()
     return render(
         request,
@@ -55,7 +56,7 @@ async def today_page(house: House, who: Principal, request: Request) -> Response
         team=team,
         glances=found,
         day=day,
-        actions=_actions(day, names, {each.id: each.name for each in teams.values()}, zone) if day else [],
+        actions=_actions(day, known, zone) if day else [],
         charts=_charts(day) if day else None,
         marks=_marks(day, zone) if day else [],
         present=_present(day, now) if day else None,
@@ -64,7 +65,7 @@ async def today_page(house: House, who: Principal, request: Request) -> Response
         adherence=sorted(adherence, key=_urgency),
         departed=sum(each["departs_since"] is not None for each in adherence),
         instant_of=lambda text: datetime.fromisoformat(text).timestamp(),
-        done=_done(day, zone) if day else [],
+        done=_done(day, known, zone) if day else [],
         names=names,
         may_plan="plans:write" in who.scopes,
         may_steer=bool({"plans:write", "floor:lead"} & who.scopes),
@@ -80,22 +81,20 @@ def _worst(found: Sequence[dict[str, Any]]) -> str:
     return str(found[0]["team"]) if found else ""
 
 
-def _actions(
-    day: dict[str, Any], names: dict[str, str], teams: dict[str, str], zone: ZoneInfo
-) -> list[dict[str, Any]]:
-    """Return what is proposed, with names for ids and the site's clock for instants."""
+def _worded(text: str, known: dict[str, str], zone: ZoneInfo) -> str:
+    """Return words about the day with names for ids and the site's clock for instants."""
 
     def clock(found: re.Match[str]) -> str:
         return f"{datetime.fromisoformat(found.group()).astimezone(zone):%H:%M}"
 
-    def said(action: dict[str, Any]) -> str:
-        text = _INSTANT.sub(clock, action["text"])
-        known = names | teams
-        return _WORD.sub(lambda found: known.get(found.group(), found.group()), text)
+    return _WORD.sub(lambda found: known.get(found.group(), found.group()), _INSTANT.sub(clock, text))
 
+
+def _actions(day: dict[str, Any], known: dict[str, str], zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Return what is proposed and does not hold already."""
     held = {each["to_team"] for each in day["carried_out"] if each["kind"] == "overflow" and _holds(each)}
     return [
-        each | {"text": said(each)}
+        each | {"text": _worded(each["text"], known, zone)}
         for each in day["actions"]
         if each["kind"] != "overflow" or each["to_team"] not in held
     ]
@@ -105,7 +104,7 @@ def _holds(change: dict[str, Any]) -> bool:
     return change["ended_at"] is None
 
 
-def _done(day: dict[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
+def _done(day: dict[str, Any], known: dict[str, str], zone: ZoneInfo) -> list[dict[str, Any]]:
     """Return what was carried out today, with the site's clock for instants."""
 
     def clock(text: str | None) -> str:
@@ -113,7 +112,7 @@ def _done(day: dict[str, Any], zone: ZoneInfo) -> list[dict[str, Any]]:
 
     return [
         each
-        | {"holds": each["kind"] == "overflow" and _holds(each)}
+        | {"text": _worded(each["text"], known, zone), "holds": each["kind"] == "overflow" and _holds(each)}
         | {name: clock(each[name]) for name in ("made_at", "starts_at", "ends_at", "ended_at")}
         for each in day["carried_out"]
     ]

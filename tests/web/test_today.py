@@ -140,6 +140,7 @@ async def test_overflow_is_begun_and_ended_by_clicking(page: Page, service: Serv
         assert any("ordering" in step["teams"] for step in during["general"]["steps"])
         await panel.get_by_role("button", name="End now").click()
         await expect(panel).to_contain_text("ended 12:")
+        await expect(panel.locator("[id^=done-]")).to_contain_text("overflow to Ordering, which")
     after = (await service.get("lead", "/v1/policies/current"))["teams"]
     assert (before == after, before == during) == (True, False)
 
