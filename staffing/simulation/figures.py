@@ -40,7 +40,7 @@ METRICS = {
 }
 """Each figure as what is counted over what it is counted of. `service_level` is answered within the team's
 time over offered less short abandons, flowed out and waiting younger than that time. `occupancy` is handling
-over handling and idle of the team's agents, an agent of several teams counting in each."""
+over handling and idle of the agents whose first team it is, as on the live floor: nobody counts twice."""
 
 
 def counts(scenario: Scenario, log: FloorLog, shifts: Sequence[tuple[Shift, ...]]) -> dict[str, Floats]:
@@ -113,7 +113,7 @@ def _working_time(
         name: [] for name in ("busy_s", "staffed_s", "busy_capacity", "staffed_capacity")
     }
     for team_id in scenario.policy.teams:
-        member = np.array([team_id in each.teams for each in scenario.agents], dtype=np.bool_)
+        member = np.array([each.teams[:1] == (team_id,) for each in scenario.agents], dtype=np.bool_)
 
         def spent(spans: tuple[Integers, Floats, Floats], weight: Floats | None = None) -> Floats:
             mine = member[spans[0]]  # noqa: B023

@@ -201,6 +201,24 @@ def test_occupancy_by_capacity_counts_how_full_an_agent_is() -> None:
     assert float(overall(found, "occupancy_by_capacity").value[0]) == pytest.approx(0.6)
 
 
+def test_agent_of_several_teams_counts_in_the_first_of_them_alone() -> None:
+    both = policy(team(), team("sales"))
+    found = simulate(
+        scenario(
+            calls(0, handle_s=STEP_S / 3),
+            calls(STEP_S / 3, handle_s=STEP_S / 3, team_id="sales"),
+            workers=(worker("ann", teams=("sales", "care")),),
+            intervals=1,
+            policy=both,
+        ),
+        replications=2,
+    )
+    care, sales = overall(found, "occupancy").value
+    assert math.isnan(care)
+    assert float(sales) == pytest.approx(2 / 3)
+    assert found.counts["staffed_s"].sum(axis=1).tolist() == [[STEP_S]] * 2
+
+
 def test_agent_is_staffed_between_breaks_and_until_the_last_contact_is_done() -> None:
     shift = Shift(after(0), after(400), breaks=((after(100), after(200)),))
     found = simulate(scenario(calls(390, handle_s=60), workers=people(1, shift), intervals=1), replications=2)
