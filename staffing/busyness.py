@@ -12,6 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from staffing.intervals import (
     Grid,
@@ -31,7 +32,7 @@ QUIET_RATIO, QUIET_RANK = 0.75, 0.25
 
 
 class Busyness(StrEnum):
-    """How busy an interval is, measured on its week; closed is where no load is expected."""
+    """How busy an interval is, measured on its week; closed is outside opening hours or without a load."""
 
     CLOSED = "closed"
     QUIET = "quiet"
@@ -63,19 +64,24 @@ class BusyInterval:
     reason: str
 
 
-def busy_map(grid: Grid, starts: Starts, load_erlangs: Floats) -> list[BusyInterval]:
+def busy_map(
+    grid: Grid, starts: Starts, load_erlangs: Floats, *, opened: NDArray[np.bool_] | None = None
+) -> list[BusyInterval]:
     """Return the class of every interval, each measured on its own week of the site.
 
     Args:
         grid: The site's intervals.
         starts: Interval starts, UTC epoch seconds, ascending, shape (n,).
-        load_erlangs: Load of each (volume times handle time over the interval), shape (n,); 0 where closed.
+        load_erlangs: Load of each (volume times handle time over the interval), shape (n,).
+        opened: Whether each lies in opening hours; None where they are not known. Loads outside don't count.
 
     Raises:
         ValueError: When a load is negative or not a number.
     """
     if len(starts) != len(load_erlangs) or not np.all(np.isfinite(load_erlangs)) or np.any(load_erlangs < 0):
         raise ValueError("every interval needs a load of at least zero")
+    inside = np.ones(len(starts), dtype=np.bool_) if opened is None else opened
+    load_erlangs = np.where(inside, load_erlangs, 0.0)
     days, slots = local_days(grid, starts), local_slots(grid, starts)
     weeks = np.array([week_start_on(grid, date_of_day(int(day))).toordinal() for day in days], dtype=np.int64)
     loads = {int(week): _open_loads(load_erlangs[weeks == week]) for week in np.unique(weeks)}
@@ -86,8 +92,11 @@ def busy_map(grid: Grid, starts: Starts, load_erlangs: Floats) -> list[BusyInter
             slot_clock(grid, int(slot)),
             float(load),
             loads[int(week)],
+            "no load is expected: closed" if open_now else "outside opening hours: closed",
         )
-        for start, day, slot, load, week in zip(starts, days, slots, load_erlangs, weeks, strict=True)
+        for start, day, slot, load, week, open_now in zip(
+            starts, days, slots, load_erlangs, weeks, inside, strict=True
+        )
     ]
 
 
@@ -105,9 +114,9 @@ def _open_loads(loads: Floats) -> Floats:
     return np.sort(loads[loads > 0])
 
 
-def _interval(start: int, on: date, clock: str, load: float, week: Floats) -> BusyInterval:
+def _interval(start: int, on: date, clock: str, load: float, week: Floats, why_closed: str) -> BusyInterval:
     if load == 0:
-        return BusyInterval(start, on, clock, Busyness.CLOSED, 0.0, 0.0, "no load is expected: closed")
+        return BusyInterval(start, on, clock, Busyness.CLOSED, 0.0, 0.0, why_closed)
     median = float(np.median(week))
     ratio = load / median
     above = float(np.searchsorted(week, load, side="left")) / len(week)

@@ -226,14 +226,18 @@ def forecast_json(
     """Return a week of a stored forecast interval by interval, with what it was learnt from."""
     since, until = week_span(planning.grid, week_on, 7)
     expected = between(forecast_from(row.team, row.data), since, until)
-    handle_s = planning.team(row.team).handle_s or 300.0
     return {
         "team": row.team,
         "id": row.id,
         "week": week_on.isoformat(),
         "made_at": isoformat(row.made_at),
         **{name: row.data[name] for name in ("first_on", "last_on", "minutes", "zone")},
-        "items": intervals_json(expected, overrides, handle_s=handle_s),
+        "items": intervals_json(
+            expected,
+            overrides,
+            terms=planning.team(row.team),
+            hours=planning.policy.teams[row.team].hours,
+        ),
         "overrides": [override_json(each) for each in overrides],
         "backtest": _backtest_json(row.data["backtest"]),
         **{name: row.data[name] for name in ("effects", "outliers", "notes")},

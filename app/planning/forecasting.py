@@ -14,9 +14,11 @@ from app.db import forecasts
 from app.db.engine import Connection
 from app.errors import NoHistoryError
 from app.planning.desk import Desk, Outcome, Report
+from app.planning.opening import open_intervals
 from app.planning.params import ForecastParams
 from app.planning.past import TeamPast, history_of, read_team_past, today
-from app.planning.terms import Planning, read_planning
+from app.planning.terms import Planning, TeamTerms, read_planning
+from routing.hours import Hours
 from staffing.backtest import Backtest
 from staffing.busyness import busy_map
 from staffing.chat_share import chat_share
@@ -281,18 +283,20 @@ def between(expected: Forecast, since: float, until: float) -> Forecast:
 
 
 def intervals_json(
-    raw: Forecast, rows: Sequence[forecasts.OverrideRow], *, handle_s: float
+    raw: Forecast, rows: Sequence[forecasts.OverrideRow], *, terms: TeamTerms, hours: Hours | None
 ) -> list[dict[str, Any]]:
     """Return a forecast interval by interval, corrected, with band, load and how busy it is.
 
-    `handle_s` stands in where no handle time was ever recorded.
+    Closed is what lies outside the team's hours, and what needs nobody as too few contacts come.
     """
     expected = corrected(raw, rows)
     touched = is_overridden(raw, _overrides(rows))
-    handle = np.where(np.isfinite(expected.handle_s), expected.handle_s, handle_s)
+    handle = np.where(np.isfinite(expected.handle_s), expected.handle_s, terms.handle_s or 300.0)
     load = expected.volume * handle / expected.grid.step_s
     low, high = quantiles(expected, BAND)
-    busy = busy_map(expected.grid, expected.starts, load)
+    needed = (expected.volume >= terms.least_volume) | (terms.min_agents > 0)
+    opened = open_intervals(hours, expected.starts, step_s=expected.grid.step_s)
+    busy = busy_map(expected.grid, expected.starts, np.where(needed, load, 0.0), opened=opened)
     return [
         {
             "starts_at": utc_iso(int(expected.starts[i])),

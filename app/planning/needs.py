@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.db import forecasts, history
+from app.planning.opening import open_intervals
 from app.planning.terms import TeamTerms, targets_of
-from routing.hours import Hours, is_open
+from routing.hours import Hours
 from staffing.chat_share import ChatShare, split
 from staffing.deferrable import DeferrableWork, Placement, place_deferrable, whole_agents
 from staffing.forecast import Forecast
@@ -139,7 +140,7 @@ class Patience:
 def team_need(need: Need, expected: Forecast, starts: Starts, patience_s: float) -> TeamNeed:
     """Return what a team needs for a forecast of `starts`, by its terms."""
     terms, step_s = need.terms, need.grid.step_s
-    opened = np.array([is_open(need.hours, float(at)) for at in starts], dtype=np.bool_)
+    opened = open_intervals(need.hours, starts, step_s=step_s)
     handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, terms.handle_s or 300.0)
     handle_s = np.maximum(handle_s, 1.0)
     volume = np.where(opened & (expected.volume >= terms.least_volume), expected.volume, 0.0)

@@ -41,6 +41,32 @@ async def test_every_model_is_scored_beside_seasonal_naive(planner: httpx.AsyncC
     assert near["of_naive"] == pytest.approx(near["wape"] / near["naive_wape"], abs=1e-3)
 
 
+def early_csv(at_dawn: int = 6, at_night: int = 0) -> str:
+    """Return four weeks in which some come in the half hour before opening, and in the middle of the night."""
+    before = {17: at_dawn, 4: at_night}
+    lines = []
+    for line in history_csv().splitlines():
+        team, start, many, *rest = line.split(",")
+        clock = start.partition("T")[2]
+        slot = 2 * int(clock[:2]) + (clock[3:5] == "30") if clock else -1
+        weekday = clock and date.fromisoformat(start[:10]).weekday() < 5
+        lines.append(
+            f"{team},{start},{before[slot]},0,{200 * before[slot]},0"
+            if weekday and slot in before
+            else ",".join((team, start, many, *rest))
+        )
+    return "\n".join(lines) + "\n"
+
+
+async def test_intervals_outside_opening_hours_are_closed_whatever_came(planner: httpx.AsyncClient) -> None:
+    await import_history(planner, early_csv(at_night=2))
+    items = (await forecast(planner))["items"]
+    classes = {item["clock"]: (item["busyness"], item["reason"]) for item in items if item["on"] == WEEK}
+    assert classes["02:00"] == classes["08:30"] == ("closed", "outside opening hours: closed")
+    assert classes["09:00"][0] != "closed"
+    assert next(item["volume"] for item in items if item["clock"] == "08:30") > 3
+
+
 async def test_day_beyond_reason_is_set_aside_and_listed(planner: httpx.AsyncClient) -> None:
     quiet = (MONDAY - timedelta(days=20)).isoformat()
     text = history_csv(weeks=8)

@@ -55,6 +55,15 @@ def test_every_interval_says_why() -> None:
     assert reasons[Busyness.CLOSED] == "no load is expected: closed"
 
 
+def test_load_outside_opening_hours_is_closed_and_measures_nothing() -> None:
+    always = week() + 0.01
+    opened = week() > 0
+    intervals = busy_map(BERLIN, week_intervals(BERLIN, WEEK_ON), always, opened=opened)
+    night = next(each for each in intervals if each.clock == "03:00")
+    assert (night.busyness, night.reason) == (Busyness.CLOSED, "outside opening hours: closed")
+    assert kinds(intervals, 8) == {Busyness.NORMAL}
+
+
 def test_each_week_is_measured_on_itself() -> None:
     starts = intervals_between(BERLIN, WEEK_ON, date(2026, 1, 18))
     twice = np.concatenate([week(h10=20.0), 3 * week(h10=20.0)])
