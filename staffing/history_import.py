@@ -38,9 +38,10 @@ class Rejected:
 def read_interval_csv(lines: Iterable[str], grid: Grid) -> dict[str, History] | Rejected:
     """Return a history per team from lines of comma-separated values, one interval each.
 
-    The first line names the columns, in any order: `team`, `start` and `offered`, and where known `answered`,
-    `abandoned`, `handled` (contacts with a known handle time; the answered when it is missing), `handle_s`
-    and `wait_s` (seconds in all). `start` is ISO 8601; without an offset it is the site's clock, and the
+    The first line names the columns, in any order: `team`, `start` and `offered`, and where known `answered`
+    (those not abandoned when it is missing), `abandoned`, `handled` (contacts with a known handle time; the
+    answered when it is missing), `handle_s` and `wait_s` (seconds in all, of the abandoned too). `start` is
+    ISO 8601; without an offset it is the site's clock, and the
     first of the two in an hour that a clock change repeats. Left-out intervals are unknown, so write zeros
     for quiet ones.
     """
@@ -128,8 +129,8 @@ def _interval_row(row: Mapping[str, str | None], grid: Grid) -> tuple[str, int, 
     if at != int(interval_starts(grid, at)):
         raise ValueError(f"{row['start']} is not the start of an interval of {grid.minutes} minutes")
     offered = _number(row, "offered")
-    answered = _number(row, "answered", offered)
     abandoned = _number(row, "abandoned", 0.0)
+    answered = _number(row, "answered", max(offered - abandoned, 0.0))
     if answered + abandoned > offered:
         raise ValueError("more answered and abandoned than offered")
     handle_s = _number(row, "handle_s", 0.0)

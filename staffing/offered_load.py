@@ -90,3 +90,29 @@ def door_queue(rate_per_s: float, *, patience_s: float, early_s: float) -> float
     if math.isinf(patience_s):
         return rate_per_s * early_s
     return rate_per_s * patience_s * -math.expm1(-early_s / patience_s)
+
+
+def door_queues(
+    volume: Floats, opened: NDArray[np.bool_], *, step_s: float, patience_s: float, early_s: float
+) -> Floats:
+    """Return how many who came while it was closed still wait when an interval begins.
+
+    0 but where an open interval follows a closed one.
+
+    Args:
+        volume: Contacts expected in each interval, closed ones included.
+        opened: Whether the interval is open.
+        step_s: Length of an interval.
+        patience_s: Mean patience; infinity when nobody leaves.
+        early_s: How long before the opening the queue accepts contacts.
+    """
+    found = np.zeros(len(volume))
+    for opening in (np.flatnonzero(opened[1:] & ~opened[:-1]) + 1).tolist():
+        since_s, closed = 0.0, opening - 1
+        while closed >= 0 and not opened[closed] and since_s < early_s:
+            until_s = min(since_s + step_s, early_s)
+            rate_per_s = float(volume[closed]) / step_s
+            found[opening] += door_queue(rate_per_s, patience_s=patience_s, early_s=until_s)
+            found[opening] -= door_queue(rate_per_s, patience_s=patience_s, early_s=since_s)
+            since_s, closed = until_s, closed - 1
+    return found

@@ -32,7 +32,7 @@ WeekQuery = Annotated[Week | None, Query(description="None: the coming week.")]
 _NAMES: Final = ("volume", "handle_s", "load", "required", "rostered", "service_level", "asa_s", "occupancy")
 
 
-_PARTS: Final = ("live", "deferred", "deferrable", "chat", "patience")
+_PARTS: Final = ("live", "door", "deferred", "deferrable", "chat", "patience")
 """What newer requirements tell besides."""
 
 

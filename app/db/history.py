@@ -136,6 +136,16 @@ def list_waits(conn: Connection, team: str, *, first_on: str) -> list[DayWaits]:
     return found
 
 
+def waits_in_sum(conn: Connection, team: str, *, start: float) -> tuple[float, int]:
+    """Return seconds waited in all and contacts that hung up in a team's imported intervals since `start`."""
+    t = history_interval.c
+    query = sa.select(sa.func.sum(t.wait_s), sa.func.sum(t.abandoned)).where(
+        t.team_id == team, t.starts_at >= start, t.channel.in_(WAITING)
+    )
+    wait_s, abandoned = conn.execute(query).one()
+    return float(wait_s or 0.0), int(abandoned or 0)
+
+
 def live_waits(conn: Connection, team: str, start: float) -> list[tuple[float, bool]]:
     """Return (seconds waited, hung up) of a team's ended waits since `start` on channels that wait."""
     s = segment.c

@@ -17,6 +17,7 @@ from staffing.chat_share import ChatShare, split
 from staffing.deferrable import DeferrableWork, Placement, place_deferrable, whole_agents
 from staffing.forecast import Forecast
 from staffing.intervals import Grid, Starts, intervals_between
+from staffing.offered_load import door_queues
 from staffing.patience import (
     exponential_misfit,
     exponential_patience,
@@ -39,10 +40,15 @@ _WEEK: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long a team's contacts waited, from which patience is estimated."""
+    """How long a team's contacts waited, from which patience is estimated.
+
+    `in_sum` is seconds waited in all and contacts that hung up, of intervals whose waits are not known one
+    by one.
+    """
 
     days: list[history.DayWaits]
     live: list[tuple[float, bool]]
+    in_sum: tuple[float, int] = (0.0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class TeamNeed:
         opened: Whether the team is open.
         working: Whether anybody is needed for contacts that wait.
         volume: Contacts that wait (voice and chat).
+        door: Those of them that wait already when the team opens, besides the volume.
         handle_s: Their mean handle time.
         load: Agents they keep busy on average: erlangs, chats divided by those an agent has at a time.
         other: Requirement of voice.
@@ -109,6 +116,7 @@ class TeamNeed:
     opened: Bools
     working: Bools
     volume: Floats
+    door: Floats
     handle_s: Floats
     load: Floats
     other: Side
@@ -144,13 +152,15 @@ def team_need(need: Need, expected: Forecast, starts: Starts, patience_s: float)
     handle_s = np.where(np.isfinite(expected.handle_s), expected.handle_s, terms.handle_s or 300.0)
     handle_s = np.maximum(handle_s, 1.0)
     volume = np.where(opened & (expected.volume >= terms.least_volume), expected.volume, 0.0)
+    door = _door(terms, expected.volume, opened, step_s=step_s, patience_s=patience_s)
     share, chat_s, other_s = _split(need, starts, handle_s)
     variation = expected.rate_cv if terms.allow_for_uncertainty else np.zeros(len(starts))
 
-    def side(offered: Floats, mean_s: Floats, targets: Targets, working: Bools, chats: bool) -> Side:
+    def side(part: Floats, mean_s: Floats, targets: Targets, working: Bools, chats: bool) -> Side:
         demand = Demand(
             starts=starts[working],
-            offered=offered[working],
+            offered=(volume * part)[working],
+            waiting_at_start=(door * part)[working],
             handle_time_s=np.maximum(mean_s[working], 1.0),
             step_s=step_s,
             patience_s=patience_s,
@@ -166,14 +176,14 @@ def team_need(need: Need, expected: Forecast, starts: Starts, patience_s: float)
     chat = None
     chat_agents = np.zeros(len(starts), dtype=np.int64)
     if (share > 0).any():
-        chatting = volume * share > 0
+        chatting = (volume + door) * share > 0
         promise = targets_of(terms, need.short_abandon_s, min_agents=0)
-        chat = side(volume * share, chat_s, promise, chatting, True)
+        chat = side(share, chat_s, promise, chatting, True)
         chat_agents = _column(chat.working, chat.found.agents)
-    talking = opened & ((volume * (1 - share) > 0) | (terms.min_agents > chat_agents))
+    talking = opened & (((volume + door) * (1 - share) > 0) | (terms.min_agents > chat_agents))
     least = np.maximum(terms.min_agents - chat_agents, 0)[talking]
     other = side(
-        volume * (1 - share),
+        1 - share,
         other_s,
         targets_of(terms, need.short_abandon_s, min_agents=least),
         talking,
@@ -190,6 +200,7 @@ def team_need(need: Need, expected: Forecast, starts: Starts, patience_s: float)
         opened,
         talking if chat is None else talking | chat.working,
         volume,
+        door,
         handle_s,
         load,
         other,
@@ -207,9 +218,14 @@ def patience_of(terms: TeamTerms, waits: Waits) -> Patience:
     curve = survival_curve(values, gone)
     matched_s = matched_mean_s(curve)
     misfit = exponential_misfit(curve, fit.mean_s) if np.isfinite(fit.mean_s) else 0.0
+    summed_s, summed = waits.in_sum
     mean_s, source = fit.mean_s, f"{fit.abandoned} of {fit.waited} waiting contacts hung up"
     if terms.patience_s is not None:
         mean_s, source = terms.patience_s, "set by the planner"
+    elif fit.abandoned < _LEAST_ABANDONED <= fit.abandoned + summed and summed_s > 0:
+        # All time waited per contact that hung up needs no single wait (the same estimate as `fit`).
+        mean_s = (float(values.sum()) + summed_s) / (fit.abandoned + summed)
+        source = f"{fit.abandoned + summed} contacts hung up, from the sums of intervals"
     elif fit.abandoned < _LEAST_ABANDONED:
         mean_s, source = float("inf"), f"only {fit.abandoned} contacts hung up: taken as endless"
     else:
@@ -232,6 +248,16 @@ def patience_of(terms: TeamTerms, waits: Waits) -> Patience:
 def shrinkage_of(shares: dict[str, float]) -> tuple[Shrinkage, ...]:
     """Return shares of paid time by kind as staffing takes them."""
     return tuple(Shrinkage(kind, share) for kind, share in shares.items())
+
+
+def _door(terms: TeamTerms, volume: Floats, opened: Bools, *, step_s: float, patience_s: float) -> Floats:
+    """Return who waits at the door in each interval that opens: as set, else who came while it was closed."""
+    if terms.waiting_at_opening is not None:
+        opens = opened & ~np.append(True, opened[:-1])
+        return np.where(opens, terms.waiting_at_opening, 0.0)
+    early_s = 60.0 * terms.door_minutes
+    found = door_queues(volume, opened, step_s=step_s, patience_s=patience_s, early_s=early_s)
+    return np.where(found >= terms.least_volume, found, 0.0)
 
 
 def _split(need: Need, starts: Starts, handle_s: Floats) -> tuple[Floats, Floats, Floats]:

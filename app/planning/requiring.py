@@ -206,6 +206,7 @@ def requirement_json(need: Need) -> dict[str, Any]:
         "volume": spread(working, found.volume[working], 2),
         "handle_s": spread(working, found.handle_s[working], 1),
         "load": spread(working, found.load[working], 3),
+        "door": np.round(found.door, 2).tolist(),
         "required": found.required.tolist(),
         "rostered": found.rostered.tolist(),
         "live": found.live.tolist(),
@@ -325,6 +326,12 @@ def read_needs(
     since, _ = week_span(planning.grid, week_on, days)
     before_at = since - _PATIENCE_DAYS * 86_400
     before_on = (week_on - timedelta(days=_PATIENCE_DAYS)).isoformat()
+
+    def waits(team: str) -> Waits:
+        days = history.list_waits(conn, team, first_on=before_on)
+        summed = (0.0, 0) if days else history.waits_in_sum(conn, team, start=before_at)
+        return Waits(days, history.live_waits(conn, team, before_at), summed)
+
     return [
         Need(
             team,
@@ -336,10 +343,7 @@ def read_needs(
             planning.team(team),
             planning.policy.teams[team].short_abandon_s,
             planning.policy.teams[team].hours,
-            Waits(
-                history.list_waits(conn, team, first_on=before_on),
-                history.live_waits(conn, team, before_at),
-            ),
+            waits(team),
             planning.concurrency(team),
         )
         for team, data in found.items()

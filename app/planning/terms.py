@@ -60,6 +60,14 @@ class TeamTerms(Terms):
         dict[Deferrable, Annotated[float, Field(gt=0, le=168)]],
         Field(description="Time in which work that can wait has to be done, by channel."),
     ] = WITHIN_HOURS
+    door_minutes: Annotated[
+        float,
+        Field(ge=0, le=240, description="How long before opening who comes waits; as the history tells."),
+    ] = 60.0
+    waiting_at_opening: Annotated[
+        float | None,
+        Field(ge=0, le=10_000, description="Contacts at the door at opening; none: as the history tells."),
+    ] = None
     handle_s: Annotated[
         float, Field(gt=0, le=86_400, description="Used where no handle time was ever recorded.")
     ] = 300.0

@@ -10,7 +10,14 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.app.planning_rig import MONDAY, import_history, planning_service, run_to_end
+from tests.app.planning_rig import (
+    MONDAY,
+    early_csv,
+    history_csv,
+    import_history,
+    planning_service,
+    run_to_end,
+)
 
 WEEK = MONDAY.isoformat()
 HALF_HOUR_S = 1800
@@ -186,3 +193,36 @@ async def test_patience_by_kaplan_meier_is_a_choice_and_always_shown(planner: ht
     await planner.put("/v1/planning/teams/general", json={"patience_by": "kaplan_meier"})
     second = await required(planner)
     assert second["patience_s"] == second["patience"]["kaplan_meier_s"] != first["patience_s"]
+
+
+async def test_patience_follows_from_the_sums_of_intervals_where_no_single_waits_are_known(
+    planner: httpx.AsyncClient,
+) -> None:
+    lines = history_csv().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    told = [
+        f"{team},{at},{many},{int(many) // 6},{took},{30 * int(many)}" for team, at, many, _, took, _ in rows
+    ]
+    await import_history(planner, "\n".join([lines[0], *told]))
+    team = await required(planner)
+    gone = sum(int(row[2]) // 6 for row in rows if row[0] == "general")
+    waited_s = sum(30 * int(row[2]) for row in rows if row[0] == "general")
+    assert team["patience_s"] == pytest.approx(waited_s / gone, abs=0.1)
+    assert team["patience_from"] == f"{gone} contacts hung up, from the sums of intervals"
+
+
+async def test_who_waits_at_the_door_is_staffed_for_at_opening(planner: httpx.AsyncClient) -> None:
+    await import_history(planner, early_csv(at_dawn=0))
+    nine = 18
+    nobody = await required(planner)
+    assert sum(nobody["door"]) == 0
+    await import_history(planner, early_csv(at_dawn=12))
+    told = await required(planner)
+    assert told["door"][nine] == pytest.approx(12, rel=0.3)
+    assert told["load"][nine] > nobody["load"][nine] + 8
+    assert told["live"][nine] > nobody["live"][nine]
+    assert told["live"][nine + 3] <= nobody["live"][nine + 3] + 1
+    await planner.put("/v1/planning/teams/general", json={"waiting_at_opening": 3.0})
+    set_by_hand = await required(planner)
+    assert [set_by_hand["door"][nine + 48 * day] for day in range(5)] == [3.0] * 5
+    assert sum(set_by_hand["door"]) == 15

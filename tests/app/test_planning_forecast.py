@@ -10,7 +10,14 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from tests.app.planning_rig import MONDAY, history_csv, import_history, planning_service, run_to_end
+from tests.app.planning_rig import (
+    MONDAY,
+    early_csv,
+    history_csv,
+    import_history,
+    planning_service,
+    run_to_end,
+)
 
 WEEK = MONDAY.isoformat()
 
@@ -39,23 +46,6 @@ async def test_every_model_is_scored_beside_seasonal_naive(planner: httpx.AsyncC
     best = min(score["wape"] for score in backtest["scores"] if score["first_day"] == near["first_day"])
     assert best <= near["wape"] <= near["naive_wape"]
     assert near["of_naive"] == pytest.approx(near["wape"] / near["naive_wape"], abs=1e-3)
-
-
-def early_csv(at_dawn: int = 6, at_night: int = 0) -> str:
-    """Return four weeks in which some come in the half hour before opening, and in the middle of the night."""
-    before = {17: at_dawn, 4: at_night}
-    lines = []
-    for line in history_csv().splitlines():
-        team, start, many, *rest = line.split(",")
-        clock = start.partition("T")[2]
-        slot = 2 * int(clock[:2]) + (clock[3:5] == "30") if clock else -1
-        weekday = clock and date.fromisoformat(start[:10]).weekday() < 5
-        lines.append(
-            f"{team},{start},{before[slot]},0,{200 * before[slot]},0"
-            if weekday and slot in before
-            else ",".join((team, start, many, *rest))
-        )
-    return "\n".join(lines) + "\n"
 
 
 async def test_intervals_outside_opening_hours_are_closed_whatever_came(planner: httpx.AsyncClient) -> None:

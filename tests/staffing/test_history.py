@@ -123,6 +123,12 @@ def test_interval_csv_is_read_with_the_columns_that_are_there() -> None:
     assert histories["care"].handled.tolist() == [4, 0]
 
 
+def test_answered_are_those_not_abandoned_where_a_csv_leaves_them_out() -> None:
+    histories = read_interval_csv(["team,start,offered,abandoned", "care,2026-01-05T08:00,10,3"], BERLIN)
+    assert not isinstance(histories, Rejected)
+    assert histories["care"].answered.tolist() == [7]
+
+
 def test_interval_csv_names_every_bad_line_and_takes_nothing() -> None:
     lines = [
         "team,start,offered",

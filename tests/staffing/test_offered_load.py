@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from staffing.erlang import required_agents
-from staffing.offered_load import door_queue, moving_load
+from staffing.offered_load import door_queue, door_queues, moving_load
 from staffing.performance import Targets
 
 HALF_HOUR_S = 1800.0
@@ -107,3 +107,13 @@ def test_door_holds_all_who_came_when_nobody_leaves() -> None:
 
 def test_door_holds_what_patience_lets_it() -> None:
     assert door_queue(0.1, patience_s=300, early_s=1e9) == pytest.approx(30)
+
+
+def test_queue_at_the_door_is_what_came_shortly_before_opening_and_has_not_left() -> None:
+    volume = np.array([8.0, 6.0, 4.0, 9.0, 9.0, 3.0, 5.0])
+    opened = np.array([False, False, False, True, True, False, True])
+    terms = {"step_s": HALF_HOUR_S, "early_s": HALF_HOUR_S * 1.5}
+    patient = door_queues(volume, opened, patience_s=math.inf, **terms)
+    assert patient == pytest.approx([0, 0, 0, 4 + 3, 0, 0, 3])
+    hasty = door_queues(volume, opened, patience_s=60, **terms)
+    assert hasty[3] == pytest.approx(4 / HALF_HOUR_S * 60, rel=1e-6)
