@@ -238,11 +238,13 @@ def simulate_command(
             _print_json(run)
             return
         result = run["result"]
-        table = _table("team", "", "in time", "ASA", "abandoned", "occupancy")
+        table = _table("team", "", "in time", "ASA", "abandoned", "occupancy", "deferred in time")
         table.title = f"{result['replications']} weeks, with 95 % bounds"
         for label, side in (("plan", result), ("what if", result.get("changed"))):
             for team, figures in (side or {"teams": {}})["teams"].items():
-                table.add_row(team, label, *(_bounds(name, each) for name, each in figures.items()))
+                later = (side or {}).get("deferred", {}).get(team)
+                in_time = _bounds("in_time", later["in_time"]) if later else "-"
+                table.add_row(team, label, *(_bounds(name, each) for name, each in figures.items()), in_time)
         out.print(table)
 
     _work(work, url, key)

@@ -157,6 +157,11 @@ def _coverage(requirement: dict[str, Any], working: list[int] | None, span: slic
     return part | {
         "staffed": [*staffed_now, *[0] * (many - len(staffed_now))],
         "chat": _chats(requirement.get("chat"), span),
+        "door": requirement["door"][span],
+        "deferrable": {
+            channel: each | {name: each[name][span] for name in ("volume", "arrives", "done")}
+            for channel, each in requirement["deferrable"].items()
+        },
         "targets": requirement["targets"],
         "patience_s": requirement["patience_s"],
         "shrinkage": requirement["shrinkage"],

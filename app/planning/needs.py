@@ -87,8 +87,12 @@ class Side:
 class Deferred:
     """Where work that can wait is done; columns of the whole period.
 
-    `arrives` and `work` are agent-seconds by channel, arriving and done.
+    `volume` and `handle_s` are contacts by channel as they come and how long each takes; `arrives` and `work`
+    agent-seconds, arriving and done.
     """
+
+    volume: dict[str, Floats]
+    handle_s: dict[str, float]
 
     arrives: dict[str, Floats]
     work: dict[str, Floats]
@@ -273,16 +277,18 @@ def _split(need: Need, starts: Starts, handle_s: Floats) -> tuple[Floats, Floats
 
 def _deferred(need: Need, starts: Starts, opened: Bools, live: Ints, load: Floats) -> Deferred:
     """Return where work that can wait is done: in open intervals, week by week."""
-    arrives = {
-        channel: _of_period(need, each["volume"], starts) * (each["handle_s"] or need.terms.handle_s or 300.0)
-        for channel, each in need.forecast.get("deferrable", {}).items()
+    stored = need.forecast.get("deferrable", {})
+    volume = {channel: _of_period(need, each["volume"], starts) for channel, each in stored.items()}
+    handle_s = {
+        channel: float(each["handle_s"] or need.terms.handle_s or 300.0) for channel, each in stored.items()
     }
+    arrives = {channel: each * handle_s[channel] for channel, each in volume.items()}
     work = {channel: np.zeros(len(starts)) for channel in arrives}
     agents = np.zeros(len(starts), dtype=np.int64)
     # A team that never closes does such work while others are there anyway.
     places = np.flatnonzero(opened & (live > 0) if need.hours is None and live.any() else opened)
     if not arrives or not len(places):
-        return Deferred(arrives, work, _given(need, agents))
+        return Deferred(volume, handle_s, arrives, work, _given(need, agents))
     busiest = need.terms.max_occupancy or 1.0
     idle = np.maximum(live * busiest - load, 0.0)
     shifted = {channel: _moved_to(places, each) for channel, each in arrives.items()}
@@ -303,7 +309,7 @@ def _deferred(need: Need, starts: Starts, opened: Bools, live: Ints, load: Float
         )
         for channel, each in placed.work_s.items():
             work[channel][here] = each
-    return Deferred(arrives, work, _given(need, agents))
+    return Deferred(volume, handle_s, arrives, work, _given(need, agents))
 
 
 def _given(need: Need, agents: Ints) -> Ints:

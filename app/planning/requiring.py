@@ -223,6 +223,8 @@ def _deferrable_json(need: Need, found: TeamNeed) -> dict[str, Any]:
     return {
         channel: {
             "within_hours": need.terms.within(channel),
+            "volume": np.round(found.deferred.volume[channel], 3).tolist(),
+            "handle_s": found.deferred.handle_s[channel],
             "arrives": np.round(found.deferred.arrives[channel] / step_s, 3).tolist(),
             "done": np.round(found.deferred.work[channel] / step_s, 3).tolist(),
         }

@@ -31,6 +31,7 @@ from staffing.simulation.what_if import WhatIf, changed, compare
 Floats = NDArray[np.float64]
 
 _METRICS: Final = ("service_level", "asa_s", "abandonment", "occupancy")
+_BURST_S: Final = 1.0
 _SPREAD: Final = 1.2
 """Squared coefficient of variation of handle times: lognormal, as measured in call centres."""
 
@@ -76,6 +77,7 @@ def simulate_staged(report: Report, staged: Staged, params: SimulateParams) -> d
         "replications": params.replications,
         "absence": round(scenario.absence, 4),
         "teams": _overall(base),
+        "deferred": _deferred(base),
         "intervals": [utc_iso(int(at)) for at in base.starts],
         "service_level": _levels(base),
         "by_interval": _by_interval(base),
@@ -92,6 +94,7 @@ def simulate_staged(report: Report, staged: Staged, params: SimulateParams) -> d
         found["changed"] = {
             "absence": round(changed(scenario, change).absence, 4),
             "teams": _overall(compared.variant),
+            "deferred": _deferred(compared.variant),
             "difference": _by_team(compared.base, compared.overall, limited=False),
             "service_level": _levels(compared.variant),
             "by_interval": _by_interval(compared.variant),
@@ -107,8 +110,9 @@ def scenario_of(staged: Staged, absence: float | None) -> Scenario:
     kept = [kept_share(shrinkage_of(each["shrinkage"]), planned=False) for each in row.data["teams"].values()]
     traffic = tuple(
         found
+        for kinds in (_sides, _door, _letters)
         for team, each in row.data["teams"].items()
-        for side in _sides(each)
+        for side in kinds(each)
         if (found := _traffic(standing, team, each, side)) is not None
     )
     if not traffic or not shifts:
@@ -125,12 +129,17 @@ def scenario_of(staged: Staged, absence: float | None) -> Scenario:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """A team's contacts of one channel in each interval, and how long each takes."""
+    """A team's contacts of one channel in each interval, and how long each takes.
+
+    They come evenly over each interval, or all within `burst_s` of its beginning.
+    """
 
     channel: str
     volume: Floats
     handle_s: Floats
     slowdown: float = 0.0
+    within_s: float | None = None
+    burst_s: float | None = None
 
 
 def _sides(each: dict[str, Any]) -> list[_Side]:
@@ -147,6 +156,28 @@ def _sides(each: dict[str, Any]) -> list[_Side]:
     return [_Side("voice", calls, calls_s), _Side("chat", chat, chat_s, each["chat"]["slowdown"])]
 
 
+def _door(each: dict[str, Any]) -> list[_Side]:
+    """Return who waits at the door when a team opens, as calls that come at that moment."""
+    volume, handle_s = (np.nan_to_num(np.array(each[name], dtype=float)) for name in ("volume", "handle_s"))
+    door = np.array(each.get("door", np.zeros(len(volume))), dtype=float)
+    mean_s = float(np.average(handle_s, weights=volume)) if volume.any() else 300.0
+    return [_Side("voice", door, np.where(handle_s > 0, handle_s, mean_s), burst_s=_BURST_S)]
+
+
+def _letters(each: dict[str, Any]) -> list[_Side]:
+    """Return a team's work that can wait, of each channel; two at a time take twice as long."""
+    return [
+        _Side(
+            channel,
+            np.array(kind["volume"], dtype=float),
+            np.full(len(kind["volume"]), float(kind["handle_s"])),
+            slowdown=1.0,
+            within_s=3600.0 * kind["within_hours"],
+        )
+        for channel, kind in each.get("deferrable", {}).items()
+    ]
+
+
 def _traffic(standing: Standing, team: str, each: dict[str, Any], side: _Side) -> TeamTraffic | None:
     volume = side.volume
     open_now = volume > 1e-6
@@ -155,13 +186,13 @@ def _traffic(standing: Standing, team: str, each: dict[str, Any], side: _Side) -
     starts, step_s = plan_starts(standing.row)[open_now], 60 * standing.row.data["minutes"]
     handle_s = side.handle_s[open_now]
     mean_s = float(np.average(handle_s, weights=volume[open_now]))
-    patience_s = each["patience_s"]
+    patience_s = each["patience_s"] if side.within_s is None else None
     return TeamTraffic(
         team_id=team,
         volume=Volume(
             starts=starts,
             expected=volume[open_now],
-            step_s=step_s,
+            step_s=side.burst_s or step_s,
             days=local_days(standing.planning.grid, starts),
             day_cv=each.get("day_cv", 0.0),
             slot_cv=each.get("slot_cv", 0.0),
@@ -171,6 +202,7 @@ def _traffic(standing: Standing, team: str, each: dict[str, Any], side: _Side) -
         handle_factors=handle_s / mean_s,
         channel=side.channel,
         slowdown=side.slowdown,
+        within_s=side.within_s,
     )
 
 
@@ -183,6 +215,20 @@ def _check_change(scenario: Scenario, change: WhatIf) -> None:
 
 def _overall(run: Simulation) -> dict[str, dict[str, dict[str, float | None]]]:
     return _by_team(run, {name: overall(run, name) for name in _METRICS}, limited=True)
+
+
+def _deferred(run: Simulation) -> dict[str, dict[str, Any]]:
+    """Return by team how much work that can wait there is a week, and what share is begun in time."""
+    many = run.counts["deferred"].sum(axis=2).mean(axis=0)
+    shares = _columns("deferred_in_time", overall(run, "deferred_in_time"), limited=True)
+    return {
+        team: {
+            "contacts": _number(many[row]),
+            "in_time": {bound: _number(values[row]) for bound, values in shares.items()},
+        }
+        for row, team in enumerate(run.teams)
+        if many[row] > 0
+    }
 
 
 def _by_team(

@@ -4,11 +4,13 @@ Cohort figures count in the interval in which the stay in the queue began, worki
 passes. A share without anything to be a share of is nan, never 0.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from routing.hours import next_opening
 from staffing.intervals import interval_index
 from staffing.simulation.floor_run import (
     ABANDONED,
@@ -35,12 +37,16 @@ METRICS = {
     "abandonment": ("abandoned", "offered"),
     "abandonment_without_short": ("abandoned_late", "offered_late"),
     "excess_wait_s": ("answered_excess_s", "answered"),
+    "deferred_in_time": ("deferred_within", "deferred"),
     "occupancy": ("busy_s", "staffed_s"),
     "occupancy_by_capacity": ("busy_capacity", "staffed_capacity"),
 }
 """Each figure as what is counted over what it is counted of. `service_level` is answered within the team's
 time over offered less short abandons, flowed out and waiting younger than that time. `occupancy` is handling
-over handling and idle of the agents whose first team it is, as on the live floor: nobody counts twice."""
+over handling and idle of the agents whose first team it is, as on the live floor: nobody counts twice.
+`deferred_in_time` is work that can wait and was begun in its time; no other figure of contacts counts it."""
+
+_APART = -1
 
 
 def counts(scenario: Scenario, log: FloorLog, shifts: Sequence[tuple[Shift, ...]]) -> dict[str, Floats]:
@@ -56,7 +62,7 @@ def counts(scenario: Scenario, log: FloorLog, shifts: Sequence[tuple[Shift, ...]
 
 def answered_waits(scenario: Scenario, log: FloorLog) -> list[Floats]:
     """Return the waits of the answered contacts of each team, float32 as there are many."""
-    answered = log.stays.outcome == ANSWERED
+    answered = (log.stays.outcome == ANSWERED) & np.isnan(_within_s(scenario)[log.stays.kind])
     return [
         log.stays.wait_s[answered & (log.stays.team == team)].astype(np.float32)
         for team in range(len(scenario.policy.teams))
@@ -70,6 +76,12 @@ def _contacts(scenario: Scenario, log: FloorLog) -> dict[str, Floats]:
     cell = np.where(interval >= 0, stays.team * intervals + interval, teams * intervals)
     limit_s = np.array([team.target_s for team in scenario.policy.teams.values()])[stays.team]
     outcome, wait_s = stays.outcome, stays.wait_s
+    within_s = _within_s(scenario)[stays.kind]
+    can_wait = ~np.isnan(within_s)
+    open_s = wait_s - _closed_s(scenario, log, can_wait)
+    in_time = (outcome == ANSWERED) & (open_s <= within_s)
+    too_early_to_say = (outcome == WAITING) & (open_s < within_s)
+    outcome = np.where(can_wait, _APART, outcome)
     answered, short = outcome == ANSWERED, outcome == SHORT
     flowed_out, waiting = outcome == FLOWED_OUT, outcome == WAITING
     abandoned = (outcome == ABANDONED) | short
@@ -92,7 +104,26 @@ def _contacts(scenario: Scenario, log: FloorLog) -> dict[str, Floats]:
         "offered_late": add_up(offered & ~short),
         "flowed_out": add_up(flowed_out),
         "rejected": add_up(outcome == REJECTED),
+        "deferred": add_up(can_wait & ~too_early_to_say),
+        "deferred_within": add_up(in_time),
     }
+
+
+def _closed_s(scenario: Scenario, log: FloorLog, chosen: Bools) -> Floats:
+    """Return how long the chosen stays waited for their team to open: their time counts from then on."""
+    hours = [team.hours for team in scenario.policy.teams.values()]
+    found = np.zeros(len(chosen))
+    for row in np.flatnonzero(chosen).tolist():
+        since = float(log.stays.since[row])
+        opening = next_opening(hours[log.stays.team[row]], since)
+        found[row] = 0.0 if opening is None else opening - since
+    return found
+
+
+def _within_s(scenario: Scenario) -> Floats:
+    """Return the time of each kind of traffic that can wait, nan for the others."""
+    times = [kind.within_s for kind in scenario.traffic]
+    return np.array([math.nan if each is None else each for each in times])
 
 
 def _working_time(

@@ -68,6 +68,7 @@ class Stays:
 
     Attributes:
         contact: Position among the drawn contacts.
+        kind: Position of its traffic in the scenario.
         team: Position of the team in the policy.
         since: When the stay began, epoch seconds.
         wait_s: Queue wait until the answer, the end of the stay or the end of the run.
@@ -75,6 +76,7 @@ class Stays:
     """
 
     contact: Integers
+    kind: Integers
     team: Integers
     since: Floats
     wait_s: Floats
@@ -320,9 +322,11 @@ class _Run:
             self.note_work(offer, self.ended_at)
         stays = np.array(self.stays).reshape(-1, 5).T
         work = np.array(self.work).reshape(-1, 4).T
+        contact = stays[0].astype(np.int64)
         return FloorLog(
             Stays(
-                contact=stays[0].astype(np.int64),
+                contact=contact,
+                kind=np.array(self.kind, dtype=np.int64)[contact],
                 team=stays[1].astype(np.int64),
                 since=stays[2],
                 wait_s=stays[3],

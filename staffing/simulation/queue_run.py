@@ -46,6 +46,7 @@ def run_queue(scenario: Scenario, drawn: Drawn, shifts: Sequence[tuple[Shift, ..
     return FloorLog(
         Stays(
             contact=np.arange(len(wait_s), dtype=np.int64),
+            kind=np.zeros(len(wait_s), dtype=np.int64),
             team=np.full(len(wait_s), position, dtype=np.int64),
             since=drawn.arrive_at,
             wait_s=wait_s,
@@ -76,6 +77,8 @@ def needs_floor(scenario: Scenario) -> str:
         return f"strategy {team.strategy}, broadcast to {team.broadcast}"
     if team.steps or team.hours or team.max_waiting is not None or team.reject_without_agents:
         return "steps, hours or a limit of the queue"
+    if kind.within_s is not None:
+        return "work that can wait"
     if kind.answer_s > 0 or kind.wrap_up_share > 0 or kind.slowdown > 0:
         return "ringing, wrap-up by itself or slowdown"
     return ""

@@ -123,6 +123,8 @@ class TeamTraffic:
         wrap_up_share: Share of the handle time that is wrap-up; all is talk where the policy knows none.
         slowdown: How much longer a contact takes for each other one the agent has when it begins.
         answer_s: How long an offer rings until the agent takes it.
+        within_s: Time from opening on in which work that can wait has to be begun; None for customers who
+            wait for an agent.
     """
 
     team_id: str
@@ -137,6 +139,7 @@ class TeamTraffic:
     wrap_up_share: float = 0.0
     slowdown: float = 0.0
     answer_s: float = 0.0
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

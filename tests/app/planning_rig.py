@@ -54,6 +54,18 @@ def history_csv(*, weeks: int = 4, contacts: int = 12, before: date = MONDAY) ->
     return "\n".join(lines) + "\n"
 
 
+def channel_csv(many: int, handle_s: int, *, hours: tuple[int, int] = (0, 24), team: str = "general") -> str:
+    """Return four weeks of half hours on weekdays, `many` contacts in each within the hours."""
+    lines = ["team,start,offered,abandoned,handle_s,wait_s"]
+    for back in range(28, 0, -1):
+        on = MONDAY - timedelta(days=back)
+        for slot in range(48):
+            count = many if on.weekday() < 5 and 2 * hours[0] <= slot < 2 * hours[1] else 0
+            start = datetime(on.year, on.month, on.day) + timedelta(minutes=30 * slot)  # noqa: DTZ001
+            lines.append(f"{team},{start.isoformat()},{count},0,{handle_s * count},0")
+    return "\n".join(lines) + "\n"
+
+
 def early_csv(at_dawn: int = 6, at_night: int = 0) -> str:
     """Return `history_csv` with so many in the half hour before opening and at two in the night."""
     closed = {"08:30": at_dawn, "02:00": at_night}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import pytest
 from app.settings import Settings
 from tests.app.planning_rig import (
     MONDAY,
+    channel_csv,
     early_csv,
     history_csv,
     import_history,
@@ -28,18 +29,6 @@ async def planner(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     settings = settings.model_copy(update={"max_body_bytes": 4_000_000})
     async with planning_service(settings) as service, service.client("planner") as client:
         yield client
-
-
-def channel_csv(many: int, handle_s: int, *, hours: tuple[int, int] = (0, 24), team: str = "general") -> str:
-    """Return four weeks of half hours on weekdays, `many` contacts in each within the hours."""
-    lines = ["team,start,offered,abandoned,handle_s,wait_s"]
-    for back in range(28, 0, -1):
-        on = MONDAY - timedelta(days=back)
-        for slot in range(48):
-            count = many if on.weekday() < 5 and 2 * hours[0] <= slot < 2 * hours[1] else 0
-            start = datetime(on.year, on.month, on.day) + timedelta(minutes=30 * slot)  # noqa: DTZ001
-            lines.append(f"{team},{start.isoformat()},{count},0,{handle_s * count},0")
-    return "\n".join(lines) + "\n"
 
 
 async def imported(client: httpx.AsyncClient, channel: str, text: str) -> None:

@@ -17,6 +17,7 @@ from app.planning.standing import read_standing
 from app.settings import Settings
 from tests.app.conftest import Service
 from tests.app.planning_rig import (
+    channel_csv,
     history_csv,
     import_history,
     make_plan,
@@ -126,6 +127,35 @@ async def test_chats_are_simulated_on_their_own_channel_with_the_load_unchanged(
     assert sum(contacts.values()) == pytest.approx(
         sum(each or 0 for each in plan["coverage"]["general"]["forecast"]), rel=0.01
     )
+
+
+async def test_letters_of_a_plan_are_served_by_its_people_and_counted_apart(
+    planner: httpx.AsyncClient,
+) -> None:
+    letters = channel_csv(2, 450)
+    await planner.post("/v1/history/import", params={"channel": "email"}, content=letters)
+    plan = await make_plan(planner)
+    run = await run_to_end(planner, "simulate", plan=plan["id"], replications=2)
+    assert run["state"] == "done", run["error"]
+    deferred = run["result"]["deferred"]
+    assert set(deferred) == {"general"}
+    assert deferred["general"]["contacts"] == pytest.approx(5 * 48 * 2, rel=0.2)
+    assert deferred["general"]["in_time"]["value"] > 0.99
+
+
+async def test_who_waits_at_the_door_comes_at_opening(service: Service, planner: httpx.AsyncClient) -> None:
+    await planner.put("/v1/planning/teams/general", json={"waiting_at_opening": 4.0})
+    plan = await make_plan(planner)
+
+    def staged(conn: Connection) -> Staged:
+        row = find_plan(conn, plan["id"])
+        assert row is not None
+        return Staged(read_standing(conn, row), list_agents(conn))
+
+    scenario = scenario_of(await service.house.database.read(staged), None)
+    door = next(each.volume for each in scenario.traffic if each.volume.step_s == 1.0)
+    assert door.expected.tolist() == [4.0] * 5
+    assert (door.starts % 86_400).tolist() == [9 * 3600] * 5
 
 
 async def test_same_seed_gives_the_same_figures(planner: httpx.AsyncClient) -> None:

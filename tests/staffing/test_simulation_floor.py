@@ -219,6 +219,19 @@ def test_agent_of_several_teams_counts_in_the_first_of_them_alone() -> None:
     assert found.counts["staffed_s"].sum(axis=1).tolist() == [[STEP_S]] * 2
 
 
+def test_work_that_can_wait_is_served_and_counts_apart() -> None:
+    letters = calls(0, 0, 10, handle_s=STEP_S / 4, channel="email", within_s=STEP_S, slowdown=1.0)
+    soon = calls(1, handle_s=60, channel="web", within_s=30)
+    phone = calls(STEP_S - 30, handle_s=60)
+    found = simulate(scenario(letters, soon, phone, workers=people(1), intervals=2), replications=2)
+    assert float(overall(found, "service_level").value[0]) == 1
+    assert found.counts["offered"][0].tolist() == [[1, 0]]
+    assert found.counts["deferred"][0].tolist() == [[4, 0]]
+    assert float(overall(found, "deferred_in_time").value[0]) == pytest.approx(3 / 4)
+    assert [len(each) for each in found.waits_s] == [2]
+    assert found.counts["busy_s"][0, 0, 0] > 0.6 * STEP_S
+
+
 def test_agent_is_staffed_between_breaks_and_until_the_last_contact_is_done() -> None:
     shift = Shift(after(0), after(400), breaks=((after(100), after(200)),))
     found = simulate(scenario(calls(390, handle_s=60), workers=people(1, shift), intervals=1), replications=2)
