@@ -87,8 +87,12 @@ class BrokenError(Exception):
         self.request = request
 
 
-def wanted_by(requests: Sequence[Request], floor: Floor, now: float) -> Wanted:
-    """Return what has to be read for `requests`."""
+class StaleError(Exception):
+    """The log has grown since a batch was decided: nothing of it was stored, it is to be decided anew."""
+
+
+def wanted_by(requests: Sequence[Request], floor: Floor, now: float, *, head: bool = False) -> Wanted:
+    """Return what has to be read for `requests`; with `head` also where the log ends."""
     return Wanted(
         keys=tuple(
             key
@@ -103,6 +107,7 @@ def wanted_by(requests: Sequence[Request], floor: Floor, now: float) -> Wanted:
         ),
         answers=tuple((each.key.scope, each.key.key) for each in requests if each.key is not None),
         since=now - floor.policy.reopen_s,
+        head=head,
     )
 
 

@@ -34,14 +34,10 @@ def stopwatch() -> Callable[[], float]:
     return lambda: time.perf_counter() - begin
 
 
+@lru_cache(maxsize=4096)
 def isoformat(at: float | None) -> str | None:
     """Return an epoch instant as RFC 3339 in UTC with milliseconds, or None for None."""
     if at is None:
         return None
-    millisecond = int(at * 1000)
-    return f"{_second(millisecond // 1000)}.{millisecond % 1000:03}Z"
-
-
-@lru_cache(maxsize=4096)
-def _second(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()[:19]
+    second, millisecond = divmod(int(at * 1000), 1000)
+    return f"{datetime.fromtimestamp(second, UTC).isoformat()[:19]}.{millisecond:03}Z"

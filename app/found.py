@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.db import floor_rows
-from app.db.engine import Connection
+from app.db.batch_writes import Literal
+from app.db.engine import Connection, Database
 from routing import events as ev
 from routing.commands import Identity
 from routing.floor import Floor
@@ -25,15 +27,19 @@ class Wanted:
     answers: tuple[tuple[str, str], ...] = ()
     since: float = 0.0
     """Tickets resolved before this instant are of no interest."""
+    head: bool = False
+    """Whether it matters where the log ends: other replicas may have appended to it."""
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.ticket_ids or self.answers)
+        return bool(self.keys or self.ticket_ids or self.answers or self.head)
 
 
 @dataclass(slots=True)
 class Looked:
     """What the database answered."""
 
+    head: int | None = None
+    """The last sequence number when the customers were read; None where nobody asked."""
     known: dict[tuple[str, str], int] = field(default_factory=dict)
     tickets: dict[int, list[Ticket]] = field(default_factory=dict)
     named: dict[int, Ticket] = field(default_factory=dict)
@@ -41,14 +47,43 @@ class Looked:
 
 
 def look_up(conn: Connection, wanted: Wanted) -> Looked:
-    """Read what is wanted, each kind with one query at most."""
-    known, tickets = floor_rows.find_customers(conn, wanted.keys, since=wanted.since)
-    return Looked(
-        known=known,
-        tickets=tickets,
-        named=floor_rows.find_tickets(conn, wanted.ticket_ids),
-        answers=floor_rows.find_answers(conn, wanted.answers),
-    )
+    """Read what is wanted in the transaction of `conn`, each kind with one query at most."""
+    steps = _looking(conn.dialect.name, wanted)
+    rows: Any = None
+    while True:
+        try:
+            text, parameters = steps.send(rows)
+        except StopIteration as end:
+            found: Looked = end.value
+            return found
+        rows = conn.exec_driver_sql(text, tuple(parameters)).all()
+
+
+async def look_up_aside(database: Database, wanted: Wanted) -> Looked:
+    """Read what is wanted, each kind with one query at most, outside of any transaction."""
+    steps = _looking(database.dialect, wanted)
+    rows: Any = None
+    while True:
+        try:
+            query = steps.send(rows)
+        except StopIteration as end:
+            found: Looked = end.value
+            return found
+        rows = await database.query(query)
+
+
+def _looking(dialect: str, wanted: Wanted) -> Generator[Literal, Any, Looked]:
+    """Yield each query, be sent its rows, and return what they say."""
+    looked = Looked()
+    if wanted.keys or wanted.head:
+        rows = yield floor_rows.customers_query(dialect, wanted.keys, since=wanted.since)
+        looked.head, looked.known, looked.tickets = floor_rows.customers_found(rows, wanted.keys)
+    if wanted.ticket_ids:
+        looked.named = floor_rows.tickets_found((yield floor_rows.tickets_query(dialect, wanted.ticket_ids)))
+    if wanted.answers:
+        rows = yield floor_rows.answers_query(dialect, wanted.answers)
+        looked.answers = floor_rows.answers_found(rows, wanted.answers)
+    return looked
 
 
 class Found:

@@ -1,9 +1,10 @@
 """The one write path of the floor: commands gather, are decided and stored as one transaction.
 
-While a batch is being stored the next one gathers, on SQLite it is decided too; there is no artificial wait.
-No caller is told yes before the commit, and a batch is stored only after the one before it: where that fails,
-what was decided on top of it is void and done again. A command that is refused fails alone; one that breaks
-something is set apart and the rest of its batch is carried out without it.
+While a batch is being stored the next one is decided; there is no artificial wait. No caller is told yes
+before the commit, and a batch is stored only after the one before it: where that fails, what was decided on
+top of it is void and done again. Where other replicas append to the log too, a batch is decided under the
+floor's lock instead. A command that is refused fails alone; one that breaks something is set apart and the
+rest of its batch is carried out without it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ import msgspec
 import structlog
 
 from app import meters
-from app.batch import Batch, BrokenError, Key, Make, Request, View, decide_batch, measure, wanted_by
+from app.batch import (
+    Batch,
+    BrokenError,
+    Key,
+    Make,
+    Request,
+    StaleError,
+    View,
+    decide_batch,
+    measure,
+    wanted_by,
+)
 from app.clock import Clock, stopwatch
 from app.db import floor_rows, wait_books
 from app.db.engine import FAILURES, Connection, Database, OutageError
@@ -26,7 +38,7 @@ from app.errors import (
     AppError,
     OverloadedError,
 )
-from app.found import Found, Looked, Stored, look_up
+from app.found import Found, Looked, Stored, look_up, look_up_aside
 from routing import events as ev
 from routing.commands import Command, Identity
 from routing.floor import Floor
@@ -40,6 +52,13 @@ _BOOK_S: Final = 60.0
 _NUDGE_S: Final = 1.0
 _CATCH_UP: Final = 5000
 """Beyond so many foreign events the floor is loaded anew instead."""
+_SPLIT: Final = 16
+"""From how many commands on a first batch takes half of them: the other half is decided while it is stored.
+
+Callers who wait for answers and then send the next commands would otherwise all wait together, for ever.
+"""
+_SHARED_S: Final = 5.0
+"""How long batches are decided under the lock after another replica was quicker than one that was not."""
 
 
 @dataclass(slots=True)
@@ -80,11 +99,13 @@ class Switchboard:
         self._timer: asyncio.TimerHandle | None = None
         self._nudge: asyncio.TimerHandle | None = None
         self._flight: _Flight | None = None
-        self._ahead = database.dialect == "sqlite"
-        """Whether a batch is decided while the one before is stored: where nobody else writes."""
+        self._sole = database.dialect == "sqlite"
+        """Whether nobody else can write."""
+        self._shared_until = 0.0
 
     async def start(self) -> None:
         """Load the floor and begin to take commands."""
+        self._loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="switchboard")
         await self.read(lambda floor: floor.seq)
 
@@ -134,7 +155,7 @@ class Switchboard:
     def nudge(self) -> None:
         """Catch up within a second: another replica has committed, and its timers are now ours too."""
         if self._nudge is None and self._task is not None:
-            self._nudge = asyncio.get_running_loop().call_later(_NUDGE_S, self._nudged)
+            self._nudge = self._loop.call_later(_NUDGE_S, self._nudged)
 
     def _nudged(self) -> None:
         self._nudge = None
@@ -156,7 +177,7 @@ class Switchboard:
         return len(self._waiting)
 
     def _future(self) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().create_future()
+        return self._loop.create_future()
 
     async def _enqueue(self, request: Request) -> Any:
         if self._task is None or self._task.done():
@@ -187,7 +208,10 @@ class Switchboard:
                 break
             self._look = False
             await self._take_in()
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_size))]
+            size = min(len(self._waiting), self._batch_size)
+            if self._flight is None and size >= _SPLIT:
+                size //= 2
+            batch = [self._waiting.popleft() for _ in range(size)]
             batch = [each for each in batch if not each.future.cancelled()]
             if not await self._fly(batch):
                 await self._landed()
@@ -209,10 +233,11 @@ class Switchboard:
         """Decide a batch while the one before is being stored, and have it stored while the next is decided.
 
         Return False, with the floor as it was stored or dropped, where that can't be: the floor is not in
-        memory, other replicas may write, something broke. Nothing of the batch has happened then.
+        memory, another replica has appended to the log, something broke. Nothing of the batch has happened
+        then.
         """
         floor = self._floor
-        if floor is None or not self._ahead:
+        if floor is None or self._shared_until > self._loop.time():
             return False
         before = self._flight
         if before is not None and floor_rows.changes_customers(before.done.events):
@@ -222,12 +247,15 @@ class Switchboard:
                 return False
         took_s = stopwatch()
         now = max(self._clock.now(), self._newest_at)
-        wanted = wanted_by(batch, floor, now)
+        wanted = wanted_by(batch, floor, now, head=not self._sole)
         try:
-            looked = await self._database.read(look_up, wanted) if wanted else Looked()
+            looked = await look_up_aside(self._database, wanted) if wanted else Looked()
         except (AppError, *FAILURES):
             return False  # the careful way meets it again and tells the callers
         if before is not None and before.task.done() and not await self._landed():
+            return False
+        ours = floor.seq if before is None else before.done.first_seq - 1
+        if looked.head not in (None, floor.seq, ours):
             return False
         found = Found(floor, looked)
         if before is not None:
@@ -250,7 +278,10 @@ class Switchboard:
         return True
 
     async def _land(self, batch: list[Request], done: Batch, took_s: Callable[[], float]) -> None:
-        await self._database.tx(self._write, done)
+        if done.book is not None or floor_rows.changes_customers(done.events):
+            await self._database.tx(self._write, done)
+        elif not await self._database.store(done.rows, after=done.first_seq - 1):
+            raise StaleError
         self._tell(batch, done, took_s())
 
     async def _landed(self) -> bool:
@@ -266,6 +297,10 @@ class Switchboard:
             await flight.task
         except OutageError as outage:
             await self._refuse(flight.requests, outage)
+        except StaleError:
+            self._shared_until = self._loop.time() + _SHARED_S
+            self._drop()
+            await self._attempt(flight.requests)
         except Exception as error:
             log.warning("batch_not_stored", error=type(error).__name__)
             self._drop()
@@ -346,7 +381,8 @@ class Switchboard:
         return done
 
     def _write(self, conn: Connection, done: Batch) -> None:
-        floor_rows.write_batch(conn, done.events, done.rows)
+        if not floor_rows.write_batch(conn, done.events, done.rows, after=done.first_seq - 1):
+            raise StaleError
         if done.book is not None:
             wait_books.save_wait_book(conn, *done.book)
 
@@ -380,4 +416,4 @@ class Switchboard:
                 return
             # A timer far away is set again when it comes nearer: loops take no delays of centuries.
             delay_s = min(self._clock.real_s(due - self._clock.now()), 3600.0)
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._look_now)
+        self._timer = self._loop.call_later(delay_s, self._look_now)

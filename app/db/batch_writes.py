@@ -1,7 +1,9 @@
 """How a batch's rows reach the database: one executemany a table on SQLite, one statement on PostgreSQL.
 
 Statements are literal and few, so that nothing is compiled per batch. On PostgreSQL every table is a
-data-modifying CTE over `unnest` of one array a column: a batch costs one round trip however much it holds.
+data-modifying CTE over `unnest` of one array a column, and all depend on the floor's row being where the
+batch was decided on: a batch costs one round trip however much it holds, needs no transaction around it, and
+does nothing at all where another replica was quicker.
 """
 
 from __future__ import annotations
@@ -14,9 +16,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from app.db import schema
-from app.db.engine import Connection, execute_many
 
 Row = tuple[Any, ...]
+Rows = Mapping[str, Sequence[Row]]
+"""Rows to write, by their name in WRITES."""
+Literal = tuple[str, Sequence[Any]]
+"""A statement in the driver's own words, and its parameters: nothing is compiled or kept for it."""
+Step = tuple[str, Sequence[Row]]
+"""A statement of SQLite in its own words, and the rows it is run for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,28 +153,42 @@ WRITES: Final = {
 """In the order of the foreign keys."""
 
 
-def write_rows(conn: Connection, rows: Mapping[str, Sequence[Row]]) -> None:
-    """Write the rows given for each name in WRITES; names without rows may be missing."""
+def write_rows(conn: sa.Connection, rows: Rows, *, after: int) -> bool:
+    """Write the rows given for each name in WRITES; names without rows may be missing, but not `floor`.
+
+    Return False, and write nothing, where the log does not end at `after` any more; SQLite, with one writer,
+    does not ask.
+    """
     if conn.dialect.name == "postgresql":
-        _write_at_once(conn, rows)
-        return
-    for name in WRITES:
-        if rows.get(name):
-            execute_many(conn, _sqlite_text(name), rows[name])
+        return conn.exec_driver_sql(*at_once(rows, after)).one_or_none() is not None
+    cursor = conn.connection.cursor()
+    try:
+        for text, given in one_by_one(rows):
+            # Past the toolkit, whose bookkeeping costs as much again.
+            cursor.executemany(text, given)
+    finally:
+        cursor.close()
+    return True
 
 
-def _write_at_once(conn: Connection, rows: Mapping[str, Sequence[Row]]) -> None:
-    parameters: list[Any] = []
-    named = tuple(name for name in WRITES if name in _ALWAYS or rows.get(name))
+def one_by_one(rows: Rows) -> list[Step]:
+    """Return the statements of SQLite that write `rows`, each with the rows it is run for."""
+    return [(_sqlite_text(name), rows[name]) for name in WRITES if rows.get(name)]
+
+
+def at_once(rows: Rows, after: int) -> Literal:
+    """Return the statement of PostgreSQL that writes `rows`; it returns a row unless the log has grown."""
+    parameters: list[Any] = [*rows["floor"][0], after]
+    named = tuple(name for name in WRITES if name in _ALWAYS or (rows.get(name) and name != "floor"))
     for name in named:
         given = rows.get(name)
         columns = WRITES[name].columns
         parameters += map(list, zip(*given, strict=True)) if given else ([] for _ in columns)
     parameters.append(str(rows["floor"][0][0]))
-    conn.exec_driver_sql(_postgres_text(named), tuple(parameters))
+    return _postgres_text(named), tuple(parameters)
 
 
-_ALWAYS: Final = frozenset(WRITES) - {"policy", "customer", "customer_key", "answer"}
+_ALWAYS: Final = frozenset(WRITES) - {"policy", "customer", "customer_key", "answer", "floor"}
 """Tables that nearly every batch writes; the others make variants of the statement, sixteen at most."""
 
 
@@ -184,7 +205,8 @@ def _sqlite_text(name: str) -> str:
 
 @cache
 def _postgres_text(names: tuple[str, ...]) -> str:
-    number, parts = 0, []
+    number = len(WRITES["floor"].columns) + 1
+    parts = [_POSTGRES_FLOOR]
     for name in names:
         write = WRITES[name]
         arrays = []
@@ -193,7 +215,14 @@ def _postgres_text(names: tuple[str, ...]) -> str:
             arrays.append(f"${number}::{_array_type(write.table.c[column])}")
         parts.append(f"w_{name} AS ({_postgres_part(write, ', '.join(arrays))})")
     # Other replicas hear of the commit by the sequence number it ended with.
-    return f"WITH {', '.join(parts)} SELECT pg_notify('rondo_events', ${number + 1})"
+    return f"WITH {', '.join(parts)} SELECT pg_notify('rondo_events', ${number + 1}) FROM w_floor"  # noqa: S608
+
+
+_POSTGRES_FLOOR: Final = (
+    "w_floor AS (UPDATE floor SET seq = $1, next_id = $2 WHERE id = $3 AND seq = $4 RETURNING seq)"
+)
+"""First of all parts: it takes the floor's lock, and without its row none of the others does anything."""
+_POSTGRES_IF: Final = "EXISTS (SELECT FROM w_floor)"
 
 
 def _postgres_part(write: Write, arrays: str) -> str:
@@ -203,11 +232,11 @@ def _postgres_part(write: Write, arrays: str) -> str:
         key = write.columns[-1]
         return (
             f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS v({_list(write.columns)}) "  # noqa: S608
-            f"WHERE {table}.{key} = v.{key}"
+            f"WHERE {table}.{key} = v.{key} AND {_POSTGRES_IF}"
         )
     return (
-        f"INSERT INTO {table} ({_list(write.columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608
-        f"{_conflict(write)}"
+        f"INSERT INTO {table} ({_list(write.columns)}) SELECT * FROM unnest({arrays}) "  # noqa: S608
+        f"WHERE {_POSTGRES_IF}{_conflict(write)}"
     )
 
 

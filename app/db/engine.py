@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,9 +20,11 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 import asyncpg
 import sqlalchemy as sa
 import sqlalchemy.exc
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
+from app.db.batch_writes import Literal, Rows, at_once, one_by_one, write_rows
+from app.db.sqlite_writer import PRAGMAS, SqliteWriter
 from app.errors import MalformedRequestError, StorageUnavailableError
 from app.settings import Settings
 
@@ -34,6 +37,11 @@ FAILURES = (sqlalchemy.exc.SQLAlchemyError, OSError)
 """What a transaction raises when the database did not take it."""
 
 _READERS = 2
+_BY_KEY = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+"""Every literal statement goes by keys. Plans are kept: one made while a table was new would read all of it."""
+_LOCK_S, _LOCK_PAUSE_S = 1.0, 0.02
+_WORTH_A_PROCESS = 32
+"""How many events a batch must have for the writer process to be started: below, a thread does as well."""
 _BAD_DATA = "22"
 _OUR_FAULT = ("23", "42")
 """Classes of SQLSTATE that blame the statement: a broken constraint, a wrong statement."""
@@ -64,6 +72,15 @@ class Database(Protocol):
     async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f(connection, ...)`, which only reads."""
 
+    async def query(self, literal: Literal) -> Sequence[Any]:
+        """Run one reading statement as it stands, for itself, and return its rows."""
+
+    async def store(self, rows: Rows, *, after: int) -> bool:
+        """Write a batch's rows in a transaction of their own.
+
+        Return False, with nothing written, where the log does not end at `after` any more.
+        """
+
     async def close(self) -> None:
         """Let go of every connection."""
 
@@ -83,6 +100,8 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _take_lock(path)
+        self._turn = asyncio.Lock()
+        self._process = SqliteWriter(path, self._lock)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._engine = sqlite_engine(path, immediate=True)
@@ -91,15 +110,34 @@ class SqliteDatabase:
     async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` in the writer thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, lambda: _run(self._engine, f, *args, **kwargs))
+        async with self._turn:
+            return await loop.run_in_executor(self._writer, lambda: _run(self._engine, f, *args, **kwargs))
 
     async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` in a reader thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: _run(self._read_engine, f, *args, **kwargs))
 
+    async def query(self, literal: Literal) -> Sequence[Any]:
+        """Run a reading statement in a reader thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._query, *literal)
+
+    def _query(self, text: str, parameters: Sequence[Any]) -> Sequence[Any]:
+        with _outages(), self._read_engine.connect() as connection:
+            return list(connection.exec_driver_sql(text, tuple(parameters)))
+
+    async def store(self, rows: Rows, *, after: int) -> bool:
+        """Write the rows in the writer process once a batch was large enough for one, else in the thread."""
+        if not self._process.started and len(rows["event"]) < _WORTH_A_PROCESS:
+            return await self.tx(write_rows, rows, after=after)
+        async with self._turn:
+            with _outages():
+                await self._process.store(one_by_one(rows))
+        return True
+
     async def close(self) -> None:
         """Finish what runs, then release the file."""
+        await self._process.close()
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
         self._engine.dispose()
@@ -120,8 +158,9 @@ class PostgresDatabase:
             pool_pre_ping=False,
             connect_args={"server_settings": {"application_name": "rondo", "jit": "off"}},
         )
-        # Reads see what is committed, statement by statement; without a transaction they cost one round trip.
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Each statement for itself: reads see what is committed, and none costs a round trip to begin or end.
+        self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._lines: list[AsyncConnection] = []
 
     async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` on a pooled connection, in one transaction."""
@@ -132,11 +171,38 @@ class PostgresDatabase:
     async def read(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` on a pooled connection, each statement for itself."""
         with _outages():
-            async with self._reading.connect() as connection:
+            async with self._alone.connect() as connection:
                 return await connection.run_sync(f, *args, **kwargs)
+
+    async def store(self, rows: Rows, *, after: int) -> bool:
+        """Write the rows by one statement, which is a transaction."""
+        return bool(await self.query(at_once(rows, after)))
+
+    async def query(self, literal: Literal) -> Sequence[Any]:
+        """Run a statement on a connection kept for such, by the driver alone.
+
+        What the toolkit does for a statement costs three times the statement itself.
+        """
+        text, parameters = literal
+        with _outages():
+            fresh = not self._lines
+            line = await self._alone.connect() if fresh else self._lines.pop()
+            try:
+                driver: Any = (await line.get_raw_connection()).driver_connection
+                if fresh:
+                    await driver.execute(_BY_KEY)
+                found: Sequence[Any] = await driver.fetch(text, *parameters)
+            except BaseException:
+                await line.invalidate()
+                await line.close()
+                raise
+            self._lines.append(line)
+            return found
 
     async def close(self) -> None:
         """Close the pool."""
+        while self._lines:
+            await self._lines.pop().close()
         await self._engine.dispose()
 
 
@@ -157,15 +223,7 @@ def sqlite_engine(path: Path, *, immediate: bool, pool_size: int = 1) -> sa.Engi
     def _connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "busy_timeout=30000",
-            "cache_size=-32768",
-            "temp_store=MEMORY",
-            "wal_autocheckpoint=4000",
-        ):
+        for pragma in PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -174,15 +232,6 @@ def sqlite_engine(path: Path, *, immediate: bool, pool_size: int = 1) -> sa.Engi
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
-
-
-def execute_many(conn: Connection, text: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Run a literal statement of SQLite for each row, without the bookkeeping that costs as much again."""
-    cursor = conn.connection.cursor()
-    try:
-        cursor.executemany(text, rows)
-    finally:
-        cursor.close()
 
 
 def null_pool_engine(url: str) -> Any:
@@ -217,8 +266,14 @@ def _outages() -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         raise OutageError from error
-    except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        # Drivers raise their own errors while a connection is made.
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state.startswith(_BAD_DATA):
+            raise UnstorableError from error
+        if state.startswith(_OUR_FAULT):
+            raise
+        raise OutageError from error
+    except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.InterfaceError) as error:
         raise OutageError from error
 
 
@@ -227,11 +282,17 @@ _BLAMING = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
 
 def _take_lock(path: Path) -> int:
     lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise StorageUnavailableError(
-            f"Another Rondo process uses {path}; SQLite takes one process, PostgreSQL takes many."
-        ) from None
-    return lock
+    tries = round(_LOCK_S / _LOCK_PAUSE_S)
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                # The writer process of a service that was killed stores what it had begun, and ends.
+                time.sleep(_LOCK_PAUSE_S)
+        else:
+            return lock
+    os.close(lock)
+    raise StorageUnavailableError(
+        f"Another Rondo process uses {path}; SQLite takes one process, PostgreSQL takes many."
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from app.db import merges
-from app.db.batch_writes import Row, write_rows
+from app.db.batch_writes import Literal, Row, Rows, write_rows
 from app.db.engine import Connection
 from routing import events as ev
 from routing.floor import Changes, Floor
@@ -69,21 +70,26 @@ def events_after(conn: Connection, seq: int, limit: int) -> list[tuple[int, str]
     return [(row[0], row[1]) for row in rows]
 
 
-def find_customers(
-    conn: Connection, keys: Iterable[tuple[str, str]], *, since: float
-) -> tuple[dict[tuple[str, str], int], dict[int, list[Ticket]]]:
-    """Return who is known under `keys`, pairs of (kind, value), and the tickets they could join.
+def customers_query(dialect: str, keys: Iterable[tuple[str, str]], *, since: float) -> Literal:
+    """Return the query for `customers_found`: who is known under `keys`, pairs of (kind, value)."""
+    values = sorted({value for _, value in keys})
+    return literal(dialect, _FIND_CUSTOMERS, since, values=values) if values else (_HEAD, ())
 
-    Merged customers lead to the survivor. Tickets are those open or resolved after `since`, the newest
-    five of each customer, newest first.
+
+def customers_found(
+    rows: Sequence[Any], keys: Iterable[tuple[str, str]]
+) -> tuple[int, dict[tuple[str, str], int], dict[int, list[Ticket]]]:
+    """Return where the log ends, who is known under `keys`, and the tickets they could join.
+
+    Merged customers lead to the survivor. Tickets are those open or resolved since the query's instant, the
+    newest five of each customer, newest first.
     """
     wanted = set(keys)
     if not wanted:
-        return {}, {}
+        return rows[0][0], {}, {}
     known: dict[tuple[str, str], int] = {}
     tickets: dict[int, dict[int, Ticket]] = {}
-    values = sorted({value for _, value in wanted})
-    for kind, value, customer_id, data in _select(conn, _FIND_CUSTOMERS, since, values=values):
+    for _, kind, value, customer_id, data in rows:
         if (kind, value) not in wanted:
             continue
         known[kind, value] = customer_id
@@ -95,7 +101,7 @@ def find_customers(
     newest = {
         customer_id: sorted(mine.values(), key=lambda each: -each.id) for customer_id, mine in tickets.items()
     }
-    return known, newest
+    return rows[0][0], known, newest
 
 
 def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
@@ -109,23 +115,28 @@ def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
     return ticket
 
 
-def find_tickets(conn: Connection, ticket_ids: Iterable[int]) -> dict[int, Ticket]:
-    """Return the stored tickets among `ticket_ids`, by id."""
+def tickets_query(dialect: str, ticket_ids: Iterable[int]) -> Literal:
+    """Return the query for `tickets_found`: the stored tickets among `ticket_ids`, one or more."""
     wanted = sorted({each for each in ticket_ids if 0 < each < 2**63})
-    if not wanted:
-        return {}
-    found = (_ticket.decode(row[0]) for row in _select(conn, _FIND_TICKETS, values=wanted))
+    return literal(dialect, _FIND_TICKETS, values=wanted or [0])
+
+
+def tickets_found(rows: Sequence[Any]) -> dict[int, Ticket]:
+    """Return the stored tickets by id."""
+    found = (_ticket.decode(row[0]) for row in rows)
     return {ticket.id: ticket for ticket in found}
 
 
-def find_answers(
-    conn: Connection, keys: Iterable[tuple[str, str]]
+def answers_query(dialect: str, keys: Iterable[tuple[str, str]]) -> Literal:
+    """Return the query for `answers_found`: what was answered under (scope, idempotency key)."""
+    return literal(dialect, _FIND_ANSWERS, values=sorted({key for _, key in keys}))
+
+
+def answers_found(
+    rows: Sequence[Any], keys: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[str, int, str]]:
-    """Return the stored answers to idempotency keys: (scope, key) -> (fingerprint, status, body)."""
+    """Return the stored answers: (scope, key) -> (fingerprint, status, body)."""
     wanted = set(keys)
-    if not wanted:
-        return {}
-    rows = _select(conn, _FIND_ANSWERS, values=sorted({key for _, key in wanted}))
     return {(r[0], r[1]): (r[2], r[3], r[4]) for r in rows if (r[0], r[1]) in wanted}
 
 
@@ -183,10 +194,13 @@ def batch_rows(
     return encoded, rows
 
 
-def write_batch(conn: Connection, events: Sequence[ev.Event], rows: Mapping[str, Sequence[Row]]) -> None:
-    """Append the batch's events and bring every changed row up to date, in the order of the foreign keys."""
+def write_batch(conn: Connection, events: Sequence[ev.Event], rows: Rows, *, after: int) -> bool:
+    """Append the batch's events and bring every changed row up to date, in the order of the foreign keys.
+
+    Return False where the log does not end at `after` any more; the transaction is then to be rolled back.
+    """
     _save_merges(conn, events)
-    write_rows(conn, rows)
+    return write_rows(conn, rows, after=after)
 
 
 def changes_customers(events: Iterable[ev.Event]) -> bool:
@@ -335,33 +349,32 @@ def _segment_row(segment: Segment) -> tuple[Any, ...]:
     )
 
 
-def _select(
-    conn: Connection, statement: str, *parameters: Any, values: Sequence[str | int] | None = None
-) -> Any:
-    """Run a literal query; `values`, one or more, fill the place `IN ?*` as one parameter, the last."""
+def _select(conn: Connection, statement: str, *parameters: Any) -> Any:
+    """Run a literal query."""
+    text, given = literal(conn.dialect.name, statement, *parameters)
+    return conn.exec_driver_sql(text, tuple(given))
+
+
+def literal(
+    dialect: str, statement: str, *parameters: Any, values: Sequence[str | int] | None = None
+) -> Literal:
+    """Return a query as the driver takes it; `values`, one or more, fill the place `IN ?*`, the last."""
     if values is None:
-        return conn.exec_driver_sql(_driver_text(conn, statement), parameters)
-    if conn.dialect.name == "postgresql":
+        return _driver_text(dialect, statement), parameters
+    if dialect == "postgresql":
         kind = "text" if isinstance(values[0], str) else "bigint"
-        text = _driver_text(conn, statement.replace("IN ?*", f"= ANY(?::{kind}[])"))
-        return conn.exec_driver_sql(text, (*parameters, values))
+        return _driver_text(dialect, statement, kind), (*parameters, values)
     text = statement.replace("IN ?*", "IN (SELECT value FROM json_each(?))")
-    return conn.exec_driver_sql(text, (*parameters, _encode(values).decode()))
+    return text, (*parameters, _encode(values).decode())
 
 
-_numbered: dict[str, str] = {}
-
-
-def _driver_text(conn: Connection, statement: str) -> str:
+@cache
+def _driver_text(dialect: str, statement: str, kind: str = "") -> str:
     """Return `statement` with the driver's own placeholders: `?` on SQLite, `$1` on PostgreSQL."""
-    if conn.dialect.name != "postgresql":
+    if dialect != "postgresql":
         return statement
-    text = _numbered.get(statement)
-    if text is None:
-        parts = statement.split("?")
-        text = parts[0] + "".join(f"${i}{part}" for i, part in enumerate(parts[1:], 1))
-        _numbered[statement] = text
-    return text
+    parts = statement.replace("IN ?*", f"= ANY(?::{kind}[])").split("?")
+    return parts[0] + "".join(f"${i}{part}" for i, part in enumerate(parts[1:], 1))
 
 
 _HEAD = "SELECT seq, next_id FROM floor WHERE id = 1"
@@ -373,12 +386,13 @@ _OPEN_TICKETS = (
 )
 _EVENTS_AFTER = "SELECT seq, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _FIND_CUSTOMERS = (
-    "SELECT k.kind, k.value, s.id, t.data FROM customer_key k "
-    "JOIN customer c ON c.id = k.customer_id "
+    "SELECT f.seq, k.kind, k.value, s.id, t.data FROM floor f "
+    "LEFT JOIN (customer_key k JOIN customer c ON c.id = k.customer_id "
     "JOIN customer s ON s.id = COALESCE(c.merged_into, c.id) "
     "LEFT JOIN ticket t ON t.id IN (SELECT r.id FROM ticket r WHERE r.customer_id = s.id "
-    "AND (r.resolved_at IS NULL OR r.resolved_at >= ?) ORDER BY r.id DESC LIMIT 5) "
-    "WHERE k.value IN ?*"
+    "AND (r.resolved_at IS NULL OR r.resolved_at >= ?) ORDER BY r.id DESC LIMIT 5)) "
+    "ON k.value IN ?* WHERE f.id = 1"
 )
+"""One row at least: where the log ends belongs to what was read."""
 _FIND_TICKETS = "SELECT data FROM ticket WHERE id IN ?*"
 _FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"

@@ -1,20 +1,23 @@
-"""Batches that follow each other at once: on SQLite one is decided while the one before is being stored."""
+"""Batches that follow each other at once: one is decided while the one before is being stored."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import pytest
 
+from app.clock import Clock
 from app.db.engine import UnstorableError
 from app.settings import Settings
 from routing import commands as cmd
 from routing.model import Channel
 from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import CALL
-from tests.app.test_switchboard import contact_id, expect_truth, logged  # noqa: F401 - a fixture
+from tests.app.test_switchboard import contact_id, expect_truth, head, logged, replica  # noqa: F401 - a fixture
 
 
 @pytest.fixture
@@ -105,3 +108,59 @@ async def test_stop_stores_what_is_on_its_way(settings: Settings) -> None:
     async with running(settings) as service:
         floor = await service.house.switchboard.read(lambda floor: list(floor.contacts))
     assert sorted(stored) == sorted(floor)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection past everything of ours."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    yield connection
+    await connection.close()
+
+
+async def until_waiting(url: str, count: int) -> None:
+    """Return once `count` connections to the database wait for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with connected(url) as watcher, asyncio.timeout(10):
+        for _ in range(1000):
+            if await watcher.fetchval(waiting) >= count:
+                return
+            await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+@pytest.mark.postgres
+async def test_batch_is_decided_anew_when_another_replica_was_quicker(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+    async with running(settings) as service:
+        await furnish(service.house)
+        one = service.house.switchboard
+        async with replica(settings, Clock()) as two:
+            await asyncio.gather(one.read(head), two.read(head))
+            # Both decide on the same floor and wait to store; only one of them can be right.
+            async with connected(postgres_url) as holder, holder.transaction():
+                await holder.execute("SELECT FROM floor WHERE id = 1 FOR UPDATE")
+                posted = [asyncio.create_task(board.submit(call, contact_id)) for board in (one, two)]
+                await until_waiting(postgres_url, 2)
+            ids = await asyncio.gather(*posted)
+            assert len(set(ids)) == 2
+            floors = [await board.read(lambda floor: floor.snapshot()) for board in (one, two)]
+            assert floors[0] == floors[1]
+            assert set(ids) == set(floors[0]["contacts"])
+        await expect_truth(service)
+
+
+@pytest.mark.postgres
+async def test_read_sees_what_another_replica_has_stored_before_it(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    call = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+    async with running(settings) as service:
+        await furnish(service.house)
+        async with replica(settings, Clock()) as other:
+            for _ in range(3):
+                posted = await service.house.switchboard.submit(call, contact_id)
+                assert posted in await other.read(lambda floor: list(floor.contacts))
