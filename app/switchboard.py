@@ -237,7 +237,7 @@ class Switchboard:
         then.
         """
         floor = self._floor
-        if floor is None or self._shared_until > self._loop.time():
+        if floor is None or self._clock.now() < self._shared_until:
             return False
         before = self._flight
         if before is not None and floor_rows.changes_customers(before.done.events):
@@ -298,7 +298,7 @@ class Switchboard:
         except OutageError as outage:
             await self._refuse(flight.requests, outage)
         except StaleError:
-            self._shared_until = self._loop.time() + _SHARED_S
+            self._shared_until = self._clock.now() + _SHARED_S * self._clock.speed
             self._drop()
             await self._attempt(flight.requests)
         except Exception as error:

@@ -1,6 +1,6 @@
 """One way to run a transaction on either database: `await database.tx(f, *args)`.
 
-SQLite: synchronous Core in one writer thread (the only writer of the file) and a few reader threads.
+SQLite: synchronous Core in one writer thread and a few reader threads, large batches by a process of their own.
 PostgreSQL: asyncpg; the same synchronous functions run through `AsyncConnection.run_sync`.
 """
 
@@ -38,7 +38,7 @@ FAILURES = (sqlalchemy.exc.SQLAlchemyError, OSError)
 
 _READERS = 2
 _BY_KEY = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
-"""Every literal statement goes by keys. Plans are kept: one made while a table was new would read all of it."""
+"""Literal statements go by keys. Plans are kept: one made while a table was new would read all of it."""
 _LOCK_S, _LOCK_PAUSE_S = 1.0, 0.02
 _WORTH_A_PROCESS = 32
 """How many events a batch must have for the writer process to be started: below, a thread does as well."""
