@@ -52,7 +52,9 @@ def carry_out(
         typer.echo(dumps(done))
         return
     where = (
-        f"plan {done['plan']}" if done["plan"] else f"overflow {done['id']} until {_clock(done['ends_at'])}"
+        f"plan {done['plan']}"
+        if done["plan"]
+        else f"overflow {done['id']}, {_clock(done['starts_at'])} to {_clock(done['ends_at'])}"
     )
     console = Console()
     console.print(escape(f"{done['text']}: {where}"), highlight=False)

@@ -48,7 +48,7 @@ from app.edge import Edge
 from app.errors import AppError, MalformedRequestError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
 from app.house import House
-from app.overflowing import ending_overflows
+from app.overflowing import keeping_overflows
 from app.reader import Reader
 from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
@@ -126,7 +126,7 @@ def create_api(settings: Settings) -> FastAPI:
         async with (
             open_house(settings, background=True) as house,
             live.Broadcaster(house).running() as broadcaster,
-            ending_overflows(house),
+            keeping_overflows(house),
         ):
             api.state.house = house
             api.state.broadcaster = broadcaster

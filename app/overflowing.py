@@ -23,41 +23,49 @@ log = structlog.get_logger()
 
 _TRIES: Final = 3
 _LOOK_S: Final = 20.0
-"""How often to look for overflows whose time is up, on the wall clock."""
+"""How often to look for overflows that begin or end, on the wall clock."""
 
 
-async def begin_overflow(house: House, values: dict[str, Any]) -> DayChange:
-    """Let `to_team_id` take what waits for `team_id` past its target; `values` are those of the change."""
+async def plan_overflow(house: House, values: dict[str, Any]) -> DayChange:
+    """Let `to_team_id` take what waits for `team_id` past its target from `starts_at` until `ends_at`.
+
+    `values` are those of the change. It begins now where `starts_at` is past, else by itself.
+    """
     team, to = values["team_id"], values["to_team_id"]
-    after_s = _opening(house.switchboard.policy.teams[team])
+    since_on = _week_before(values["made_at"])
+    for other in await house.database.read(day_changes.open_overflows, since_on):
+        apart = other.ends_at <= values["starts_at"] or values["ends_at"] <= other.starts_at
+        if (other.team_id, other.to_team_id) == (team, to) and not apart:
+            raise WrongStateError(f"This overflow was begun or planned already by {other.made_by}.")
     if _widens(house.switchboard.policy.teams[team], to):
         raise WrongStateError(f"Contacts that wait for {team} may be taken by {to} already.")
     # Recorded first: what is in force must be known, so that it ends.
-    change_id = await house.database.tx(day_changes.add_change, values | {"after_s": after_s})
-    try:
-        await _publish(house, values["made_by"], lambda policy: with_overflow(policy, team, to, after_s))
-    except AppError:
-        await house.database.tx(day_changes.drop_change, change_id)
-        raise
-    found = await house.database.read(day_changes.find_change, change_id)
-    assert found is not None  # noqa: S101  it was stored above
-    return found
+    change_id = await house.database.tx(day_changes.add_change, values)
+    change = await _found(house, change_id)
+    if change.starts_at <= values["made_at"]:
+        try:
+            await _begin(house, change, actor=change.made_by)
+        except AppError:
+            await house.database.tx(day_changes.drop_change, change_id)
+            raise
+    return await _found(house, change_id)
 
 
 async def end_overflow(house: House, change: DayChange, *, actor: str) -> None:
     """Put the policy back to what it would be without an overflow; raises WrongStateError if it has ended."""
-    team, to, after_s = change.team_id, change.to_team_id or "", change.after_s or 0.0
-    await _publish(house, actor, lambda policy: without_overflow(policy, team, to, after_s))
+    team, to, after_s = change.team_id, change.to_team_id or "", change.after_s
+    if after_s is not None:
+        await _publish(house, actor, lambda policy: without_overflow(policy, team, to, after_s))
     now = house.clock.now()
     if not await house.database.tx(day_changes.end_change, change.id, now=now, actor=actor):
         raise WrongStateError("This overflow has ended already.")
 
 
 @asynccontextmanager
-async def ending_overflows(house: House) -> AsyncIterator[None]:
-    """End overflows when their time is up, until the block ends."""
+async def keeping_overflows(house: House) -> AsyncIterator[None]:
+    """Begin and end overflows when their time has come, until the block ends."""
     closing = asyncio.Event()
-    task = asyncio.create_task(_end_in_time(house, closing), name="overflows")
+    task = asyncio.create_task(_keep_time(house, closing), name="overflows")
     try:
         yield
     finally:
@@ -66,14 +74,15 @@ async def ending_overflows(house: House) -> AsyncIterator[None]:
         await task
 
 
-async def end_due(house: House) -> None:
-    """End the overflows whose time is up."""
+async def keep_time(house: House) -> None:
+    """Begin the overflows whose time has come, and end those whose time is up."""
     now = house.clock.now()
-    since_on = (datetime.fromtimestamp(now, UTC) - timedelta(days=7)).date().isoformat()
-    for change in await house.database.read(day_changes.open_overflows, since_on):
-        if change.ends_at <= now:
-            with suppress(WrongStateError):  # another replica was faster
+    for change in await house.database.read(day_changes.open_overflows, _week_before(now)):
+        with suppress(WrongStateError):  # another replica was faster
+            if change.ends_at <= now:
                 await end_overflow(house, change, actor="scheduler")
+            elif change.after_s is None and change.starts_at <= now:
+                await _begin(house, change, actor="scheduler")
 
 
 def with_overflow(policy: Policy, team_id: str, to: str, after_s: float) -> Policy:
@@ -98,6 +107,32 @@ def without_overflow(policy: Policy, team_id: str, to: str, after_s: float) -> P
                 continue
         steps.append(step)
     return policy if steps == list(team.steps) else _with_steps(policy, team, steps)
+
+
+async def _begin(house: House, change: DayChange, *, actor: str) -> None:
+    team, to = change.team_id, change.to_team_id or ""
+    if _widens(house.switchboard.policy.teams[team], to):
+        # Another policy lets them by now; ending this must not take that away.
+        await end_overflow(house, change, actor=actor)
+        return
+    after_s = _opening(house.switchboard.policy.teams[team])
+    if not await house.database.tx(day_changes.begin_change, change.id, after_s):
+        raise WrongStateError("This overflow has begun already.")
+    try:
+        await _publish(house, actor, lambda policy: with_overflow(policy, team, to, after_s))
+    except AppError:
+        await house.database.tx(day_changes.unbegin_change, change.id)
+        raise
+
+
+async def _found(house: House, change_id: int) -> DayChange:
+    found = await house.database.read(day_changes.find_change, change_id)
+    assert found is not None  # noqa: S101  it was stored above
+    return found
+
+
+def _week_before(now: float) -> str:
+    return (datetime.fromtimestamp(now, UTC) - timedelta(days=7)).date().isoformat()
 
 
 def _with_steps(policy: Policy, team: TeamPolicy, steps: list[Step]) -> Policy:
@@ -135,12 +170,12 @@ async def _publish(house: House, actor: str, change: Callable[[Policy], Policy])
             return
 
 
-async def _end_in_time(house: House, closing: asyncio.Event) -> None:
+async def _keep_time(house: House, closing: asyncio.Event) -> None:
     while not closing.is_set():
         try:
-            await end_due(house)
+            await keep_time(house)
         except (AppError, *FAILURES) as error:
-            log.warning("overflow_not_ended", error=type(error).__name__)
+            log.warning("overflows_not_kept", error=type(error).__name__)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_S):
                 await closing.wait()

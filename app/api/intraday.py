@@ -17,7 +17,7 @@ from app.db import day_changes, forecasts
 from app.db.day_changes import DayChange
 from app.errors import NotFoundError, UnknownReferenceError, WrongStateError
 from app.house import House, house_of
-from app.overflowing import begin_overflow, end_overflow
+from app.overflowing import end_overflow, plan_overflow
 from app.planning import carrying_out
 from app.planning.keeping import adherence_of_day
 from app.planning.past import today
@@ -40,8 +40,8 @@ async def steers(request: Request) -> Principal:
 Steerer = Annotated[Principal, Depends(steers)]
 _CHANGE = (
     "`id`, `kind`, `team`, `agent`, `to_team`, `starts_at`, `ends_at`, `text`, `reason`, `made_at`, "
-    "`made_by`, `plan` (the new version of the roster, null for an overflow), `ended_at` and `ended_by` (of "
-    "an overflow; null while it holds)"
+    "`made_by`, `plan` (the new version of the roster, null for an overflow), `begun`, `ended_at` and "
+    "`ended_by` (of an overflow; null while it holds)"
 )
 
 
@@ -112,7 +112,8 @@ async def get_intraday(request: Request, team: str, _: Reader) -> dict[str, Any]
     description="Scope `plans:write` or `floor:lead`. `action` is the `id` of a proposal. Who is moved, "
     "lent, kept longer or sent home is so in the next version of the published roster, at once; `agent` "
     "says who takes time off. An overflow lets agents of `to_team` take what has waited past the target, by "
-    "a new version of the policy, until `ends_at` or until it is ended. `reason` is kept with your name. "
+    "a new version of the policy, from `starts_at` until `ends_at` or until it is ended. `reason` is kept "
+    "with your name. "
     f"The answer: {_CHANGE}, `broken_rules` (those of the roster that did hold before, in words; shown, not "
     "enforced), and the `run` that looks at the day again. 409 when the roster has changed since the "
     "proposal was made, or it is too late for it.",
@@ -206,6 +207,7 @@ def change_json(row: DayChange) -> dict[str, Any]:
         "made_at": isoformat(row.made_at),
         "made_by": row.made_by,
         "plan": row.plan_id,
+        "begun": row.kind != "overflow" or row.after_s is not None,
         "ended_at": isoformat(row.ended_at),
         "ended_by": row.ended_by,
     }
@@ -214,7 +216,7 @@ def change_json(row: DayChange) -> dict[str, Any]:
 async def _overflow(house: House, values: dict[str, Any]) -> DayChange:
     if values["ends_at"] <= values["made_at"]:
         raise WrongStateError("It is too late for that; look at the day again.")
-    return await begin_overflow(house, values)
+    return await plan_overflow(house, values)
 
 
 async def _change_roster(

@@ -16,7 +16,7 @@ class DayChange:
     """A proposal as it was carried out.
 
     A change of the roster has the `plan_id` of its new version. An overflow has `after_s`, the wait at which
-    contacts may be taken by `to_team_id`, and holds until `ended_at`.
+    contacts may be taken by `to_team_id` (None until it has begun), and holds until `ended_at`.
     """
 
     id: int
@@ -73,6 +73,22 @@ def open_overflows(conn: Connection, since_on: str) -> list[DayChange]:
         .order_by(day_change.c.ends_at)
     )
     return [DayChange(*row) for row in conn.execute(query)]
+
+
+def begin_change(conn: Connection, change_id: int, after_s: float) -> bool:
+    """Note that an overflow begins; False when it has begun or ended."""
+    t = day_change.c
+    done = conn.execute(
+        sa.update(day_change)
+        .where(t.id == change_id, t.after_s.is_(None), t.ended_at.is_(None))
+        .values(after_s=after_s)
+    )
+    return done.rowcount == 1
+
+
+def unbegin_change(conn: Connection, change_id: int) -> None:
+    """Take back that an overflow has begun."""
+    conn.execute(sa.update(day_change).where(day_change.c.id == change_id).values(after_s=None))
 
 
 def end_change(conn: Connection, change_id: int, *, now: float, actor: str) -> bool:

@@ -92,12 +92,19 @@ def _worded(text: str, known: dict[str, str], zone: ZoneInfo) -> str:
 
 def _actions(day: dict[str, Any], known: dict[str, str], zone: ZoneInfo) -> list[dict[str, Any]]:
     """Return what is proposed and does not hold already."""
-    held = {each["to_team"] for each in day["carried_out"] if each["kind"] == "overflow" and _holds(each)}
+    held = [each for each in day["carried_out"] if each["kind"] == "overflow" and _holds(each)]
     return [
         each | {"text": _worded(each["text"], known, zone)}
         for each in day["actions"]
-        if each["kind"] != "overflow" or each["to_team"] not in held
+        if each["kind"] != "overflow" or not any(_meet(each, other) for other in held)
     ]
+
+
+def _meet(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two overflows go to one team at one time."""
+    begin, end = (datetime.fromisoformat(one[name]) for name in ("starts_at", "ends_at"))
+    since, until = (datetime.fromisoformat(other[name]) for name in ("starts_at", "ends_at"))
+    return one["to_team"] == other["to_team"] and begin < until and since < end
 
 
 def _holds(change: dict[str, Any]) -> bool:

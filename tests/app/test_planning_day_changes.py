@@ -14,7 +14,7 @@ from app.db import forecasts
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow
 from app.errors import WrongStateError
-from app.overflowing import end_due, with_overflow, without_overflow
+from app.overflowing import keep_time, with_overflow, without_overflow
 from app.planning.carrying_out import with_break_moved, with_edge_moved, with_team
 from app.settings import Settings
 from routing.policy import Step
@@ -219,7 +219,7 @@ async def test_agent_carries_nothing_out(service: Service, lead: httpx.AsyncClie
 async def test_overflow_lets_the_other_team_take_what_waits_until_it_is_ended(
     service: Service, lead: httpx.AsyncClient
 ) -> None:
-    path = await propose(service, kind="overflow", to_team="complaints")
+    path = await propose(service, kind="overflow", to_team="complaints", starts_at=text(12))
     done = (await lead.post(path, json={"reason": "storm"})).json()
     assert (done["kind"], done["to_team"], done["ended_at"], done["plan"]) == (
         "overflow",
@@ -238,16 +238,33 @@ async def test_overflow_lets_the_other_team_take_what_waits_until_it_is_ended(
     assert (await lead.post(f"/v1/intraday/overflows/{done['id']}/end")).status_code == 409
 
 
-async def test_overflow_ends_by_itself_when_its_time_is_up(service: Service, lead: httpx.AsyncClient) -> None:
-    path = await propose(service, kind="overflow", to_team="complaints", ends_at=text(15))
-    await lead.post(path, json={})
-    await end_due(service.house)
-    assert (await lead.get("/v1/policies/current")).json()["teams"]["general"]["steps"]
-    service.house.clock._start += 3 * 3600
-    await end_due(service.house)
-    assert (await lead.get("/v1/policies/current")).json()["teams"]["general"]["steps"] == []
+async def test_overflow_begins_and_ends_by_itself_at_its_time(
+    service: Service, lead: httpx.AsyncClient
+) -> None:
+    path = await propose(service, kind="overflow", to_team="complaints", starts_at=text(14), ends_at=text(15))
+
+    async def opened() -> bool:
+        await keep_time(service.house)
+        return bool((await lead.get("/v1/policies/current")).json()["teams"]["general"]["steps"])
+
+    planned = (await lead.post(path, json={})).json()
+    assert (planned["begun"], await opened()) == (False, False)
+    service.house.clock._start += 2 * 3600
+    assert await opened()
+    service.house.clock._start += 3600
+    assert not await opened()
     (listed,) = (await lead.get("/v1/intraday/general")).json()["carried_out"]
-    assert listed["ended_by"] == "scheduler"
+    assert (listed["begun"], listed["ended_by"]) == (True, "scheduler")
+
+
+async def test_overflow_is_called_off_before_it_begins(service: Service, lead: httpx.AsyncClient) -> None:
+    path = await propose(service, kind="overflow", to_team="complaints", starts_at=text(14), ends_at=text(15))
+    version = (await lead.get("/v1/policies/current")).json()["version"]
+    done = (await lead.post(path, json={})).json()
+    assert (await lead.post(f"/v1/intraday/overflows/{done['id']}/end")).status_code == 200
+    service.house.clock._start += 2 * 3600
+    await keep_time(service.house)
+    assert (await lead.get("/v1/policies/current")).json()["version"] == version
 
 
 async def test_proposals_of_a_look_have_ids_of_their_own(service: Service, lead: httpx.AsyncClient) -> None:

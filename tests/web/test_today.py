@@ -128,12 +128,13 @@ async def test_time_off_is_given_to_the_one_chosen(page: Page, service: Service)
 
 async def test_overflow_is_begun_and_ended_by_clicking(page: Page, service: Service) -> None:
     words = "let contacts that wait overflow to ordering, which has 1 to spare"
-    await propose(service, kind="overflow", agent=None, to_team="ordering", text=words)
+    noon = wednesday_noon().isoformat()
+    await propose(service, kind="overflow", agent=None, to_team="ordering", text=words, starts_at=noon)
     before = (await service.get("lead", "/v1/policies/current"))["teams"]
     panel = await open_general(page, service, "lead")
     await expect(panel).to_contain_text("overflow to Ordering, which")
     await panel.get_by_text("Carry out", exact=True).click()
-    await panel.get_by_role("button", name="Begin the overflow").click()
+    await panel.get_by_role("button", name="Let them overflow").click()
     async with service.working():
         await expect(panel.locator(".state-running")).to_have_text("until 23:00")
         during = (await service.get("lead", "/v1/policies/current"))["teams"]
