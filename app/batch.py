@@ -153,11 +153,15 @@ def decide_batch(
 def measure(done: Batch, took_s: float) -> None:
     """Count a batch that is stored."""
     refused = sum(isinstance(each, AppError) for each in done.results)
-    meters.BATCHES.labels("done").inc()
+    _BATCHES_DONE.inc()
     meters.BATCH_S.observe(took_s)
     meters.EVENTS.inc(len(done.events))
-    meters.COMMANDS.labels("done").inc(len(done.results) - refused)
-    meters.COMMANDS.labels("refused").inc(refused)
+    _COMMANDS_DONE.inc(len(done.results) - refused)
+    _COMMANDS_REFUSED.inc(refused)
+
+
+_BATCHES_DONE = meters.BATCHES.labels("done")
+_COMMANDS_DONE, _COMMANDS_REFUSED = (meters.COMMANDS.labels(each) for each in ("done", "refused"))
 
 
 def _one(

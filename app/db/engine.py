@@ -1,6 +1,6 @@
 """One way to run a transaction on either database: `await database.tx(f, *args)`.
 
-SQLite: synchronous Core in one writer thread and a few reader threads, large batches by a process of their own.
+SQLite: synchronous Core in one writer thread and a few reader threads; large batches by a process.
 PostgreSQL: asyncpg; the same synchronous functions run through `AsyncConnection.run_sync`.
 """
 
