@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import cli_agents, cli_demo, cli_floor, cli_plan, cli_replay, cli_today
+from app import cli_agents, cli_demo, cli_design, cli_floor, cli_plan, cli_replay, cli_today
 from app.db.migrate import migrate as run_migrations
 from app.settings import Settings
 
 app = typer.Typer(help="Rondo: call-centre ticket routing and staffing.", no_args_is_help=True)
 console = Console()
 cli_plan.register(app)
+cli_design.register(app)
 cli_replay.register(app)
 cli_floor.register(app)
 cli_agents.register(app)

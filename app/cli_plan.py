@@ -80,17 +80,17 @@ def import_command(
         params["minutes"] = minutes  # type: ignore[assignment]
 
     async def work(place: Place) -> None:
-        run = await _to_end(place, "import", params, quiet=as_json, data=data)
+        run = await carry_out_run(place, "import", params, quiet=as_json, data=data)
         if as_json:
-            _print_json(run)
+            print_json(run)
             return
-        table = _table("team", "intervals", "minutes", "offered", "abandoned", "from", "to")
+        table = new_table("team", "intervals", "minutes", "offered", "abandoned", "from", "to")
         for name, each in run["result"]["teams"].items():
             numbers = (str(each[column]) for column in ("intervals", "minutes", "offered", "abandoned"))
             table.add_row(name, *numbers, each["first_at"][:10], each["last_at"][:10])
         out.print(table)
 
-    _work(work, url, key)
+    in_place(work, url, key)
 
 
 def forecast_command(
@@ -102,15 +102,15 @@ def forecast_command(
     as_json: AsJson = False,
 ) -> None:
     """Forecast contacts and handle times, with the error of each model on the past."""
-    params = _given(team=team, first_on=first_on, weeks=weeks)
+    params = given_only(team=team, first_on=first_on, weeks=weeks)
 
     async def work(place: Place) -> None:
-        run = await _to_end(place, "forecast", params, quiet=as_json)
+        run = await carry_out_run(place, "forecast", params, quiet=as_json)
         if as_json:
-            _print_json(run)
+            print_json(run)
             return
         week = first_on or (date.fromisoformat(run["created_at"][:10]) + timedelta(days=7)).isoformat()
-        table = _table("team", "contacts", "each", "model", "WAPE", "of naive", "the week")
+        table = new_table("team", "contacts", "each", "model", "WAPE", "of naive", "the week")
         for name in run["result"]["forecasts"]:
             found = await place.forecast(name, week)
             table.title = f"the week of {found['week']}"
@@ -119,7 +119,7 @@ def forecast_command(
         for name in run["result"]["without_history"]:
             out.print(f"{name}: no history")
 
-    _work(work, url, key)
+    in_place(work, url, key)
 
 
 def require_command(
@@ -135,15 +135,15 @@ def require_command(
     as_json: AsJson = False,
 ) -> None:
     """Work out how many agents each interval of a week needs."""
-    params = _given(week=week, team=team, reforecast=reforecast or None, pooling_s=pooling)
+    params = given_only(week=week, team=team, reforecast=reforecast or None, pooling_s=pooling)
 
     async def work(place: Place) -> None:
-        run = await _to_end(place, "require", params, quiet=as_json)
+        run = await carry_out_run(place, "require", params, quiet=as_json)
         found = await place.requirements(run["result"]["week"])
         if as_json:
-            _print_json(run | {"requirements": found})
+            print_json(run | {"requirements": found})
             return
-        table = _table("team", "contacts", "most", "hours", "deferred", "rostered", "the week")
+        table = new_table("team", "contacts", "most", "hours", "deferred", "rostered", "the week")
         table.title = f"agents needed in the week of {found['week']}"
         for name, each in found["teams"].items():
             hours = found["minutes"] / 60
@@ -164,7 +164,7 @@ def require_command(
             told = saves if pool["simulated_share"] else "--pooling SECONDS tells what that saves"
             out.print(f"{', '.join(pool['teams'])} share agents: {told}")
 
-    _work(work, url, key)
+    in_place(work, url, key)
 
 
 def roster_command(
@@ -179,7 +179,7 @@ def roster_command(
     as_json: AsJson = False,
 ) -> None:
     """Make a draft roster of named people: forecast, requirement, shifts, search."""
-    params = _given(
+    params = given_only(
         week=week,
         weeks=weeks,
         seed=seed,
@@ -189,16 +189,16 @@ def roster_command(
     )
 
     async def work(place: Place) -> None:
-        run = await _to_end(place, "roster", params, quiet=as_json)
+        run = await carry_out_run(place, "roster", params, quiet=as_json)
         found = [await place.plan(each["id"]) for each in run["result"]["plans"]]
         if as_json:
-            _print_json(run | {"plans": found})
+            print_json(run | {"plans": found})
             return
         for plan in found:
             _print_plan(plan)
         _print_doubts(run["result"])
 
-    _work(work, url, key)
+    in_place(work, url, key)
 
 
 def simulate_command(
@@ -220,7 +220,7 @@ def simulate_command(
     as_json: AsJson = False,
 ) -> None:
     """Let a plan's people meet its forecast through the routing, and what if something differs."""
-    params = _given(
+    params = given_only(
         plan=plan,
         replications=replications,
         volume=volume,
@@ -233,12 +233,12 @@ def simulate_command(
     )
 
     async def work(place: Place) -> None:
-        run = await _to_end(place, "simulate", params, quiet=as_json)
+        run = await carry_out_run(place, "simulate", params, quiet=as_json)
         if as_json:
-            _print_json(run)
+            print_json(run)
             return
         result = run["result"]
-        table = _table("team", "", "in time", "ASA", "abandoned", "occupancy", "deferred in time")
+        table = new_table("team", "", "in time", "ASA", "abandoned", "occupancy", "deferred in time")
         table.title = f"{result['replications']} weeks, with 95 % bounds"
         for label, side in (("plan", result), ("what if", result.get("changed"))):
             for team, figures in (side or {"teams": {}})["teams"].items():
@@ -247,7 +247,7 @@ def simulate_command(
                 table.add_row(team, label, *(_bounds(name, each) for name, each in figures.items()), in_time)
         out.print(table)
 
-    _work(work, url, key)
+    in_place(work, url, key)
 
 
 def worker_command() -> None:
@@ -277,7 +277,8 @@ async def _serve_worker(settings: Settings) -> None:
     await database.close()
 
 
-def _work(work: Callable[[Place], Awaitable[None]], url: str | None, key: str | None) -> None:
+def in_place(work: Callable[[Place], Awaitable[None]], url: str | None, key: str | None) -> None:
+    """Do work on the database or through a service; ends the program with words where it can't be done."""
     from app.plan_places import RefusedError  # noqa: PLC0415
 
     async def all_of_it() -> None:
@@ -317,7 +318,7 @@ def _place(url: str | None, key: str | None) -> AbstractAsyncContextManager[Plac
     return at_service(url, key)
 
 
-async def _to_end(
+async def carry_out_run(
     place: Place, kind: str, params: dict[str, Any], *, quiet: bool, data: bytes | None = None
 ) -> dict[str, Any]:
     """Carry a run out under a progress bar and return it; ends the program when it does not succeed."""
@@ -333,7 +334,7 @@ async def _to_end(
         _give_up("the run was cancelled", _STOPPED)
     if run["state"] != "done":
         if quiet:
-            _print_json(run)
+            print_json(run)
         _explain(run["error"])
     return run
 
@@ -368,8 +369,11 @@ def _print_plan(plan: dict[str, Any]) -> None:
         f"plan {plan['id']}: week of {plan['week']}, version {plan['version']}, {plan['status']}, price "
         f"{plan['objective']}, bound {bound}, gap {gap}"
     )
+    if plan["repeatable"] is not None:
+        again = "makes it again" if plan["repeatable"] else "may make another: the clock ended the search"
+        out.print(f"searched for {plan['elapsed_s']:.0f} s; seed {plan['seed']} {again}", highlight=False)
     days = sorted({each["on"] for each in plan["assignments"]})
-    table = _table("name", *(_weekday(day) for day in days))
+    table = new_table("name", *(weekday(day) for day in days))
     by_agent: dict[str, dict[str, str]] = {}
     narrow = out.width < _WIDE
     for each in plan["assignments"]:
@@ -378,7 +382,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
     for name, shifts in sorted(by_agent.items()):
         table.add_row(name, *(shifts.get(day, "") for day in days))
     out.print(table)
-    cover = _table("team", "short h", "spare h", "needed", "staffed")
+    cover = new_table("team", "short h", "spare h", "needed", "staffed")
     for team, each in plan["coverage"].items():
         hours = plan["minutes"] / 60
         cover.add_row(
@@ -410,11 +414,13 @@ def _bounds(name: str, each: dict[str, Any]) -> str:
     return f"{each['value']:.1%} ±{100 * half:.1f}"
 
 
-def _table(*names: str) -> Table:
+def new_table(*names: str) -> Table:
+    """Return a table whose columns fold."""
     return Table(*(Column(name, overflow="fold") for name in names), title_justify="left")
 
 
-def _weekday(on: str) -> str:
+def weekday(on: str) -> str:
+    """Return a date as weekday and day of the month."""
     return f"{date.fromisoformat(on):%a %d}"
 
 
@@ -428,11 +434,13 @@ def _profile(values: list[float]) -> str:
     return "".join(_SHADES[round(part / top * (len(_SHADES) - 1))] for part in parts)
 
 
-def _given(**values: Any) -> dict[str, Any]:
+def given_only(**values: Any) -> dict[str, Any]:
+    """Return the values that were given."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 

@@ -186,6 +186,7 @@ def plan_json(row: PlanRow) -> dict[str, Any]:
         "minutes": row.data["minutes"],
         "zone": row.data["zone"],
         **{name: row.data[name] for name in names},
+        "repeatable": row.data.get("repeatable"),
         "findings": findings,
     }
 

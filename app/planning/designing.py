@@ -50,7 +50,7 @@ def design(
 ) -> dict[str, Any]:
     """Return the kinds of shift in use with agents per day, and what is left over or missing (hours)."""
     # The solvers weigh 100 MB: only the process that computes loads them.
-    from staffing.shift_design import design_shifts  # noqa: PLC0415
+    from staffing.shift_design import DesignPrices, design_shifts  # noqa: PLC0415
 
     report(0.0, "choosing kinds of shift")
     total = [sum(values) for values in zip(*rostered.values(), strict=True)]
@@ -60,6 +60,7 @@ def design(
         whole,
         kinds,
         slot_s=grid.step_s,
+        prices=DesignPrices(under=max(1, round(site.under_cost / max(1, site.over_cost)))),
         most_kinds=params.most_kinds,
         first_weekday=first_weekday,
         time_limit_s=params.time_limit_s,

@@ -41,6 +41,7 @@ def roster_json(task: RosterTask, problem: RosterProblem, roster: Roster) -> dic
         "gap": round(float(roster.gap), 6) if isfinite(roster.gap) else None,
         "costs": dict(roster.costs),
         "seed": roster.seed,
+        "repeatable": roster.repeatable,
         "elapsed_s": round(roster.elapsed_s, 3),
         "conflicts": conflicts_json(task, roster.conflicts),
         "findings": findings_json(task, problem),

@@ -63,7 +63,7 @@ async def roster_weeks(desk: Desk) -> Outcome:
     def save(conn: Connection) -> dict[str, Any]:
         return save_plans(conn, desk, needed, weeks, note=params.note)
 
-    names = ("status", "objective", "bound", "gap", "elapsed_s", "conflicts", "findings")
+    names = ("status", "objective", "bound", "gap", "elapsed_s", "repeatable", "conflicts", "findings")
     summary = {name: found[0][name] for name in names}
     return Outcome(summary | {"without_history": needed.skipped}, save)
 

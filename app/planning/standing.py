@@ -106,6 +106,7 @@ def changed_data(standing: Standing, shifts: Sequence[AssignmentRow]) -> dict[st
         "bound": None,
         "gap": None,
         "elapsed_s": 0.0,
+        "repeatable": None,
     }
 
 

@@ -55,6 +55,7 @@ def test_history_becomes_a_simulated_roster_by_five_commands(organised: Settings
     assert sum(as_json("require", "--week", WEEK)["requirements"]["teams"]["general"]["required"]) > 0
     plans = as_json("roster", "--week", WEEK, "--time-limit", "2")["plans"]
     assert {shift["name"] for shift in plans[0]["assignments"]} <= {f"Agent{i}" for i in range(6)}
+    assert isinstance(plans[0]["repeatable"], bool)
     figures = as_json("simulate", str(plans[0]["id"]), "--replications", "2")["result"]["teams"]
     assert 0 <= figures["general"]["service_level"]["value"] <= 1
 
@@ -135,3 +136,16 @@ def test_worker_on_sqlite_says_who_does_it(monkeypatch: pytest.MonkeyPatch, tmp_
     code, _, err = rondo("worker")
     assert code == 2
     assert "embedded" in err
+
+
+def test_design_lists_few_kinds_of_shift_and_what_they_leave(organised: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    as_json("import", str(file))
+    options = ("design", "--week", WEEK, "--most-kinds", "2", "--time-limit", "2")
+    result = as_json(*options)["result"]
+    assert 1 <= len(result["shifts"]) <= 2
+    code, out, _err = rondo(*options)
+    assert code == 0
+    assert "kinds of shift" in out
+    assert "h to spare" in out

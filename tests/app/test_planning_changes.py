@@ -120,6 +120,7 @@ async def test_design_covers_the_requirement_with_few_kinds_of_shift(planner: ht
     assert found["price"] >= found["bound"] - 1e-6
     missing = sum(max(need - have, 0) for need, have in zip(found["required"], found["staffed"], strict=True))
     assert missing * 0.5 == pytest.approx(found["short_hours"])
+    assert found["short_hours"] <= found["surplus_hours"]
 
 
 async def test_jobs_show_when_they_come_next(planner: httpx.AsyncClient) -> None:
