@@ -98,7 +98,7 @@ async def test_address_for_a_calendar_program_is_made_and_revoked(page: Page, se
         await page.reload()
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Revoke").click()
-        await expect(page.get_by_text("Revoked")).to_be_visible()
+        await expect(page.get_by_text("Revoked.", exact=True)).to_be_visible()
         assert (await program.get(address)).status_code == 404
 
 
