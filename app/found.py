@@ -8,7 +8,7 @@ from typing import Any
 
 from app.db import floor_rows
 from app.db.batch_writes import Literal
-from app.db.engine import Connection, Database
+from app.db.engine import Ask, Connection
 from routing import events as ev
 from routing.commands import Identity
 from routing.floor import Floor
@@ -59,9 +59,9 @@ def look_up(conn: Connection, wanted: Wanted) -> Looked:
         rows = conn.exec_driver_sql(text, tuple(parameters)).all()
 
 
-async def look_up_aside(database: Database, wanted: Wanted) -> Looked:
-    """Read what is wanted, each kind with one query at most, outside of any transaction."""
-    steps = _looking(database.dialect, wanted)
+async def look_up_by(ask: Ask, dialect: str, wanted: Wanted) -> Looked:
+    """Read what is wanted by `ask`, each kind with one query at most."""
+    steps = _looking(dialect, wanted)
     rows: Any = None
     while True:
         try:
@@ -69,7 +69,7 @@ async def look_up_aside(database: Database, wanted: Wanted) -> Looked:
         except StopIteration as end:
             found: Looked = end.value
             return found
-        rows = await database.query(query)
+        rows = await ask(query)
 
 
 def _looking(dialect: str, wanted: Wanted) -> Generator[Literal, Any, Looked]:

@@ -11,9 +11,9 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -32,6 +32,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Connection = sa.Connection
 Query = Callable[Concatenate[Connection, P], R]
+Ask = Callable[[Literal], Awaitable[Sequence[Any]]]
+"""Runs a literal statement and returns its rows."""
 
 FAILURES = (sqlalchemy.exc.SQLAlchemyError, OSError)
 """What a transaction raises when the database did not take it."""
@@ -179,25 +181,38 @@ class PostgresDatabase:
         return bool(await self.query(at_once(rows, after)))
 
     async def query(self, literal: Literal) -> Sequence[Any]:
-        """Run a statement on a connection kept for such, by the driver alone.
-
-        What the toolkit does for a statement costs three times the statement itself.
-        """
+        """Run a statement by the driver alone: the toolkit costs three times the statement itself."""
         text, parameters = literal
         with _outages():
-            fresh = not self._lines
-            line = await self._alone.connect() if fresh else self._lines.pop()
-            try:
-                driver: Any = (await line.get_raw_connection()).driver_connection
-                if fresh:
-                    await driver.execute(_BY_KEY)
+            async with self._line() as driver:
                 found: Sequence[Any] = await driver.fetch(text, *parameters)
-            except BaseException:
-                await line.invalidate()
-                await line.close()
-                raise
-            self._lines.append(line)
-            return found
+                return found
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Ask]:
+        """Yield what runs literal statements in one transaction, by the driver alone."""
+        with _outages():
+            async with self._line() as driver:
+                await driver.execute("BEGIN")
+                yield lambda literal: driver.fetch(literal[0], *literal[1])
+                await driver.execute("COMMIT")
+
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[Any]:
+        """Lend the driver's end of a connection kept for literal statements; what fails on one closes it."""
+        fresh = not self._lines
+        line = await self._alone.connect() if fresh else self._lines.pop()
+        try:
+            driver = (await line.get_raw_connection()).driver_connection
+            assert driver is not None  # noqa: S101 - it is only after invalidate()
+            if fresh:
+                await driver.execute(_BY_KEY)
+            yield driver
+        except BaseException:
+            await line.invalidate()
+            await line.close()
+            raise
+        self._lines.append(line)
 
     async def close(self) -> None:
         """Close the pool."""

@@ -33,7 +33,7 @@ def lock_head(conn: Connection) -> tuple[int, int]:
     On PostgreSQL the row lock is the floor's lock: it costs the round trip that reading the head costs
     anyway. SQLite's single writer holds the database.
     """
-    row = conn.exec_driver_sql(_LOCK_HEAD if conn.dialect.name == "postgresql" else _HEAD).one()
+    row = conn.exec_driver_sql(LOCK_HEAD[0] if conn.dialect.name == "postgresql" else _HEAD).one()
     return row[0], row[1]
 
 
@@ -66,8 +66,13 @@ def load_floor(conn: Connection) -> Floor:
 
 def events_after(conn: Connection, seq: int, limit: int) -> list[tuple[int, str]]:
     """Return up to `limit` events after `seq`, oldest first, as (sequence number, JSON)."""
-    rows = _select(conn, _EVENTS_AFTER, seq, limit)
-    return [(row[0], row[1]) for row in rows]
+    text, parameters = events_query(conn.dialect.name, seq, limit)
+    return [(row[0], row[1]) for row in conn.exec_driver_sql(text, tuple(parameters))]
+
+
+def events_query(dialect: str, seq: int, limit: int) -> Literal:
+    """Return the query for up to `limit` events after `seq`, oldest first: (sequence number, JSON)."""
+    return literal(dialect, _EVENTS_AFTER, seq, limit)
 
 
 def customers_query(dialect: str, keys: Iterable[tuple[str, str]], *, since: float) -> Literal:
@@ -378,7 +383,8 @@ def _driver_text(dialect: str, statement: str, kind: str = "") -> str:
 
 
 _HEAD = "SELECT seq, next_id FROM floor WHERE id = 1"
-_LOCK_HEAD = f"{_HEAD} FOR UPDATE"
+LOCK_HEAD: Literal = (f"{_HEAD} FOR UPDATE", ())
+"""Takes PostgreSQL's lock of the floor until the transaction ends: (last sequence number, next id)."""
 _OPEN_CONTACTS = "SELECT data FROM contact WHERE closed_at IS NULL ORDER BY id"
 _LIVE_OFFERS = "SELECT data FROM offer WHERE released_at IS NULL ORDER BY id"
 _OPEN_TICKETS = (

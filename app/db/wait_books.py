@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
+from app.db.batch_writes import Literal
 from app.db.engine import Connection
 from app.db.schema import wait_book
 from routing.wait import WaitBook
@@ -23,6 +24,15 @@ def find_wait_book(conn: Connection) -> WaitBook | None:
 
 def save_wait_book(conn: Connection, data: bytes, now: float) -> None:
     """Store the book (msgpack) in place of the one before."""
-    done = conn.execute(sa.update(wait_book).where(wait_book.c.id == 1).values(data=data, saved_at=now))
-    if done.rowcount == 0:
-        conn.execute(sa.insert(wait_book).values(id=1, data=data, saved_at=now))
+    text, parameters = wait_book_literal(conn.dialect.name, data, now)
+    conn.exec_driver_sql(text, tuple(parameters))
+
+
+def wait_book_literal(dialect: str, data: bytes, now: float) -> Literal:
+    """Return the statement that stores the book (msgpack) in place of the one before."""
+    places = "$1, $2" if dialect == "postgresql" else "?, ?"
+    text = (
+        f"INSERT INTO wait_book (id, data, saved_at) VALUES (1, {places}) "  # noqa: S608
+        "ON CONFLICT (id) DO UPDATE SET data = excluded.data, saved_at = excluded.saved_at"
+    )
+    return text, (data, now)

@@ -164,3 +164,29 @@ async def test_read_sees_what_another_replica_has_stored_before_it(postgres_url:
             for _ in range(3):
                 posted = await service.house.switchboard.submit(call, contact_id)
                 assert posted in await other.read(lambda floor: list(floor.contacts))
+
+
+@pytest.mark.postgres
+async def test_batches_are_whole_while_the_floor_is_shared(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as service:
+        await furnish(service.house)
+        board: Any = service.house.switchboard
+        board._shared_until = service.house.clock.now() + 600.0
+        other = {**CALL, "from": {"phone": "+442079460777"}}
+        one, two = await send(service, ("/v1/contacts", CALL, {}), ("/v1/contacts", other, {}))
+        kept, gone = one.json()["customer_id"], two.json()["customer_id"]
+        merged, *calls = await send(
+            service,
+            (f"/v1/customers/{kept}/merge", {"customer_id": gone}, {}),
+            *[("/v1/contacts", other, {"Idempotency-Key": "once"})] * 3,
+        )
+        assert merged.is_success, merged.text
+        assert len({each.content for each in calls}) == 1
+        assert (await send(service, ("/v1/contacts", other, {})))[0].json()["customer_id"] == kept
+        poison = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity(), customer_id=2**63)
+        good = cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity())
+        commands = [board.submit(each, contact_id) for each in (good, poison, good)]
+        results = await asyncio.gather(*commands, return_exceptions=True)
+        assert [type(each) for each in results] == [int, UnstorableError, int]
+        await expect_truth(service)
