@@ -172,6 +172,9 @@ def roster_command(
     weeks: Annotated[int, typer.Option(help="Weeks together, 1 to 4.", min=1, max=4)] = 1,
     time_limit: Annotated[float, typer.Option(help="Seconds of search.", min=0.5, max=3600)] = 30.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the search; 1: repeatable.", min=1, max=64)
+    ] = None,
     reforecast: Annotated[bool, typer.Option(help="Make new forecasts first.")] = False,
     check: Annotated[bool, typer.Option(help="Name rules that can't all hold; make no roster.")] = False,
     url: Url = None,
@@ -184,6 +187,7 @@ def roster_command(
         weeks=weeks,
         seed=seed,
         time_limit_s=time_limit,
+        threads=threads,
         reforecast=reforecast or None,
         check_only=check or None,
     )
@@ -266,7 +270,12 @@ async def _serve_worker(settings: Settings) -> None:
 
     logs.set_up(settings.log_level)
     database = open_database(settings)
-    worker = Worker(database, Clock(speed=settings.clock_speed), processes=settings.worker_processes)
+    worker = Worker(
+        database,
+        Clock(speed=settings.clock_speed),
+        processes=settings.worker_processes,
+        threads=settings.solver_threads,
+    )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -193,7 +193,12 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
 async def _start_planning(house: House) -> None:
     settings = house.settings
     if settings.worker == "embedded":
-        house.worker = Worker(house.database, house.clock, processes=settings.worker_processes)
+        house.worker = Worker(
+            house.database,
+            house.clock,
+            processes=settings.worker_processes,
+            threads=settings.solver_threads,
+        )
         await house.worker.start()
     if settings.scheduler:
         house.scheduler = Scheduler(

@@ -64,7 +64,7 @@ async def at_database(settings: Settings) -> AsyncIterator[Place]:
         await asyncio.to_thread(migrate, settings.database_url)
         start_at = settings.clock_start_at
         clock = Clock(speed=settings.clock_speed, start_at=start_at.timestamp() if start_at else None)
-        yield _AtDatabase(database, clock)
+        yield _AtDatabase(database, clock, settings.solver_threads)
     finally:
         await database.close()
 
@@ -78,9 +78,10 @@ async def at_service(url: str, key: str) -> AsyncIterator[Place]:
 
 
 class _AtDatabase:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, threads: int) -> None:
         self._database = database
         self._clock = clock
+        self._threads = threads
 
     async def run(
         self, kind: str, params: dict[str, Any], told: Told, *, data: bytes | None = None
@@ -89,7 +90,7 @@ class _AtDatabase:
         new = runs.NewRun(kind, checked, "command line", self._clock.now())
         run_id = await self._database.tx(runs.add_run, new, data=data)
         assert run_id is not None  # noqa: S101  without a job nothing can be in its way
-        worker = Worker(self._database, self._clock, processes=0)
+        worker = Worker(self._database, self._clock, processes=0, threads=self._threads)
         work = asyncio.create_task(worker.carry_out(run_id))
         try:
             while True:

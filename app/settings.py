@@ -27,6 +27,13 @@ class Settings(BaseSettings):
         "to `rondo worker`.",
     )
     worker_processes: int = Field(default=1, ge=1, le=64, description="Planning jobs at the same time.")
+    solver_threads: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Threads of a roster's search. More find better ones; with 1 the same seed gives the "
+        "same roster, also by `threads` of a single run.",
+    )
     scheduler: bool = Field(default=True, description="Whether this process may become scheduler leader.")
     max_body_bytes: int = Field(default=64 * 1024, ge=1024, description="Largest request body.")
     max_import_bytes: int = Field(

@@ -49,6 +49,7 @@ class Worker:
         clock: Clock,
         *,
         processes: int = 1,
+        threads: int = 1,
         on_change: Callable[[int], None] | None = None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{next(_COUNTER)}"
@@ -57,6 +58,7 @@ class Worker:
         # Heartbeats are compared between processes, so they never run faster than the wall clock.
         self._wall = Clock()
         self._places = max(processes, 1)
+        self._threads = threads
         self._compute = Compute(processes, self._heard)
         self._parts: dict[int, tuple[float, float]] = {}
         self._news: dict[int, tuple[float, str]] = {}
@@ -188,7 +190,7 @@ class Worker:
 
     async def _try(self, claimed: runs.Run) -> None:
         began = self._wall.now()
-        desk = Desk(self._database, claimed, self._clock.now(), self._computing(claimed.id))
+        desk = Desk(self._database, claimed, self._clock.now(), self._computing(claimed.id), self._threads)
         ended: dict[str, Any]
         try:
             outcome = await KINDS[claimed.kind].carry_out(desk)

@@ -37,12 +37,13 @@ class Compute(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One run at work. `now` is the service's clock when it was claimed."""
+    """One run at work. `now` is the service's clock when it was claimed, `threads` those of a search."""
 
     database: Database
     run: Run
     now: float
     compute: Compute
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)

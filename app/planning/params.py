@@ -72,6 +72,12 @@ class RosterParams(Params):
     weeks: Annotated[int, Field(ge=1, le=4)] = 1
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     time_limit_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
+    threads: Annotated[
+        int | None,
+        Field(
+            ge=1, le=64, description="Threads of the search; 1 is repeatable; none: the service's setting."
+        ),
+    ] = None
     reforecast: bool = False
     check_only: Annotated[
         bool, Field(description="Name what is wrong with the rules and make no roster.")

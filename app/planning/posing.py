@@ -40,6 +40,7 @@ class RosterTask:
     rostered: dict[str, list[int]]
     seed: int
     time_limit_s: float
+    threads: int = 1
 
 
 def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None) -> RosterProblem:

@@ -54,6 +54,7 @@ async def roster_weeks(desk: Desk) -> Outcome:
         {team: data["rostered"] for team, data in needed.requirements.items()},
         params.seed,
         params.time_limit_s,
+        params.threads or desk.threads,
     )
     if params.check_only:
         return await _checked(desk, task, needed)
@@ -109,6 +110,7 @@ def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[
         problem,
         clock=stopwatch(),
         seed=task.seed,
+        workers=task.threads,
         time_limit_s=task.time_limit_s,
         on_conflicts=name,
         on_progress=tell,
