@@ -54,7 +54,7 @@ def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None)
         starts_on=task.week_on,
         days=days,
         kinds=kinds,
-        contracts=tuple(_contract(person, task.site) for person in task.staff.people),
+        contracts=tuple(_contract(task, person) for person in task.staff.people),
         agents=tuple(_agent(task, person, names) for person in task.staff.people),
         requirements=tuple(
             TeamRequirement(team, tuple(values), task.site.under_cost, task.site.over_cost)
@@ -95,20 +95,27 @@ def dated(week_on: date, text: str) -> str:
     return re.sub(r"\b(day|week) (\d+)\b", date_of, text)
 
 
-def _contract(person: Person, site: SiteTerms) -> Contract:
+def _contract(task: RosterTask, person: Person) -> Contract:
     terms = person.terms
+    whole_period = terms.period_weeks == task.weeks
+    hours = terms.period_hours if whole_period else None
     return Contract(
         id=person.id,
         day_s=(_seconds(terms.day_hours_min), _seconds(terms.day_hours_max)),
         week_s=(_seconds(terms.week_hours_min), _seconds(terms.week_hours_max)),
+        period_s=(_seconds(hours[0]), _seconds(hours[1])) if hours else None,
         min_rest_s=_seconds(terms.min_rest_hours),
-        week_rest_s=_seconds(terms.week_rest_hours) if terms.week_rest_hours is not None else None,
-        week_days=(0, terms.week_days_max),
+        week_rest_s=_seconds_if(terms.week_rest_hours),
+        week_days=(terms.week_days_min, terms.week_days_max),
         max_days_in_row=terms.max_days_in_row,
+        min_days_in_row=terms.min_days_in_row,
         min_days_off_in_row=terms.min_days_off_in_row,
+        period_days_off=terms.period_days_off if whole_period else None,
         max_weekends=terms.max_weekends,
+        max_weekends_in_row=terms.max_weekends_in_row,
         whole_weekends=terms.whole_weekends,
-        hour_cost=site.hour_cost,
+        start_variance_s=_seconds_if(terms.start_variance_hours),
+        hour_cost=task.site.hour_cost,
     )
 
 
@@ -154,6 +161,10 @@ def _day(task: RosterTask, on: str) -> int:
 
 def _seconds(hours: float) -> int:
     return round(hours * _HOUR_S)
+
+
+def _seconds_if(hours: float | None) -> int | None:
+    return None if hours is None else _seconds(hours)
 
 
 def _clock_s(text: str) -> int:

@@ -23,6 +23,8 @@ ClockText = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$
 Share = Annotated[float, Field(ge=0, lt=1)]
 Hours = Annotated[float, Field(ge=0, le=24)]
 WeekHours = Annotated[float, Field(ge=0, le=168)]
+PeriodHours = Annotated[float, Field(ge=0, le=672)]
+PeriodDays = Annotated[int, Field(ge=0, le=28)]
 
 
 Deferrable = Literal["callback", "email", "web"]
@@ -148,12 +150,28 @@ class ContractTerms(Terms):
     week_hours_max: WeekHours = 40.0
     day_hours_min: Hours = 0.0
     day_hours_max: Hours = 10.0
+    week_days_min: Annotated[int, Field(ge=0, le=7)] = 0
     week_days_max: Annotated[int, Field(ge=0, le=7)] = 5
+    period_weeks: Annotated[
+        int, Field(ge=1, le=4, description="Length of the rosters for which the `period_` terms hold.")
+    ] = 4
+    period_hours_min: PeriodHours | None = None
+    period_hours_max: PeriodHours | None = None
+    period_days_off_min: PeriodDays | None = None
+    period_days_off_max: PeriodDays | None = None
     max_days_in_row: Annotated[int, Field(ge=1, le=31)] = 6
+    min_days_in_row: Annotated[int, Field(ge=1, le=14)] = 1
     min_days_off_in_row: Annotated[int, Field(ge=1, le=14)] = 1
     min_rest_hours: Hours = 11.0
     week_rest_hours: Annotated[float, Field(ge=0, le=168)] | None = None
+    start_variance_hours: Annotated[
+        float | None,
+        Field(
+            ge=0, le=24, description="Most hours between the earliest and latest start of a week's shifts."
+        ),
+    ] = None
     max_weekends: Annotated[int, Field(ge=0, le=10)] | None = None
+    max_weekends_in_row: Annotated[int, Field(ge=0, le=10)] | None = None
     whole_weekends: bool = False
     availability: Annotated[
         tuple[DayWindow | None, ...],
@@ -170,7 +188,41 @@ class ContractTerms(Terms):
             raise ValueError("the fewest hours exceed the most")
         if self.availability and len(self.availability) != 7:
             raise ValueError("availability needs seven windows, Monday first")
+        if self.week_days_min > self.week_days_max:
+            raise ValueError("the fewest days of a week exceed the most")
+        if self.min_days_in_row > self.max_days_in_row:
+            raise ValueError("the fewest days in a row exceed the most")
         return self
+
+    @model_validator(mode="after")
+    def _period_is_possible(self) -> ContractTerms:
+        if self.period_hours is not None:
+            least, most = self.period_hours
+            if least > most:
+                raise ValueError("the period's fewest hours exceed the most that it or its weeks allow")
+            if most < self.period_weeks * self.week_hours_min:
+                raise ValueError("the period's most hours are less than its weeks need")
+        if self.period_days_off is not None and self.period_days_off[0] > self.period_days_off[1]:
+            raise ValueError("the period's fewest days off exceed the most, or its days")
+        return self
+
+    @property
+    def period_hours(self) -> tuple[float, float] | None:
+        """Least and most hours of a period, where one was agreed; the weeks bound the other."""
+        if self.period_hours_min is None and self.period_hours_max is None:
+            return None
+        by_weeks = self.period_weeks * self.week_hours_max
+        most = by_weeks if self.period_hours_max is None else min(self.period_hours_max, by_weeks)
+        return self.period_hours_min or 0.0, most
+
+    @property
+    def period_days_off(self) -> tuple[int, int] | None:
+        """Least and most days off of a period, where one was agreed; its days bound the other."""
+        if self.period_days_off_min is None and self.period_days_off_max is None:
+            return None
+        days = 7 * self.period_weeks
+        most = days if self.period_days_off_max is None else min(self.period_days_off_max, days)
+        return self.period_days_off_min or 0, most
 
 
 @dataclass(frozen=True, slots=True)

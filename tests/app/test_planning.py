@@ -113,6 +113,60 @@ async def test_agent_without_a_roster_contract_gets_no_shift(planner: httpx.Asyn
     assert "agent0" not in {shift["agent"] for shift in plan["assignments"]}
 
 
+async def test_starts_of_a_week_stay_as_close_as_the_contract_says(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    await planner.put("/v1/planning/site", json={"shift_starts": ["09:00", "11:00"], "shift_hours": [6.0]})
+    for number in range(6):
+        body = {"start_variance_hours": 0, "week_hours_min": 0}
+        await planner.put(f"/v1/contracts/agent{number}", json=body)
+    plan = await make_plan(planner)
+    starts: dict[str, set[str]] = {}
+    for shift in plan["assignments"]:
+        starts.setdefault(shift["agent"], set()).add(shift["starts_at"][11:16])
+    assert len(set().union(*starts.values())) == 2
+    assert {len(own) for own in starts.values()} == {1}
+
+
+async def test_run_names_fewest_days_in_a_row_that_availability_rules_out(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    tuesday_and_thursday = [{"start": "09:00", "end": "17:00"} if day in (1, 3) else None for day in range(7)]
+    contract: dict[str, Any] = {"min_days_in_row": 2, "week_days_min": 1, "week_hours_min": 0}
+    contract["availability"] = tuesday_and_thursday
+    await planner.put("/v1/contracts/agent2", json=contract)
+    run = await run_to_end(planner, "roster", week=WEEK, check_only=True)
+    rules = [rule for each in run["result"]["conflicts"] for rule in each["rules"]]
+    assert any("at least 2 days in a row" in rule for rule in rules), rules
+    assert any("1 to 5 days" in rule for rule in rules), rules
+
+
+async def test_hours_of_a_period_hold_for_rosters_of_its_length(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    contract = {"week_hours_min": 0, "period_weeks": 1, "period_hours_max": 9, "period_days_off_min": 6}
+    await planner.put("/v1/contracts/agent0", json=contract)
+    await planner.put("/v1/contracts/agent2", json=contract | {"period_weeks": 2})
+    worked = [shift["agent"] for shift in (await make_plan(planner))["assignments"]]
+    assert worked.count("agent0") <= 1 < worked.count("agent2")
+
+
+CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"week_days_min": 4, "week_days_max": 3}, "fewest days of a week"),
+    ({"min_days_in_row": 3, "max_days_in_row": 2}, "fewest days in a row"),
+    ({"period_hours_min": 120, "period_hours_max": 119}, "period's fewest hours"),
+    ({"period_weeks": 1, "period_hours_min": 41}, "period's fewest hours"),
+    ({"period_weeks": 2, "period_hours_max": 59}, "period's most hours"),
+    ({"period_weeks": 1, "period_days_off_min": 8}, "period's fewest days off"),
+    ({"period_days_off_min": 9, "period_days_off_max": 8}, "period's fewest days off"),
+]
+
+
+async def test_contracts_that_contradict_themselves_are_refused(planner: httpx.AsyncClient) -> None:
+    for body, why in CONTRADICTIONS:
+        answer = await planner.put("/v1/contracts/agent0", json=body)
+        assert answer.status_code == 422, body
+        assert why in answer.text, answer.text
+    assert (await planner.get("/v1/contracts/agent0")).json()["preset"]
+
+
 async def test_run_names_the_rules_that_cannot_all_hold(planner: httpx.AsyncClient) -> None:
     await import_history(planner)
     days = {"first_on": WEEK, "last_on": (MONDAY + timedelta(days=3)).isoformat()}
@@ -213,6 +267,8 @@ BAD_BODIES: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/v1/runs", {"kind": "roster", "params": {"weeks": 9}}, "/params/weeks"),
     ("POST", "/v1/runs", {"kind": "roster", "params": {"hurry": True}}, "/params/hurry"),
     ("PUT", "/v1/contracts/agent0", {"week_hours_max": 200}, "/week_hours_max"),
+    ("PUT", "/v1/contracts/agent0", {"start_variance_hours": 25}, "/start_variance_hours"),
+    ("PUT", "/v1/contracts/agent0", {"period_weeks": 5}, "/period_weeks"),
     ("PUT", "/v1/planning/site", {"interval_minutes": 20}, "/interval_minutes"),
     ("PUT", "/v1/planning/teams/general", {"service_level": 1.5}, "/service_level"),
     ("POST", "/v1/time-off", {"agent": "agent0", "first_on": "2026-03-02"}, "/last_on"),

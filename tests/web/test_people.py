@@ -106,7 +106,7 @@ async def test_contract_is_agreed_by_form(page: Page, service: Service) -> None:
     await open_page(page, service, ADA)
     await page.get_by_label("Hours a week, at least").fill("18.5")
     await page.get_by_label("Hours a week, at most").fill("18.5")
-    await page.get_by_label("Weekends, at most").fill("1")
+    await page.get_by_label("Weekends, at most", exact=True).fill("1")
     await page.get_by_label("Weekends whole or not at all").check()
     await page.get_by_role("button", name="Store contract").click()
     await expect(page.get_by_text("Contract stored")).to_be_visible()
@@ -114,6 +114,35 @@ async def test_contract_is_agreed_by_form(page: Page, service: Service) -> None:
     assert (terms.week_hours_min, terms.week_hours_max, terms.max_weekends) == (18.5, 18.5, 1)
     assert terms.whole_weekends
     assert terms == ContractTerms.model_validate(terms.model_dump() | {"availability": (), "shifts": None})
+
+
+async def test_rhythm_and_period_are_agreed_by_form(page: Page, service: Service) -> None:
+    await open_page(page, service, ADA)
+    for label, value in (
+        ("Starts of a week within, hours", "2"),
+        ("Days a week, at least", "3"),
+        ("Days in a row, at least", "2"),
+        ("Days off in a row, at least", "2"),
+        ("Weekends in a row, at most", "1"),
+        ("Weeks of a period", "2"),
+        ("Hours a period, at least", "70"),
+        ("Hours a period, at most", "75.5"),
+        ("Days off a period, at least", "4"),
+    ):
+        await page.get_by_label(label, exact=True).fill(value)
+    await page.get_by_role("button", name="Store contract").click()
+    await expect(page.get_by_text("Contract stored")).to_be_visible()
+    assert await terms_of(service) == ContractTerms(
+        start_variance_hours=2,
+        week_days_min=3,
+        min_days_in_row=2,
+        min_days_off_in_row=2,
+        max_weekends_in_row=1,
+        period_weeks=2,
+        period_hours_min=70,
+        period_hours_max=75.5,
+        period_days_off_min=4,
+    )
 
 
 async def test_times_at_which_somebody_can_work_are_agreed_by_form(page: Page, service: Service) -> None:
