@@ -1,6 +1,7 @@
 """Decides whether a roster keeps the rules and what it costs, without any solver: also for edits by hand."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 
 from staffing.rostering.model import Agent, Assignment, Contract, Limits, RosterProblem, Wish
@@ -133,7 +134,7 @@ def _broken(
     yield from _broken_rest(timeline, agent, contract, shifts, kinds)
     yield from _broken_runs(problem, agent, contract, set(worked))
     yield from _broken_hours(timeline, agent, contract, shifts, kinds)
-    yield from _broken_counts(timeline, contract, shifts)
+    yield from _broken_counts(timeline, agent, contract, shifts)
     yield from _broken_weeks(timeline, agent, contract, shifts, kinds)
     for shift in shifts:
         yield from _broken_breaks(timeline, agent, kinds[shift.kind_id], shift)
@@ -239,15 +240,20 @@ def _broken_hours(
             yield f"{paid / _HOUR_S:g} h in {where}"
 
 
-def _broken_counts(timeline: Timeline, contract: Contract, shifts: Sequence[Assignment]) -> Iterable[str]:
+def _broken_counts(
+    timeline: Timeline, agent: Agent, contract: Contract, shifts: Sequence[Assignment]
+) -> Iterable[str]:
     worked = {shift.day for shift in shifts}
+    granted = partial(timeline.granted_days, agent.id)
     for number, week in enumerate(timeline.weeks, 1):
         limits = _least_if_whole(contract.week_days, week)
-        if limits and not _within(len(worked & set(week)), limits):
+        if limits and not max(0, limits[0] - granted(week)) <= len(worked & set(week)) <= limits[1]:
             yield f"days of week {number}"
     free = timeline.problem.days - len(worked)
-    if contract.period_days_off and not _within(free, contract.period_days_off):
-        yield "days off in the period"
+    if contract.period_days_off:
+        least, most = contract.period_days_off
+        if not least <= free <= most + granted(range(timeline.problem.days)):
+            yield "days off in the period"
     for kind_id, limits in contract.shift_limits.items():
         if not _within(sum(shift.kind_id == kind_id for shift in shifts), limits):
             yield f"shifts {kind_id}"

@@ -20,7 +20,8 @@ class Contract:
 
     Hours are paid seconds (see `ShiftKind.paid_s`); weeks are blocks of seven days from the first day of
     the period. A rule about runs of days ignores what lies outside the period, except for days told by
-    `Agent.worked_before`.
+    `Agent.worked_before`. Granted days off are taken from the fewest worked days of a week and come on top
+    of the most days off of the period.
 
     Args:
         id: Name, unique within a problem.

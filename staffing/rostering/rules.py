@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from staffing.rostering.linear import FREE, LinearModel, Rule, Term
 from staffing.rostering.model import Agent, Contract, Limits, RosterProblem
@@ -160,19 +161,22 @@ def limit_hours(scope: Scope, days: AgentDays) -> None:
 
 
 def limit_days(scope: Scope, days: AgentDays) -> None:
-    """Limit worked days of each week and days off in the period."""
+    """Limit worked days of each week and days off in the period, granted time off aside."""
     contract, period = days.contract, scope.problem.days
+    granted = partial(scope.timeline.granted_days, days.agent.id)
     for number, week in enumerate(scope.timeline.weeks, 1):
         if contract.week_days:
             least, most = contract.week_days
             least = least if len(week) == WEEK_DAYS else 0
             rule = Rule(days.agent.id, f"{_between(least, most)} days in week {number}")
+            least = max(0, least - granted(week))
             scope.model.row([(days.works[d], 1) for d in week], least, most, rule=rule)
     if contract.period_days_off:
         least, most = contract.period_days_off
         rule = Rule(days.agent.id, f"{_between(least, most)} days off in the period")
         terms = [(days.works[d], 1) for d in range(period)]
-        scope.model.row(terms, period - most, period - least, rule=rule)
+        fewest = max(0, period - most - granted(range(period)))
+        scope.model.row(terms, fewest, period - least, rule=rule)
 
 
 def limit_weekends(scope: Scope, days: AgentDays) -> None:

@@ -1,6 +1,7 @@
 """Decides when each shift of a period begins and ends, and which slots it covers."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import cached_property
@@ -47,6 +48,11 @@ class Timeline:
         """Days of each week, blocks of seven from the first day; the last may be shorter."""
         days = self.problem.days
         return tuple(range(d, min(d + WEEK_DAYS, days)) for d in range(0, days, WEEK_DAYS))
+
+    def granted_days(self, agent_id: str, span: Iterable[int]) -> int:
+        """Return how many days of a span are granted time off of an agent."""
+        own = [off for off in self.problem.time_off if off.agent_id == agent_id]
+        return sum(any(off.first_day <= day <= off.last_day for off in own) for day in span)
 
     def on(self, day: int) -> date:
         """Return the local date of a day of the period; days before it are negative."""

@@ -169,6 +169,16 @@ def test_worked_days_stop_at_the_limit_of_the_contract(changes, most):
     assert len(solve(problem).assignments) == most
 
 
+@pytest.mark.parametrize("changes", [{"week_days": (5, 5)}, {"period_days_off": (2, 2)}])
+def test_granted_time_off_is_no_breach_of_the_fewest_days(changes):
+    problem = make_problem(1, contract=make_contract(**changes), time_off=(TimeOff("agent0", 0, 2),))
+    roster = solve(problem)
+    assert roster.conflicts == ()
+    assert len(roster.assignments) >= 2
+    assert broken_rules(problem, roster.assignments) == []
+    assert broken_rules(problem, ()) != []
+
+
 def test_weekend_is_worked_whole_or_not_at_all():
     contract = make_contract(whole_weekends=True)
     wishes = (Wish("agent0", 5, 10, on=True), Wish("agent0", 6, 3, on=False))
