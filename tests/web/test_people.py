@@ -95,7 +95,7 @@ async def test_address_for_a_calendar_program_is_made_and_revoked(page: Page, se
     address = await field.input_value()
     async with httpx.AsyncClient() as program:
         assert "BEGIN:VCALENDAR" in (await program.get(address)).text
-        await page.reload()
+        await expect(page.get_by_text(re.compile("^Made "))).to_have_count(1)
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Revoke").click()
         await expect(page.get_by_text("Revoked.", exact=True)).to_be_visible()

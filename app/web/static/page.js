@@ -131,6 +131,14 @@ function reveal(form, text) {
   field.select();
 }
 
+/** Take a part of the page anew from the service, the rest staying as it is. @param {string} id */
+async function renew(id) {
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok) return; // The next load of the page has it.
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
+  if (next) document.getElementById(id)?.replaceWith(next);
+}
+
 document.addEventListener("change", () => settle());
 settle();
 
@@ -153,6 +161,7 @@ document.addEventListener("submit", async (event) => {
   if (done && then) sessionStorage.setItem("done", done);
   else if (done) say(`${done}.`, "good");
   if (form.dataset.shows) reveal(form, String(answer[form.dataset.shows] ?? ""));
+  if (form.dataset.renews) void renew(form.dataset.renews);
   form.dispatchEvent(new CustomEvent("sent", { bubbles: true, detail: answer }));
   if (then) location.assign(then);
 });
