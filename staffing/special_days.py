@@ -43,12 +43,14 @@ class Effect:
         factor: Multiplies the forecast of an ordinary day.
         days: Recorded days from which it is learnt; 0 when it is given, pooled or unknown.
         reason: Where the factor comes from, in words.
+        assumed: Whether nothing is known of such days, so that the factor 1 is an assumption.
     """
 
     name: str
     factor: float
     days: int
     reason: str
+    assumed: bool = False
 
 
 def holidays_between(
@@ -134,8 +136,10 @@ def _effect(name: str, own: list[float], pooled: list[float]) -> Effect:
     if own:
         return Effect(name, _shrunk(own), len(own), f"learnt from {len(own)} such days")
     if pooled:
-        return Effect(name, _shrunk(pooled), 0, f"never met; taken from {len(pooled)} other flagged days")
-    return Effect(name, 1.0, 0, "never met; forecast as an ordinary day")
+        reason = f"no such day in the history; taken from {len(pooled)} other special days"
+        return Effect(name, _shrunk(pooled), 0, reason)
+    reason = "no such day in the history; an ordinary day is assumed"
+    return Effect(name, 1.0, 0, reason, assumed=True)
 
 
 def _shrunk(ratios: list[float]) -> float:

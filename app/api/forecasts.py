@@ -64,8 +64,8 @@ async def list_forecasts(request: Request, _: Reader) -> dict[str, Any]:
     "`handle_s`, `load` (erlangs), `busyness` (closed, quiet, normal, busy, peak) and its `reason`. "
     "`backtest.scores`: WAPE of every model by distance in open days; `backtest.choices`: the one taken, "
     "with `wape`, `naive_wape` and `of_naive` (below 1: better than the same interval a week before); "
-    "`outliers` that were set aside, `effects` of special days, `notes`; `channels`: work that can wait, "
-    "forecast on its own.",
+    "`outliers` that were set aside, `effects` of special days (`assumed`: no such day was seen), `notes`; "
+    "`channels`: work that can wait, forecast on its own.",
 )
 async def get_forecast(
     request: Request,

@@ -227,7 +227,12 @@ def forecast_json(expected: Forecast) -> dict[str, Any]:
         "model": [expected.model[int(row)] for row in firsts],
         "backtest": _backtest_json(expected.backtest),
         "effects": {
-            on.isoformat(): {"name": each.name, "factor": round(each.factor, 4), "reason": each.reason}
+            on.isoformat(): {
+                "name": each.name,
+                "factor": round(each.factor, 4),
+                "reason": each.reason,
+                "assumed": each.assumed,
+            }
             for on, each in expected.effects.items()
         },
         "outliers": [

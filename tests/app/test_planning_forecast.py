@@ -109,6 +109,15 @@ async def test_event_of_the_planners_moves_its_day_alone(planner: httpx.AsyncCli
     assert after["effects"][tuesday]["name"] == "mailing"
 
 
+async def test_special_day_of_which_nothing_is_known_is_assumed_ordinary(planner: httpx.AsyncClient) -> None:
+    await import_history(planner)
+    tuesday = (MONDAY + timedelta(days=1)).isoformat()
+    await planner.post("/v1/special-days", json={"name": "audit", "first_on": tuesday, "last_on": tuesday})
+    effect = (await forecast(planner))["effects"][tuesday]
+    assert (effect["factor"], effect["assumed"]) == (1.0, True)
+    assert effect["reason"] == "no such day in the history; an ordinary day is assumed"
+
+
 async def test_correction_of_handle_time_survives_and_reaches_the_requirement(
     planner: httpx.AsyncClient,
 ) -> None:

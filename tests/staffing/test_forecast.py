@@ -85,7 +85,16 @@ def test_a_holiday_closes_the_team_when_earlier_holidays_did() -> None:
     named = {after(52): "Founders' day", after(85): "Unity day"}
     expected = forecast(history_of(table), first_on=after(84), days=3, public_holidays=named)
     assert by_day(expected).sum(axis=1)[1] == 0
-    assert expected.effects[after(85)].reason.startswith("never met; taken from 1")
+    assert expected.effects[after(85)].reason.endswith("history; taken from 1 other special days")
+
+
+def test_a_holiday_is_said_to_be_assumed_ordinary_when_no_special_day_was_seen():
+    effects = forecast(
+        history_of(poisson(84)), first_on=after(84), days=3, public_holidays={after(85): "Unity day"}
+    ).effects
+    assert effects[after(85)].factor == 1
+    assert effects[after(85)].assumed
+    assert effects[after(85)].reason == "no such day in the history; an ordinary day is assumed"
 
 
 def test_an_event_learns_its_effect_from_its_own_past() -> None:

@@ -203,6 +203,18 @@ async def test_backtest_marks_the_model_that_was_taken(page: Page, planning: Ser
     assert await page.locator("td.taken").count() >= 1
 
 
+async def test_special_day_of_which_nothing_is_known_is_told_as_an_assumption(
+    page: Page, planning: Service
+) -> None:
+    day = MONDAY.isoformat()
+    async with planning.client("planner") as client, planning.working():
+        await client.post("/v1/special-days", json={"name": "audit", "first_on": day, "last_on": day})
+        await run_to_end(client, "forecast", first_on=day, weeks=1)
+    await open_week(page, planning, query="&team=general")
+    told = page.get_by_role("listitem").filter(has_text="audit")
+    await expect(told).to_have_text(f"{day} audit: no such day in the history; an ordinary day is assumed")
+
+
 async def test_agent_sees_the_week_without_the_planners_buttons(page: Page, planning: Service) -> None:
     await open_week(page, planning, role="agent")
     await expect(page.get_by_role("heading", name="Roster")).to_be_visible()
