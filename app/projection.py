@@ -13,7 +13,8 @@ from typing import Final
 
 from routing import events as ev
 from routing.floor import Changes, Floor
-from routing.model import OfferState, Segment, Span
+from routing.model import Channel, OfferState, Segment, Span
+from routing.policy import target_s
 
 INTERVAL_S: Final = 900
 
@@ -54,13 +55,13 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> Tally:
             taken = floor.offers.get(event.offer_id) or changes.offers[event.offer_id]
             row = _row(book, taken.team_id, taken.channel.value, taken.segment_at)
             wait_s = event.at - taken.segment_at
-            target_s = _target_s(floor, taken.team_id)
+            aim_s = _target_s(floor, taken.team_id, taken.channel)
             key = (taken.team_id, taken.channel.value, interval_of(taken.segment_at), int(wait_s))
             tallied.waits[key] = tallied.waits.get(key, 0) + 1
             row[_ANSWERED] += 1
-            row[_IN_TARGET] += wait_s <= target_s
+            row[_IN_TARGET] += wait_s <= aim_s
             row[_WAIT] += wait_s
-            row[_EXCESS] += max(wait_s - target_s, 0.0)
+            row[_EXCESS] += max(wait_s - aim_s, 0.0)
         elif type(event) is ev.OfferReleased:
             offer = changes.offers[event.offer_id]
             if offer.state is OfferState.ACCEPTED and offer.accepted_at is not None:
@@ -69,7 +70,7 @@ def tally(floor: Floor, events: Iterable[ev.Event], changes: Changes) -> Tally:
                 row[_HANDLE] += event.at - offer.accepted_at
     for segment in changes.segments:
         if segment.outcome not in _TALKED:
-            _close(book, segment, _target_s(floor, segment.team_id))
+            _close(book, segment, _target_s(floor, segment.team_id, segment.channel))
     for span in changes.spans:
         add_span(tallied.times, span)
     return tallied
@@ -91,12 +92,12 @@ def add_span(times: dict[tuple[str, int], list[float]], span: Span) -> None:
         begin = end
 
 
-def _close(book: dict[Key, list[float]], segment: Segment, target_s: float) -> None:
+def _close(book: dict[Key, list[float]], segment: Segment, aim_s: float) -> None:
     row = _row(book, segment.team_id, segment.channel.value, segment.queued_at)
     wait_s = segment.ended_at - segment.queued_at
     if segment.outcome == "abandoned":
         row[_ABANDONED] += 1
-        row[_ABANDONED_IN] += wait_s <= target_s
+        row[_ABANDONED_IN] += wait_s <= aim_s
         row[_SHORT] += segment.short
         row[_ABANDON_WAIT] += wait_s
     else:
@@ -111,6 +112,6 @@ def _row(book: dict[Key, list[float]], team_id: str, channel: str, at: float) ->
     return row
 
 
-def _target_s(floor: Floor, team_id: str) -> float:
+def _target_s(floor: Floor, team_id: str, channel: Channel) -> float:
     team = floor.policy.teams.get(team_id)
-    return team.target_s if team is not None else 20.0
+    return target_s(floor.policy, team, channel) if team is not None else 20.0

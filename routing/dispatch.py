@@ -16,6 +16,7 @@ from routing import eligibility, selection
 from routing.events import Candidate, Decision, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
 from routing.model import Agent, Contact, ContactState, Offer
+from routing.policy import target_s
 from routing.queue_index import Line, LineKey
 from routing.turn import Turn
 from routing.urgency import urgency
@@ -65,7 +66,7 @@ def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[
             if line.channel in roomy and line.mask(staff) & bit:
                 for effective_at, contact_id in line.entries:
                     if agent.id not in contacts[contact_id].tried:
-                        value = urgency(line.team, age_s=now - effective_at)
+                        value = urgency(line.team, age_s=now - effective_at, target_s=line.target_s)
                         heads.append((-value, effective_at, contact_id))
                         break
     for effective_at, contact_id in floor.queues.reserved.get(agent.id, ()):
@@ -73,7 +74,8 @@ def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[
         if floor.staff.room[contact.channel] & bit and agent.id not in contact.tried:
             team = floor.team(contact.team_id)
             age_s = now - effective_at + team.owner_preferred_s
-            heads.append((-urgency(team, age_s=age_s), effective_at, contact_id))
+            value = urgency(team, age_s=age_s, target_s=target_s(floor.policy, team, contact.channel))
+            heads.append((-value, effective_at, contact_id))
             break
     if not heads:
         return None
@@ -121,7 +123,8 @@ def _readiness(agent: Agent) -> tuple[float, float, str]:
 
 def _order(turn: Turn, contact: Contact) -> tuple[float, float, int]:
     team = turn.floor.team(contact.team_id)
-    value = urgency(team, age_s=turn.now - contact.effective_at)
+    aim_s = target_s(turn.floor.policy, team, contact.channel)
+    value = urgency(team, age_s=turn.now - contact.effective_at, target_s=aim_s)
     return (-value, contact.effective_at, contact.id)
 
 
@@ -154,7 +157,7 @@ def _join(turn: Turn, agent: Agent) -> bool:
             if floor.staff.room[line.channel] & bit and line.mask(floor.staff) & bit:
                 for effective_at, contact_id in line.entries:
                     if not _was_asked(floor, agent, floor.contacts[contact_id]):
-                        value = urgency(line.team, age_s=turn.now - effective_at)
+                        value = urgency(line.team, age_s=turn.now - effective_at, target_s=line.target_s)
                         heads.append((-value, effective_at, contact_id))
                         break
     if not heads:
@@ -233,7 +236,11 @@ def _decision(
         policy_version=turn.floor.policy.version,
         step=contact.step,
         waited_s=turn.now - contact.segment_at,
-        urgency=urgency(team, age_s=max(turn.now - contact.effective_at, 0.0)),
+        urgency=urgency(
+            team,
+            age_s=max(turn.now - contact.effective_at, 0.0),
+            target_s=target_s(turn.floor.policy, team, contact.channel),
+        ),
         trigger=grounds.trigger,
         agent_id=agent_id,
         offer_id=offer_id,

@@ -32,13 +32,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of an agent a channel takes and how its offers run."""
+    """How much of an agent a channel takes, how its offers run, and how soon it should be taken.
+
+    `target_s` is for channels that can wait longer than calls; without it the team's own target holds.
+    """
 
     cost: int
     cap: int
     offer_s: float
     max_wait_s: float
     wrap_up: bool = True
+    target_s: float | None = None
 
 
 class TeamPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +68,8 @@ class TeamPolicy(msgspec.Struct, frozen=True, kw_only=True):
     reject_without_agents: bool = False
     hours: Hours | None = None
     max_wait_s: dict[str, float] = {}
+    channel_target_s: dict[str, float] = {}
+    """The team's own targets by channel, before those of the channels."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +107,12 @@ DEFAULT_CHANNELS: dict[Channel, ChannelPolicy] = {
     Channel.VOICE: ChannelPolicy(cost=100, cap=1, offer_s=20.0, max_wait_s=3600.0),
     Channel.CALLBACK: ChannelPolicy(cost=100, cap=1, offer_s=30.0, max_wait_s=86_400.0),
     Channel.CHAT: ChannelPolicy(cost=30, cap=3, offer_s=30.0, max_wait_s=3600.0),
-    Channel.EMAIL: ChannelPolicy(cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False),
-    Channel.WEB: ChannelPolicy(cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False),
+    Channel.EMAIL: ChannelPolicy(
+        cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False, target_s=4 * 3600.0
+    ),
+    Channel.WEB: ChannelPolicy(
+        cost=50, cap=2, offer_s=120.0, max_wait_s=7 * 86_400.0, wrap_up=False, target_s=4 * 3600.0
+    ),
 }
 
 
@@ -121,6 +131,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     callback_retry_s: float = 900.0
     heartbeat_s: float | None = None
     classifier_threshold: float = 0.7
+
+
+def target_s(policy: Policy, team: TeamPolicy, channel: Channel) -> float:
+    """Return within which wait (s) a contact of `team` should be taken on `channel`."""
+    own = team.channel_target_s.get(channel.value) or policy.channels[channel].target_s
+    return own if own is not None else team.target_s
 
 
 _DURATIONS = (
@@ -164,6 +180,8 @@ def _lint_top(policy: Policy) -> Iterator[Finding]:
     for name, channel in policy.channels.items():
         if channel.cost < 1 or channel.cap < 1 or channel.offer_s <= 0 or channel.max_wait_s <= 0:
             yield Finding(f"channels.{name}", "cost, cap, offer_s and max_wait_s must be above 0")
+        if channel.target_s is not None and channel.target_s <= 0:
+            yield Finding(f"channels.{name}.target_s", "must be above 0; none at all means the team's")
     if policy.reopen_s < 0 or policy.callback_retry_s <= 0 or policy.callback_attempts < 1:
         yield Finding(
             "callback_attempts", "must be at least 1, callback_retry_s above 0, reopen_s not below 0"
@@ -200,12 +218,17 @@ def _lint_team(policy: Policy, team: TeamPolicy, agent_ids: set[str]) -> Iterato
     for name in _DURATIONS:
         if getattr(team, name) < 0:
             yield Finding(f"{path}.{name}", "must not be below 0")
-    for channel, longest_s in team.max_wait_s.items():
-        if channel not in set(Channel) or longest_s <= 0:
-            yield Finding(f"{path}.max_wait_s.{channel}", "needs a channel and a time above 0")
+    yield from _lint_times_by_channel(team, path)
     if team.hours is not None:
         yield from (Finding(f"{path}.hours", fault) for fault in find_faults(team.hours))
     yield from _lint_steps(policy, team, path)
+
+
+def _lint_times_by_channel(team: TeamPolicy, path: str) -> Iterator[Finding]:
+    for name in ("max_wait_s", "channel_target_s"):
+        for channel, time_s in getattr(team, name).items():
+            if channel not in set(Channel) or time_s <= 0:
+                yield Finding(f"{path}.{name}.{channel}", "needs a channel and a time above 0")
 
 
 def _lint_steps(policy: Policy, team: TeamPolicy, path: str) -> Iterator[Finding]:

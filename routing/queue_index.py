@@ -7,7 +7,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 
 from routing.model import LIVE_CHANNELS, Channel, Contact, SkillNeed
-from routing.policy import Policy, TeamPolicy
+from routing.policy import Policy, TeamPolicy, target_s
 from routing.staff_index import StaffIndex
 from routing.steps import Scope, scope
 
@@ -23,16 +23,24 @@ class Line:
     Invariant: `entries` is sorted by (effective_at, contact id) and never empty while indexed.
     """
 
-    __slots__ = ("_mask", "_staff_version", "channel", "entries", "key", "scope", "team")
+    __slots__ = ("_mask", "_staff_version", "channel", "entries", "key", "scope", "target_s", "team")
 
-    def __init__(self, key: LineKey, team: TeamPolicy, terms: Scope) -> None:
+    def __init__(self, key: LineKey, team: TeamPolicy, terms: Scope, target_s: float) -> None:
         self.key = key
         self.team = team
+        self.target_s = target_s
         self.channel = key[1]
         self.scope = terms
         self.entries: list[tuple[float, int]] = []
         self._mask = 0
         self._staff_version = -1
+
+    def before(self, contact: Contact, aim_s: float, now: float) -> int:
+        """Return how many of these go before a contact of the same team whose target is `aim_s`."""
+        if self.target_s == aim_s:
+            return bisect_left(self.entries, (contact.effective_at, contact.id))
+        age_s = (now - contact.effective_at) * self.target_s / aim_s
+        return bisect_left(self.entries, (now - age_s, 0))
 
     def mask(self, staff: StaffIndex) -> int:
         """Return who may ever take these contacts at their step, whatever they do at the moment."""
@@ -100,7 +108,8 @@ class Lines:
     def _line(self, key: LineKey) -> Line:
         if len(self._empty) >= _KEPT:
             self._empty.clear()
-        return Line(key, self.policy.teams[key[0]], self.scope(key[0], key[4]))
+        team = self.policy.teams[key[0]]
+        return Line(key, team, self.scope(key[0], key[4]), target_s(self.policy, team, key[1]))
 
 
 class QueueIndex(Lines):
@@ -152,12 +161,17 @@ class QueueIndex(Lines):
         self.reserved.clear()
 
     def ahead(self, contact: Contact) -> int:
-        """Return how many contacts of the same team stand before `contact`, those kept for an agent aside."""
+        """Return how many contacts of the same team and target stand before `contact`.
+
+        Those kept for an agent are aside, and so are channels that are in more or less of a hurry: a caller
+        does not stand behind the mails of the day.
+        """
         me = (contact.effective_at, contact.id)
+        aim_s = target_s(self.policy, self.policy.teams[contact.team_id], contact.channel)
         return sum(
             bisect_left(line.entries, me)
             for line in self.by_team.get(contact.team_id, {}).values()
-            if line.key[0] == contact.team_id
+            if line.key[0] == contact.team_id and line.target_s == aim_s
         )
 
 

@@ -1,10 +1,11 @@
 """Who is served first: convex cost of waiting against each team's target.
 
-The marginal cost of keeping a contact waiting is its age relative to the team's target, growing with the
-square once the target has passed (generalised c-mu rule, Mandelbaum and Stolyar 2004). Priority is a
-credit of waiting time, and so is being an agent's own customer, so overtaking is bounded: no agent is
-offered a contact while another of the same team, which the agent may take at its active step, came more
-than `overtaking_bound_s` before it. A lead who assigns by hand is not bound.
+The marginal cost of keeping a contact waiting is its age relative to its target, growing with the square
+once the target has passed (generalised c-mu rule, Mandelbaum and Stolyar 2004). The target is that of its
+team on its channel: a mail of an hour is not late, a call of a minute is. Priority is a credit of waiting
+time, and so is being an agent's own customer, so overtaking is bounded: no agent is offered a contact while
+another of the same team and channel, which the agent may take at its active step, came more than
+`overtaking_bound_s` before it. A lead who assigns by hand is not bound.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from routing.model import PRIORITY_MAX, Contact
 from routing.policy import TeamPolicy
 
 
-def urgency(team: TeamPolicy, *, age_s: float) -> float:
+def urgency(team: TeamPolicy, *, age_s: float, target_s: float) -> float:
     """Return the marginal cost of waiting at `age_s` (wait plus credit, s); 1.0 * weight at the target."""
-    relative = age_s / team.target_s
+    relative = age_s / target_s
     return team.weight * (relative if relative <= 1.0 else relative * relative)
 
 
@@ -25,5 +26,5 @@ def effective_at(team: TeamPolicy, contact: Contact) -> float:
 
 
 def overtaking_bound_s(team: TeamPolicy) -> float:
-    """Return by how much later a contact of the same team may have come and still go first."""
+    """Return by how much later a contact of the same team and channel may have come and still go first."""
     return team.priority_credit_s * PRIORITY_MAX + team.owner_preferred_s

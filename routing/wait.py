@@ -19,7 +19,6 @@ and miss (adaptive conformal inference, Gibbs and Candès 2021), so that coverag
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from math import ceil, cos, exp, inf, log, pi, sin
 from typing import Final, NamedTuple
@@ -30,6 +29,7 @@ from routing import events as ev
 from routing.eligibility import able_at
 from routing.floor import Floor
 from routing.model import WAITING_STATES, Contact, ContactState
+from routing.policy import target_s
 from routing.ridge import Ridge
 
 PREDICTORS: Final = ("queue_length", "last_entrant", "head_of_line", "regression")
@@ -312,12 +312,13 @@ class _Queue(NamedTuple):
 
 
 def _line_of(floor: Floor, contact: Contact, able: int, now: float) -> _Queue:
-    there, me = floor.staff.present & floor.staff.responding, (contact.effective_at, contact.id)
+    there = floor.staff.present & floor.staff.responding
+    aim_s = target_s(floor.policy, floor.team(contact.team_id), contact.channel)
     ahead, rivals, since, count = 0, 0.0, inf, 0
     for line in floor.queues.by_team.get(contact.team_id, {}).values():
         if line.key[0] != contact.team_id:
             continue
-        before = bisect_left(line.entries, me)
+        before = line.before(contact, aim_s, now)
         if before:
             ahead += before
             theirs = line.mask(floor.staff) & there

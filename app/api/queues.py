@@ -21,7 +21,7 @@ from app.projection import INTERVAL_S, add_span, interval_of
 from routing.floor import Floor
 from routing.model import NEVER, AgentState, Channel, Presence
 from routing.occupancy import running
-from routing.policy import TeamPolicy
+from routing.policy import TeamPolicy, target_s
 from routing.wait import COVERAGE, QueueBook
 
 router = APIRouter(prefix="/v1/queues", tags=["queues"])
@@ -40,7 +40,7 @@ def still_waiting(
     floor: Floor, team: TeamPolicy, now: float, channel: Channel | None = None
 ) -> dict[int, list[int]]:
     """Return by interval how many segments that began in it wait for `team`, and how many of them are younger
-    than its target; on all channels or one.
+    than their target; on all channels or one.
     """
     found: dict[int, list[int]] = {}
     for contact_id in floor.queues.waiting.get(team.id, ()):
@@ -48,7 +48,7 @@ def still_waiting(
         if channel is None or contact.channel is channel:
             counts = found.setdefault(interval_of(contact.segment_at), [0, 0])
             counts[0] += 1
-            counts[1] += now - contact.segment_at < team.target_s
+            counts[1] += now - contact.segment_at < target_s(floor.policy, team, contact.channel)
     return found
 
 

@@ -232,8 +232,8 @@ async def test_every_kind_of_event_happens_in_the_traffic(tmp_path: Path, migrat
         traffic = Traffic(service, random.Random(7))
         missing = set(get_args(FloorEvent))
         async with service.client() as client:
-            for _ in range(6):
-                await drive(traffic, client, rounds=100)
+            for _ in range(20):
+                await drive(traffic, client, rounds=60)
                 truth = await service.house.database.tx(read_truth)
                 missing -= {type(event) for event in truth.events}
                 if not missing:

@@ -14,7 +14,8 @@ from app.db.batch_writes import STAT_COLUMNS
 from app.db.engine import Connection
 from routing import events as ev
 from routing.floor import Floor
-from routing.model import OfferState
+from routing.model import Channel, OfferState
+from routing.policy import target_s
 
 Key = tuple[str, str, int]
 
@@ -91,7 +92,7 @@ def recount(events: list[Any]) -> tuple[dict[Key, dict[str, float]], dict[tuple[
     """Return figures and waits per team, channel and quarter of an hour, counted from the log alone."""
     waits: Counter[tuple[str, str, int, int]] = Counter()
     book: dict[Key, dict[str, float]] = defaultdict(lambda: dict.fromkeys(STAT_COLUMNS, 0.0))
-    targets: dict[str, float] = {}
+    targets: dict[tuple[str, str], float] = {}
     channels: dict[int, str] = {}
     waiting: dict[int, tuple[str, float]] = {}
     taken: dict[int, tuple[Key, float]] = {}
@@ -103,7 +104,11 @@ def recount(events: list[Any]) -> tuple[dict[Key, dict[str, float]], dict[tuple[
     for e in events:
         match e:
             case ev.PolicyPublished():
-                targets = {team.id: team.target_s for team in e.policy.teams.values()}
+                targets = {
+                    (team.id, channel.value): target_s(e.policy, team, channel)
+                    for team in e.policy.teams.values()
+                    for channel in Channel
+                }
             case ev.ContactReceived():
                 channels[e.contact.id] = str(e.contact.channel)
             case ev.ContactQueued():
@@ -116,8 +121,9 @@ def recount(events: list[Any]) -> tuple[dict[Key, dict[str, float]], dict[tuple[
                 waits[*key, int(e.at - since)] += 1
                 figures["answered"] += 1
                 figures["wait_s"] += e.at - since
-                figures["answered_in_target"] += e.at - since <= targets[team_id]
-                figures["excess_s"] += max(e.at - since - targets[team_id], 0)
+                aim_s = targets[team_id, channels[e.contact_id]]
+                figures["answered_in_target"] += e.at - since <= aim_s
+                figures["excess_s"] += max(e.at - since - aim_s, 0)
             case ev.SegmentClosed() | ev.TransferTakenBack() if e.contact_id in waiting:
                 row(e.contact_id, *waiting.pop(e.contact_id))[1]["flowed_out"] += 1
             case ev.ContactEnded() if e.contact_id in waiting:
@@ -126,7 +132,7 @@ def recount(events: list[Any]) -> tuple[dict[Key, dict[str, float]], dict[tuple[
                 if e.state == "abandoned":
                     figures["abandoned"] += 1
                     figures["abandon_wait_s"] += e.at - since
-                    figures["abandoned_in_target"] += e.at - since <= targets[team_id]
+                    figures["abandoned_in_target"] += e.at - since <= targets[team_id, channels[e.contact_id]]
                     figures["short_abandoned"] += e.short
                 else:
                     figures["flowed_out"] += 1

@@ -109,6 +109,7 @@ def find_overtaken(floor: Floor, made: ev.OfferMade) -> Contact | None:
         if (
             contact.state is ContactState.QUEUED
             and contact.team_id == offered.team_id
+            and contact.channel is offered.channel
             and contact.enqueued_at < offered.enqueued_at - bound_s
             and may_take(floor, agent, contact)
         ):

@@ -62,6 +62,7 @@ def test_fault_of_the_whole_is_found(changes, path):
         ({"max_waiting": -1}, "teams.general.max_waiting"),
         ({"wrap_up_s": -1.0}, "teams.general.wrap_up_s"),
         ({"max_wait_s": {"fax": 5.0}}, "teams.general.max_wait_s.fax"),
+        ({"channel_target_s": {"email": 0.0}}, "teams.general.channel_target_s.email"),
         ({"hours": NO_ZONE}, "teams.general.hours"),
         ({"hours": OVERNIGHT}, "teams.general.hours"),
         (

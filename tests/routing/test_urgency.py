@@ -5,27 +5,27 @@ import pytest
 from hypothesis import given
 
 from routing.commands import Reprioritise
-from routing.model import PRIORITY_MAX
+from routing.model import PRIORITY_MAX, Channel
 from routing.refused import Code
 from routing.urgency import overtaking_bound_s, urgency
 from tests.builders import Rig, make_policy, make_team
 
 ages = st.floats(0.0, 100_000.0)
-TEAM = make_team(target_s=20.0)
+TEAM = make_team()
 
 
 def test_urgency_is_the_teams_weight_at_its_target():
-    assert urgency(make_team(target_s=45.0, weight=3.0), age_s=45.0) == 3.0
+    assert urgency(make_team(weight=3.0), age_s=45.0, target_s=45.0) == 3.0
 
 
 @given(age_s=ages, more_s=st.floats(0.01, 1000.0))
 def test_urgency_grows_with_every_second(age_s, more_s):
-    assert urgency(TEAM, age_s=age_s + more_s) > urgency(TEAM, age_s=age_s)
+    assert urgency(TEAM, age_s=age_s + more_s, target_s=20.0) > urgency(TEAM, age_s=age_s, target_s=20.0)
 
 
 @given(age_s=ages, step_s=st.floats(1.0, 100.0))
 def test_urgency_never_grows_slower_than_before(age_s, step_s):
-    low, middle, high = (urgency(TEAM, age_s=age_s + step_s * k) for k in range(3))
+    low, middle, high = (urgency(TEAM, age_s=age_s + step_s * k, target_s=20.0) for k in range(3))
     assert high - middle >= (middle - low) * (1 - 1e-9)
 
 
@@ -101,3 +101,33 @@ def test_position_of_an_ended_contact_is_none():
     rig = Rig()
     rig.available("ann")
     assert rig.floor.position(rig.contact(rig.answered())) is None
+
+
+@pytest.mark.parametrize(("mail_waits_s", "first"), [(3 * 3600.0, "call"), (9 * 3600.0, "mail")])
+def test_mail_lets_calls_go_first_until_it_is_later_than_they_are(mail_waits_s, first):
+    rig = Rig(make_policy(make_team(target_s=20.0)))
+    contacts = {"mail": rig.receive(channel=Channel.EMAIL)}
+    rig.now += mail_waits_s
+    contacts["call"] = rig.receive()
+    rig.now += 25.0
+    rig.available("ann")
+    assert rig.asked(contacts[first]) == ["ann"]
+
+
+def test_team_sets_targets_of_its_own_by_channel():
+    rig = Rig(make_policy(make_team(target_s=20.0, channel_target_s={"email": 600.0})))
+    mail = rig.receive(channel=Channel.EMAIL)
+    rig.now += 1800.0
+    rig.receive()
+    rig.now += 25.0
+    rig.available("ann")
+    assert rig.asked(mail) == ["ann"]
+
+
+def test_caller_does_not_stand_behind_the_mails_of_the_day():
+    rig = Rig()
+    mails = [rig.receive(channel=Channel.EMAIL) for _ in range(3)]
+    rig.now += 60.0
+    call = rig.receive()
+    assert rig.floor.position(rig.contact(call)) == 1
+    assert rig.floor.position(rig.contact(mails[2])) == 3
