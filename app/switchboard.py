@@ -59,8 +59,8 @@ _SPLIT: Final = 16
 
 Callers who wait for answers and then send the next commands would otherwise all wait together, for ever.
 """
-_SHARED_S: Final = 5.0
-"""How long batches are decided under the lock after another replica was quicker than one that was not."""
+_SHARED_S: Final = 1.0
+"""How long batches are decided under the lock after another replica was seen to append."""
 
 
 class _MoreThanLiteralsError(Exception):
@@ -215,7 +215,7 @@ class Switchboard:
             self._look = False
             await self._take_in()
             size = min(len(self._waiting), self._batch_size)
-            if self._flight is None and size >= _SPLIT:
+            if self._flight is None and size >= _SPLIT and not self._shared():
                 size //= 2
             batch = [self._waiting.popleft() for _ in range(size)]
             batch = [each for each in batch if not each.future.cancelled()]
@@ -243,7 +243,7 @@ class Switchboard:
         then.
         """
         floor = self._floor
-        if floor is None or self._clock.now() < self._shared_until:
+        if floor is None or self._shared():
             return False
         before = self._flight
         if before is not None and floor_rows.changes_customers(before.done.events):
@@ -306,7 +306,7 @@ class Switchboard:
         except OutageError as outage:
             await self._refuse(flight.requests, outage)
         except StaleError:
-            self._shared_until = self._clock.now() + _SHARED_S * self._clock.speed
+            self._share()
             self._drop()
             await self._attempt(flight.requests)
         except Exception as error:
@@ -365,6 +365,14 @@ class Switchboard:
                 log.exception("batch_failed")
         else:
             self._tell(batch, done, took_s())
+
+    def _share(self) -> None:
+        """Note that another replica has appended to the log just now."""
+        self._shared_until = self._clock.now() + _SHARED_S * self._clock.speed
+
+    def _shared(self) -> bool:
+        """Return whether another replica appends to the log, as far as is known."""
+        return self._clock.now() < self._shared_until
 
     async def _carefully(self, batch: list[Request]) -> Batch:
         """Decide and store a batch while nobody else can append to the log."""
@@ -439,6 +447,7 @@ class Switchboard:
 
     def _catch_up(self, floor: Floor, encoded: Iterable[str], next_id: int) -> None:
         """Apply what other replicas have appended."""
+        self._share()
         for data in encoded:
             event = ev.decode(data)
             floor.apply(event)
