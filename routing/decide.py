@@ -30,6 +30,7 @@ def decide(floor: Floor, command: cmd.Command, now: float) -> list[Event] | Refu
         _HANDLERS[type(command)](turn, command)
     except RefusedError as error:
         return error.refused
+    due.catch_up(turn)
     dispatch(turn)
     return turn.events
 

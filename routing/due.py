@@ -36,6 +36,21 @@ def tick(turn: Turn, command: cmd.Tick) -> None:
             _agent_due(turn, floor.agents[str(key)])
 
 
+def catch_up(turn: Turn) -> None:
+    """Carry out what fell due for contacts while they were offered, before dispatch looks for an agent.
+
+    An offered contact does not wait, so that its steps, its overflow, its refusals and its longest wait have
+    no timer; they count from the same instants as ever, and hold at once when its last offer has ended.
+    """
+    floor = turn.floor
+    if not floor.open_contacts:
+        return
+    for contact_id in tuple(floor.open_contacts):
+        contact = floor.contacts[contact_id]
+        if contact.due_at <= turn.now and contact.state is ContactState.QUEUED:
+            _contact_due(turn, contact)
+
+
 def _offer_due(turn: Turn, offer: Offer) -> None:
     if offer.state is OfferState.PENDING:
         expire(turn, offer, reason="no_answer")

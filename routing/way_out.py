@@ -9,7 +9,7 @@ import msgspec
 from routing.eligibility import Refusal, able, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
-from routing.model import NEVER, Agent, Contact, OfferState
+from routing.model import NEVER, Agent, Contact, ContactState, OfferState
 from routing.naming import team_name
 from routing.policy import Step
 
@@ -24,7 +24,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     `asked_again`, `comes_back`, `nobody_able`, `opening` or `expiry`."""
     what: str
     at: float | None = None
-    """When it happens by itself; None where it is for somebody to do, or cannot be foreseen."""
+    """When it happens by itself; None where it is for somebody to do, or cannot be foreseen. While the
+    contact is offered a step, an overflow or the expiry waits for the end of that offer, and then holds at once
+    where its time has passed."""
     agent_ids: tuple[str, ...] = ()
 
 
@@ -38,15 +40,30 @@ def find_changes(floor: Floor, contact: Contact, now: float) -> tuple[Change, ..
 def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
     team = floor.team(contact.team_id)
     if contact.step < 0:
-        yield Change(kind="preference_over", what="Anybody may take it", at=contact.preferred_until)
+        over = Change(kind="preference_over", what="Anybody may take it", at=contact.preferred_until)
+        yield _held_up(floor, contact, over, now)
     for step in team.steps[max(contact.step, 0) :]:
-        yield _step(floor, step, contact.segment_at + step.after_s)
+        yield _held_up(floor, contact, _step(floor, step, contact.segment_at + step.after_s), now)
     if not is_open(team.hours, now):
         opening = next_opening(team.hours, now)
         if opening is not None:
             yield Change(kind="opening", what=f"{team.name} is closed and opens", at=opening)
     if contact.expires_at < NEVER:
-        yield Change(kind="expiry", what="It expires", at=contact.expires_at)
+        yield _held_up(floor, contact, Change(kind="expiry", what="It expires", at=contact.expires_at), now)
+
+
+def _held_up(floor: Floor, contact: Contact, change: Change, now: float) -> Change:
+    """Return `change` as it is for a contact that is offered: it holds only if that offer comes to nothing.
+
+    Then it holds at once where its time has passed. A broadcast with room follows its steps while it rings.
+    """
+    follows = change.kind == "step" and floor.may_ask_more(contact)
+    if contact.state is not ContactState.OFFERED or follows:
+        return change
+    what = f"If nobody there takes it: {change.what}"
+    if change.at is not None and change.at <= now:
+        return msgspec.structs.replace(change, what=f"{what} at once", at=None)
+    return msgspec.structs.replace(change, what=what)
 
 
 def widening(floor: Floor, step: Step) -> str:

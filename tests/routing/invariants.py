@@ -93,6 +93,13 @@ def find_missed_widening(floor: Floor) -> tuple[int, str] | None:
     return None
 
 
+def check_not_behind(floor: Floor, before: dict[int, dict[str, Any]], now: float) -> None:
+    """Assert that who was offered `before` the turn at `now` and waits after it is where its clock says."""
+    for contact in floor.contacts.values():
+        if contact.state is ContactState.QUEUED and contact.id in before:
+            assert before[contact.id]["state"] is not ContactState.OFFERED or contact.due_at > now
+
+
 def may_take(floor: Floor, agent: Agent, contact: Contact) -> bool:
     """Return whether `agent` is free for `contact` and its active step lets the agent take it."""
     return _is_free(floor, agent, contact) and _is_in_scope(floor, agent, contact)

@@ -31,6 +31,7 @@ from tests.builders import NOON, START, make_agent, make_policy, make_team
 from tests.routing.invariants import (
     check_clocks,
     check_floor,
+    check_not_behind,
     check_indices,
     find_overtaken,
     may_take,
@@ -339,6 +340,7 @@ class FloorMachine(RuleBasedStateMachine):
         assert self.replica.snapshot() == self.floor.snapshot()
         assert self.replica.next_id == self.floor.next_id
         assert self.floor.seq == before["seq"] + len(outcome)
+        check_not_behind(self.floor, before["contacts"], self.now)
         self.keep()
 
     def follow(self, event: ev.Event, command: cmd.Command) -> None:

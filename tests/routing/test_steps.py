@@ -1,8 +1,10 @@
 """Who may take a contact widens while it waits, step by step, and ends with a declared overflow."""
 
-from routing.commands import Decline, Move
-from routing.events import SegmentClosed, StepReached
-from routing.model import SkillNeed
+import pytest
+
+from routing.commands import Decline, MissOffer, Move, Revoke, SetPresence
+from routing.events import NobodyFound, SegmentClosed, StepReached
+from routing.model import ContactState, Presence, SkillNeed
 from routing.policy import Step
 from routing.steps import due_step, scope
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
@@ -124,6 +126,65 @@ def test_step_that_fell_due_while_it_rang_holds_when_the_offer_runs_out():
     contact = rig.receive(team_id="orders")
     rig.wait(20.0)
     assert rig.asked(contact) == ["cid"]
+
+
+@pytest.mark.parametrize("end", ["declined", "missed", "revoked", "went on a break"])
+def test_step_that_fell_due_while_it_rang_holds_in_the_very_turn_that_ends_the_offer(end):
+    rig = rig_of(Step(after_s=10.0, teams=("care",)), ann={"teams": ("orders",)}, cid={"teams": ("care",)})
+    contact = rig.receive(team_id="orders")
+    rig.wait(15.0)
+    assert (rig.asked(contact), rig.contact(contact).step) == (["ann"], 0)
+    (offer,) = rig.pending(contact)
+    rig.do(
+        {
+            "declined": Decline(actor="ann", offer_id=offer),
+            "missed": MissOffer(actor="pbx", offer_id=offer),
+            "revoked": Revoke(actor="lead", offer_id=offer, reason="elsewhere"),
+            "went on a break": SetPresence(actor="ann", agent_id="ann", presence=Presence.BREAK),
+        }[end]
+    )
+    assert (rig.asked(contact), rig.contact(contact).step) == (["cid"], 1)
+    assert rig.happened(NobodyFound) == []
+
+
+def test_several_steps_that_fell_due_while_it_rang_hold_together():
+    rig = rig_of(
+        Step(after_s=5.0, skill_slack=1),
+        Step(after_s=10.0, teams=("care",)),
+        Step(after_s=60.0, any_language=True),
+        ann={"teams": ("orders",)},
+        cid={"teams": ("care",)},
+    )
+    contact = rig.receive(team_id="orders")
+    rig.wait(15.0)
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    assert [event.step for event in rig.happened(StepReached)] == [2]
+    rig.accept(contact)
+
+
+def test_overflow_that_fell_due_while_it_rang_moves_it_when_the_offer_ends_though_a_colleague_is_free():
+    rig = rig_of(
+        Step(after_s=10.0, overflow_to="care"),
+        ann={"teams": ("orders",)},
+        bob={"teams": ("orders",)},
+        cid={"teams": ("care",)},
+    )
+    contact = rig.receive(team_id="orders")
+    rig.wait(15.0)
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    assert (rig.contact(contact).team_id, rig.asked(contact)) == ("care", ["cid"])
+    assert rig.segments_of(contact) == [("orders", "flowed_out")]
+
+
+def test_longest_wait_that_ran_out_while_it_rang_ends_it_when_nobody_takes_it():
+    policy = make_policy(make_team("orders", max_wait_s={"voice": 10.0}))
+    rig = Rig(policy, *(make_agent(name, teams=("orders",)) for name in ("ann", "bob")))
+    rig.available("ann", "bob")
+    contact = rig.receive(team_id="orders")
+    rig.wait(15.0)
+    assert rig.state(contact) is ContactState.OFFERED
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    assert (rig.state(contact), rig.contact(contact).end_reason) == (ContactState.EXPIRED, "max_wait")
 
 
 def test_clock_of_the_steps_begins_anew_in_the_team_it_was_moved_to():

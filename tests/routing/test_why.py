@@ -181,6 +181,27 @@ def test_coming_steps_are_told_with_their_times():
     assert changes(rig, contact)["overflow"].at == NOON + 90.0
 
 
+def test_steps_of_a_contact_that_is_offered_are_told_to_wait_for_the_end_of_the_offer():
+    steps = (Step(after_s=10.0, teams=("care",)), Step(after_s=30.0, skill_slack=2))
+    rig = make_rig(make_agent(teams=("orders",)), steps=steps)
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.wait(5.0)
+    assert "If nobody there takes it: Care may take it too in 5 s." in said(rig, contact)
+    rig.wait(10.0)
+    text = said(rig, contact)
+    assert "If nobody there takes it: Care may take it too at once." in text
+    assert "If nobody there takes it: 2 skill levels less will do in 15 s." in text
+    rig.wait(5.0)
+    assert "After 20 s Care may take it too." in said(rig, contact)
+
+
+def test_steps_of_a_broadcast_with_room_are_told_as_they_hold_while_it_rings():
+    rig = make_rig(make_agent(teams=("orders",)), steps=(Step(after_s=10.0, teams=("care",)),), broadcast=2)
+    rig.available("ann")
+    assert "Care may take it too in 10 s." in why(rig, rig.receive(team_id="orders")).sentences
+
+
 def test_changes_come_in_order_of_time():
     rig = make_rig(steps=(Step(after_s=30.0, teams=("care",)),))
     contact = rig.receive(team_id="orders")
