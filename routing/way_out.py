@@ -25,8 +25,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     at: float | None = None
     """When it happens by itself; None where it is for somebody to do, or cannot be foreseen. While the
-    contact is offered a step, an overflow or the expiry waits for the end of that offer, and then holds at once
-    where its time has passed."""
+    contact is offered a step, an overflow or the expiry waits for the end of that offer, and then holds at
+    once where its time has passed."""
     agent_ids: tuple[str, ...] = ()
 
 

@@ -31,8 +31,8 @@ from tests.builders import NOON, START, make_agent, make_policy, make_team
 from tests.routing.invariants import (
     check_clocks,
     check_floor,
-    check_not_behind,
     check_indices,
+    check_not_behind,
     find_overtaken,
     may_take,
     reload,
