@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(slots=True)
@@ -19,6 +19,8 @@ class Sums:
     abandoned_in_target: float = 0
     short_abandoned: float = 0
     flowed_out: float = 0
+    converted_in_target: float = 0
+    """Of the flowed out, those who chose a callback within the target."""
     wait_s: float = 0
     excess_s: float = 0
     abandon_wait_s: float = 0
@@ -52,12 +54,16 @@ def figures(sums: Sums) -> dict[str, Any]:
         "answered": int(sums.answered),
         "answered_in_target": int(sums.answered_in_target),
         "abandoned": int(sums.abandoned),
+        "abandoned_in_target": int(sums.abandoned_in_target),
         "short_abandoned": int(sums.short_abandoned),
         "flowed_out": int(sums.flowed_out),
+        "converted_in_target": int(sums.converted_in_target),
         "waiting": sums.waiting,
         "service_level": service_level(sums),
         "service_level_asterisk": share(sums.answered_in_target, sums.answered),
-        "service_level_amazon": share(sums.answered_in_target + sums.abandoned_in_target, sums.offered),
+        "service_level_amazon": share(
+            sums.answered_in_target + sums.abandoned_in_target + sums.converted_in_target, sums.offered
+        ),
         "service_level_genesys": share(sums.answered_in_target, sums.answered + sums.abandoned),
         "asa_s": share(sums.wait_s, sums.answered),
         "wait_p50_s": quantile(sums.waits, 0.5),

@@ -21,9 +21,9 @@ INTERVAL_S: Final = 900
 Key = tuple[str, str, int]
 _TALKED: Final = frozenset({"answered", "resumed"})
 """Ends of a conversation: counted when it began; a resumed one was never offered."""
-_ZERO: Final = (0.0,) * 12
+_ZERO: Final = (0.0,) * 13
 _OFFERED, _ANSWERED, _IN_TARGET, _ABANDONED, _ABANDONED_IN, _SHORT, _FLOWED = range(7)
-_WAIT, _EXCESS, _ABANDON_WAIT, _HANDLED, _HANDLE = range(7, 12)
+_WAIT, _EXCESS, _ABANDON_WAIT, _HANDLED, _HANDLE, _CONVERTED_IN = range(7, 13)
 
 
 def interval_of(at: float) -> int:
@@ -102,6 +102,7 @@ def _close(book: dict[Key, list[float]], segment: Segment, aim_s: float) -> None
         row[_ABANDON_WAIT] += wait_s
     else:
         row[_FLOWED] += 1
+        row[_CONVERTED_IN] += segment.outcome == "converted" and wait_s <= aim_s
 
 
 def _row(book: dict[Key, list[float]], team_id: str, channel: str, at: float) -> list[float]:

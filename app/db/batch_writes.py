@@ -51,6 +51,7 @@ STAT_COLUMNS: Final = (
     "abandon_wait_s",
     "handled",
     "handle_s",
+    "converted_in_target",
 )
 TIME_COLUMNS: Final = ("busy_s", "idle_s", "used_s", "capacity_s")
 

@@ -184,6 +184,7 @@ interval_stat = sa.Table(
     sa.Column("abandon_wait_s", sa.Double, nullable=False, server_default="0"),
     sa.Column("handled", sa.Integer, nullable=False, server_default="0"),
     sa.Column("handle_s", sa.Double, nullable=False, server_default="0"),
+    sa.Column("converted_in_target", sa.Integer, nullable=False, server_default="0"),
     sa.Index("ix_interval_stat_starts_at", "starts_at"),
 )
 

@@ -22,8 +22,10 @@ _COUNTS: Final = (
     "answered",
     "answered_in_target",
     "abandoned",
+    "abandoned_in_target",
     "short_abandoned",
     "flowed_out",
+    "converted_in_target",
     "waiting",
 )
 
@@ -168,8 +170,6 @@ def _sums(item: dict[str, Any]) -> Sums:
     sums = Sums(**{name: item[name] for name in _COUNTS if name != "waiting"})
     sums.wait_s = (item["asa_s"] or 0.0) * sums.answered
     sums.excess_s = (item["mean_excess_s"] or 0.0) * sums.answered
-    in_target = round((item["service_level_amazon"] or 0.0) * sums.offered)
-    sums.abandoned_in_target = in_target - sums.answered_in_target
     sums.abandon_wait_s = (item["mean_abandon_wait_s"] or 0.0) * sums.abandoned
     return sums
 

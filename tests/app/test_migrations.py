@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,78 @@ def test_database_of_an_earlier_revision_keeps_its_rows(empty_url: str, previous
     assert before["event"] > 10
     assert after == before
     asyncio.run(_live(empty_url, again=True))
+
+
+def test_conversions_of_earlier_times_are_counted_by_the_policy_of_their_day(empty_url: str) -> None:
+    migrate(empty_url, "0010")
+    query(empty_url, _converted)
+    migrate(empty_url)
+    counts = query(
+        empty_url,
+        lambda connection: connection.execute(
+            sa.text("SELECT channel, starts_at, converted_in_target FROM interval_stat ORDER BY 1, 2")
+        ).all(),
+    )
+    assert [tuple(row) for row in counts] == [("chat", 1800, 1), ("voice", 0, 1), ("voice", 1800, 0)]
+
+
+def _converted(connection: sa.Connection) -> None:
+    """Store a policy, then one of tighter targets, and conversions after 25 s under each of them."""
+    policies = ((1, 0.0, 30.0, {}), (2, 1000.0, 20.0, {"chat": 60.0}))
+    for version, at, target_s, own in policies:
+        team = {"target_s": target_s, "channel_target_s": own}
+        _insert(
+            connection,
+            "policy",
+            version=version,
+            published_at=at,
+            published_by="test",
+            data=json.dumps({"teams": {"general": team}, "channels": {"voice": {}}}),
+        )
+    _insert(connection, "agent", id="lead", index=0, name="Lead", active=True, presence="", state="", data="")
+    _insert(connection, "customer", id=1, created_at=0.0)
+    _insert(
+        connection,
+        "ticket",
+        id=2,
+        customer_id=1,
+        team_id="general",
+        owner_id="lead",
+        state="open",
+        subject="",
+        opened_at=0.0,
+        changed_at=0.0,
+        data="",
+    )
+    for number, (channel, at) in enumerate((("voice", 100.0), ("voice", 2000.0), ("chat", 2000.0)), 3):
+        texts = dict.fromkeys(
+            ("source", "subject", "text", "dialled", "details", "classification", "data"), ""
+        )
+        ids = {"id": number, "customer_id": 1, "ticket_id": 2}
+        state = {"channel": channel, "state": "converted", "team_id": "general", "received_at": at}
+        _insert(connection, "contact", **ids, **state, **texts)
+        _insert(
+            connection,
+            "segment",
+            contact_id=number,
+            number=1,
+            team_id="general",
+            channel=channel,
+            queued_at=at,
+            ended_at=at + 25.0,
+            outcome="converted",
+            reason="callback",
+            short=False,
+        )
+    for channel, starts_at in (("voice", 0), ("voice", 1800), ("chat", 1800)):
+        _insert(
+            connection, "interval_stat", team_id="general", channel=channel, starts_at=starts_at, offered=1
+        )
+    connection.commit()
+
+
+def _insert(connection: sa.Connection, table: str, **values: Any) -> None:
+    connection.execute(sa.insert(sa.table(table, *map(sa.column, values))).values(**values))
 
 
 def _rows(connection: sa.Connection, names: set[str]) -> dict[str, int]:

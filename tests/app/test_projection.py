@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from app.projection import INTERVAL_S, interval_of
+from app.settings import Settings
 from routing.commands import Tick
-from tests.app.conftest import Service
+from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import CALL, be_available, post
 from tests.faults.truth import check, read_truth
 
@@ -90,6 +91,33 @@ async def test_what_leaves_the_queue_otherwise_flowed_out(
     await post(client, f"/v1/contacts/{contact['id']}/{verb}", body)
     seen = await figures(service, "general", start)
     assert (seen["offered"], seen["flowed_out"], seen["abandoned"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("waited_s", "share"), [(19.0, 1.0), (21.0, 0.0)])
+async def test_callback_asked_for_within_the_target_counts_as_amazon_counts_it(
+    service: Service, client: httpx.AsyncClient, waited_s: float, share: float
+) -> None:
+    start = await at_quarter(service, 1.0)
+    contact = await post(client, "/v1/contacts", CALL)
+    await let_pass(service, waited_s)
+    await post(client, f"/v1/contacts/{contact['id']}/callback")
+    assert (await figures(service, "general", start))["converted_in_target"] == share
+    today = (await client.get("/v1/queues/general?channel=voice")).json()["today"]
+    assert (today["converted_in_target"], today["service_level_amazon"]) == (share, share)
+    assert today["service_level"] is None
+
+
+async def test_what_was_converted_is_the_same_after_a_restart(settings: Settings) -> None:
+    async with running(settings) as service, service.client() as client:
+        await furnish(service.house)
+        contact = await post(client, "/v1/contacts", CALL)
+        await post(client, f"/v1/contacts/{contact['id']}/callback")
+        before = (await client.get("/v1/queues/general?channel=voice")).json()["today"]
+    async with running(settings) as service, service.client() as client:
+        after = (await client.get("/v1/queues/general?channel=voice")).json()["today"]
+        check(await service.house.database.tx(read_truth))
+    assert (after["service_level_amazon"], after["version"]) == (1.0, 2)
+    assert after == before
 
 
 async def test_declined_offer_leaves_the_figures_as_they_were(

@@ -26,6 +26,23 @@ async def test_replicas_share_the_floor(postgres_url: str) -> None:
 
 
 @pytest.mark.postgres
+async def test_replicas_tell_the_same_figures(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as one, running(settings) as two:
+        await furnish(one.house)
+        async with one.client() as first, two.client() as second:
+            for client, other in ((first, second), (second, first)):
+                contact = await post(client, "/v1/contacts", CALL)
+                await post(other, f"/v1/contacts/{contact['id']}/callback")
+            told = [
+                (await client.get("/v1/queues/general?channel=voice")).json()["today"]
+                for client in (first, second)
+            ]
+    assert told[0] == told[1]
+    assert (told[0]["converted_in_target"], told[0]["service_level_amazon"]) == (2, 1.0)
+
+
+@pytest.mark.postgres
 async def test_follower_of_one_replica_hears_what_the_other_committed(postgres_url: str) -> None:
     settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
     async with running(settings) as one, running(settings) as two:

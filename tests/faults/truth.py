@@ -136,6 +136,8 @@ def recount(events: list[Any]) -> tuple[dict[Key, dict[str, float]], dict[tuple[
                     figures["short_abandoned"] += e.short
                 else:
                     figures["flowed_out"] += 1
+                    aim_s = targets[team_id, channels[e.contact_id]]
+                    figures["converted_in_target"] += e.state == "converted" and e.at - since <= aim_s
             case ev.OfferReleased():
                 key, at = taken.pop(e.offer_id)
                 book[key]["handled"] += 1
