@@ -5,12 +5,14 @@ from collections.abc import Callable
 import numpy as np
 
 from staffing.rostering.check import costs
+from staffing.rostering.counted import run_counted
 from staffing.rostering.cover import build_model
 from staffing.rostering.findings import require_known_references
 from staffing.rostering.linear import matrix
 from staffing.rostering.model import Conflict, Progress, Roster, RosterProblem
 from staffing.rostering.placing import place
-from staffing.rostering.portfolio import Race, run
+from staffing.rostering.portfolio import run
+from staffing.rostering.race import Race
 
 
 def solve_roster(
@@ -20,6 +22,7 @@ def solve_roster(
     seed: int = 0,
     time_limit_s: float = 30.0,
     workers: int = 1,
+    repeatable: bool = False,
     on_conflicts: Callable[[tuple[Conflict, ...]], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -27,8 +30,10 @@ def solve_roster(
     """Return the best roster found.
 
     There always is one: cover is priced, and rules that can't all hold are given up by as little as possible
-    and named in `conflicts`. With one worker the answer depends on problem, seed and time limit alone, as
-    long as the searches are through with their steps before the clock ends them (see `Roster.repeatable`).
+    and named in `conflicts`. With one worker, or where `repeatable` is asked for, the answer depends on
+    problem, seed and time limit alone: the search counts its steps, fewer than the time allows, and the clock
+    is only an outer bound. Should it end the search before its last step, the roster says so
+    (`Roster.repeatable`).
 
     Args:
         problem: Agents, rules, requirement and prices.
@@ -36,6 +41,8 @@ def solve_roster(
         seed: Seed of the search.
         time_limit_s: Wall time after which the best roster so far is returned.
         workers: Threads.
+        repeatable: Whether seed and time limit alone are to decide, whatever the threads and the machine's
+            load; it searches less in the same time.
         on_conflicts: Called before the search with the rules that can't all hold.
         on_progress: Called when a better roster or bound is known.
         should_stop: Asked now and then; the search ends with the best roster so far when it says yes.
@@ -55,7 +62,9 @@ def solve_roster(
         on_progress or (lambda progress: None),
         should_stop or (lambda: False),
     )
-    solution = run(race, model, seed=seed, workers=workers)
+    counted = repeatable or workers == 1
+    search = run_counted if counted else run
+    solution = search(race, model, seed=seed, workers=workers)
     assignments = place(model, solution.values)
     prices = costs(problem, assignments)
     objective = sum(prices.values())
@@ -68,7 +77,7 @@ def solve_roster(
         tuple(model.conflicts),
         seed,
         race.elapsed_s(),
-        workers == 1 and not race.ran_out and not race.cancelled(),
+        counted and not race.ran_out and not race.cancelled(),
     )
 
 

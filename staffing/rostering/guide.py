@@ -62,6 +62,7 @@ def follow_relaxation(
     seed: int,
     elapsed: Callable[[], float],
     should_stop: Callable[[], bool],
+    steps: int | None = None,
 ) -> list[Response] | None:
     """Return what each agent takes, or None when there was no time or no schedule for an agent.
 
@@ -75,6 +76,7 @@ def follow_relaxation(
         elapsed: Tells the share of the time that has passed; where it runs ahead of the steps, it counts, and
             at 1 the search ends with what there is, once everybody has a schedule.
         should_stop: Asked before that, while there is nothing yet.
+        steps: Most times that a few agents choose anew; None for as many as the agents deserve.
     """
     chance = np.random.default_rng(seed)
     plan = _new_plan(model, matrix, blocks, relaxed, grain, seed)
@@ -87,14 +89,14 @@ def follow_relaxation(
                 _drop(plan, int(agent))
             if not _choose(plan, int(agent)):
                 return None
-    _vary(plan, chance, elapsed)
+    most = _STEPS * many
+    _vary(plan, chance, elapsed, most if steps is None else min(most, steps))
     return plan.chosen
 
 
-def _vary(plan: _Plan, chance: np.random.Generator, elapsed: Callable[[], float]) -> None:
+def _vary(plan: _Plan, chance: np.random.Generator, elapsed: Callable[[], float], steps: int) -> None:
     """Let a few agents at a time choose anew; keep what is better, at first also what is a little worse."""
     many, price = len(plan.blocks), _price(plan)
-    steps = _STEPS * many
     for step in range(steps):
         gone = max(step / steps, elapsed())
         if gone >= 1:

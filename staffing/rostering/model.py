@@ -293,8 +293,9 @@ class Roster:
         conflicts: Rules that could not all hold.
         seed: Seed of the search.
         elapsed_s: Time the search took.
-        repeatable: Whether the same seed and one worker give this roster again on any machine: the clock
-            ended nothing.
+        repeatable: Whether the same problem, seed and time limit give this roster again, with any number of
+            threads and under any load: steps were counted and the clock ended nothing. Other versions of the
+            solvers, or another kind of processor, may still give another.
     """
 
     assignments: tuple[Assignment, ...]

@@ -1,8 +1,7 @@
 """Decides which searches run for a roster, in which order and beside which, and when to stop."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +9,20 @@ from numpy.typing import NDArray
 from staffing.rostering.cover import RosterModel
 from staffing.rostering.guide import follow_relaxation
 from staffing.rostering.improve import Part, Solution, improve
-from staffing.rostering.linear import Floats, Matrix, holds
-from staffing.rostering.model import Progress
+from staffing.rostering.linear import Floats, Matrix
+from staffing.rostering.race import Race
 from staffing.rostering.rebuild import compose, grain, rebuild
 from staffing.rostering.response import Block, make_blocks
-from staffing.rostering.solvers import Answer, branch, relax
+from staffing.rostering.solvers import branch, relax
 from staffing.rostering.sweep import sweep
 from staffing.shifts import DAY_S
 
-_REBUILDS = 600.0
+REBUILDS = 600.0
 """Rebuilds in a second for one day of period, on one core of a server of 2020."""
 _PARTS = 2.0
 """Parts solved exactly in a second, likewise."""
 _POLL_S = 0.05
-_NODES = 200
+NODES = 200
 """Nodes of branch and bound in a second, likewise."""
 _SLOT_PARTS = (Part(1, 8.0, 1.0, on_shift=True), Part(1, 20.0, 3.0))
 """Parts where cover counts by slot: breaks and teams make even one day large."""
@@ -33,113 +32,20 @@ _FOLLOW_UNTIL = 0.7
 """Share of the time after which a relaxation comes too late to be followed."""
 _FOLLOW_SHARE = 0.25
 """Largest share of the time in which agents choose anew to follow it more closely."""
-_REBUILD_SHARE = {"slots": 0.4, "few slots": 0.2, "kinds": 0.03}
+REBUILD_SHARE = {"slots": 0.4, "few slots": 0.2, "kinds": 0.03}
 """Share of the time in which agents are rebuilt one by one, before parts are solved exactly."""
-
-
-@dataclass(slots=True)
-class Race:
-    """What all searches of one problem know: best solution, bound, clock, stop.
-
-    Attributes:
-        matrix: The model.
-        best: Best complete solution.
-        price: Best price known, of a solution that may still be completed; infinite at first.
-        bound: Proven bound.
-        limit_s: Wall time of the whole search.
-        ran_out: Whether the clock ended a search that was not through with its steps.
-        done: Whether the main search has ended.
-        busy: First days of the parts that are being solved.
-        found: Set once there is a best solution.
-        relaxed: The solved relaxation, None before.
-        swept: Set once the parts may begin.
-    """
-
-    matrix: Matrix
-    limit_s: float
-    elapsed_s: Callable[[], float]
-    tell: Callable[[Progress], None]
-    cancelled: Callable[[], bool]
-    best: Solution | None = None
-    price: float = float("inf")
-    bound: float = -float("inf")
-    ran_out: bool = False
-    done: bool = False
-    busy: set[int] = field(default_factory=set)
-    found: threading.Event = field(default_factory=threading.Event)
-    relaxed: Answer | None = None
-    swept: threading.Event = field(default_factory=threading.Event)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def offer(self, solution: Solution, *, phase: str = "solution") -> None:
-        """Keep a solution when it is better than the best."""
-        with self.lock:
-            if self.best is None or solution.price < self.best.price - 0.5:
-                self.best = solution
-        self.found.set()
-        self.report(phase, price=solution.price)
-
-    def merge(self, solution: Solution, free: NDArray[np.bool_]) -> None:
-        """Keep a solution of a part, also when the rest has become better in the meantime."""
-        with self.lock:
-            best = self.best
-        if best is not None and best.price < solution.price + 0.5:
-            values = np.where(free, solution.values, best.values)
-            price = float(self.matrix.cost @ values) + self.matrix.offset
-            if price > best.price - 0.5 or not holds(self.matrix, values):
-                return
-            solution = Solution(values, price)
-        self.offer(solution, phase="parts")
-
-    def report(self, phase: str, *, price: float | None = None, bound: float | None = None) -> None:
-        """Note a better price or bound and tell about it."""
-        with self.lock:
-            better = price is not None and price < self.price - 0.5
-            tighter = bound is not None and bound > self.bound + 1e-6
-            if better and price is not None:
-                self.price = price
-            if tighter and bound is not None:
-                self.bound = bound
-            objective = None if np.isinf(self.price) else round(self.price)
-            known = None if np.isinf(self.bound) else min(self.bound, self.price)
-        if better or tighter:
-            self.tell(Progress(phase, self.elapsed_s(), objective, known))
-
-    def over(self) -> bool:
-        """Return whether to stop: cancelled, out of time, or proven."""
-        if self.done or self.cancelled() or self.proven():
-            return True
-        if self.elapsed_s() >= self.limit_s:
-            self.ran_out = True
-            return True
-        return False
-
-    def proven(self) -> bool:
-        """Return whether no better price is possible; prices are whole."""
-        return bool(self.price <= np.ceil(self.bound - 1e-6) + 0.5)
 
 
 def run(race: Race, model: RosterModel, *, seed: int, workers: int) -> Solution:
     """Search until the time is over, the price is proven or all steps are done; return the best solution.
 
-    With one worker: relaxation, a roster that follows it swept day by day or else rebuilding, branch and
-    bound, exact parts, one after the other, each with a number of steps that follows from the time limit, so
-    that the same seed gives the same roster unless the clock runs out first. With more workers the relaxation
-    and branch and bound run beside the others.
+    The relaxation and branch and bound run in a thread beside the others, and whatever is better counts: the
+    clock and the threads' turns decide which roster it is.
 
     Raises:
         ValueError: When no roster was found in time.
     """
-    blocks = make_blocks(model, race.matrix)
-    if workers > 1:
-        _run_beside(race, model, blocks, seed, workers)
-    else:
-        _relax(race)
-        if not _sweeps(race, model) or not _follow(race, model, blocks, seed, workers):
-            _rebuild(race, model, blocks, seed)
-        if not race.over() and _branches(race):
-            _branch(race, seed, until_s=(race.elapsed_s() + race.limit_s) / 2)
-        _improve(race, model, seed, race.over)
+    _run_beside(race, model, make_blocks(model, race.matrix), seed, workers)
     if race.best is None:
         raise ValueError("no roster was found in time")
     return race.best
@@ -176,7 +82,7 @@ def _run_beside(race: Race, model: RosterModel, blocks: list[Block], seed: int, 
 
 def _bound(race: Race, model: RosterModel, seed: int) -> None:
     _relax(race)
-    if _branches(race):
+    if branches(race.matrix):
         if not race.over():
             _branch(race, seed, until_s=race.limit_s)
         return
@@ -187,7 +93,7 @@ def _bound(race: Race, model: RosterModel, seed: int) -> None:
 
 def _sweeps(race: Race, model: RosterModel) -> bool:
     """Return whether the relaxation is worth following: cover counts by slot, not by kind of shift."""
-    return _size(race, model) != "kinds"
+    return size(race.matrix, model) != "kinds"
 
 
 def _too_late(race: Race) -> bool:
@@ -223,7 +129,7 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
         race.matrix,
         start,
         count_variables(model, race.matrix),
-        overnight=_overnight(model),
+        overnight=overnight(model),
         workers=workers,
         seed=seed,
         left_s=lambda: race.limit_s - race.elapsed_s(),
@@ -234,7 +140,8 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
     return True
 
 
-def _overnight(model: RosterModel) -> bool:
+def overnight(model: RosterModel) -> bool:
+    """Return whether shifts cover slots of the next day."""
     return any(kind.end_s > DAY_S for kind in model.scope.problem.kinds)
 
 
@@ -253,7 +160,7 @@ def _branch(race: Race, seed: int, *, until_s: float) -> None:
     answer = branch(
         race.matrix,
         time_limit_s=max(0.1, until_s - race.elapsed_s()),
-        nodes=round(_NODES * race.limit_s),
+        nodes=round(NODES * race.limit_s),
         seed=seed,
         start=race.best.values if race.best is not None else None,
         on_progress=note,
@@ -265,8 +172,9 @@ def _branch(race: Race, seed: int, *, until_s: float) -> None:
     race.ran_out = race.ran_out or race.elapsed_s() >= until_s
 
 
-def _branches(race: Race) -> bool:
-    return race.matrix.shape[0] < _BRANCH_ROWS
+def branches(matrix: Matrix) -> bool:
+    """Return whether branch and bound leaves its root within the time of a roster."""
+    return matrix.shape[0] < _BRANCH_ROWS
 
 
 def _rebuild(
@@ -277,7 +185,7 @@ def _rebuild(
     enough: Callable[[], bool] = lambda: False,
 ) -> None:
     began_s = race.elapsed_s()
-    share = _REBUILD_SHARE[_size(race, model)]
+    share = REBUILD_SHARE[size(race.matrix, model)]
     until_s = began_s + share * (race.limit_s - began_s)
 
     def late() -> bool:
@@ -289,7 +197,7 @@ def _rebuild(
         race.matrix,
         blocks,
         seed=seed,
-        steps=max(20, round(_REBUILDS / model.scope.problem.days * share * race.limit_s)),
+        steps=max(20, round(REBUILDS / model.scope.problem.days * share * race.limit_s)),
         elapsed=lambda: (race.elapsed_s() - began_s) / max(1e-9, until_s - began_s),
         on_better=lambda better: race.offer(better, phase="rebuild"),
         should_stop=late,
@@ -297,22 +205,22 @@ def _rebuild(
     race.offer(solution)
 
 
-def _size(race: Race, model: RosterModel) -> str:
+def size(matrix: Matrix, model: RosterModel) -> str:
     """Return what kind of problem it is: cover by many slots, by few slots, or by kind of shift alone."""
     if not model.scope.problem.requirements:
         return "kinds"
-    return "few slots" if _branches(race) else "slots"
+    return "few slots" if branches(matrix) else "slots"
 
 
 def _improve(race: Race, model: RosterModel, seed: int, stop: Callable[[], bool]) -> None:
     """Solve parts exactly."""
     if race.best is None or stop():
         return
-    first, problem = race.best, model.scope.problem
+    first = race.best
     improve(
         race.matrix,
-        _SLOT_PARTS if problem.requirements else _kind_parts(problem.days),
-        overnight=_overnight(model),
+        parts_of(model),
+        overnight=overnight(model),
         seed=seed,
         steps=max(5, round(_PARTS * race.limit_s)),
         busy=race.busy,
@@ -323,5 +231,9 @@ def _improve(race: Race, model: RosterModel, seed: int, stop: Callable[[], bool]
     )
 
 
-def _kind_parts(days: int) -> list[Part]:
+def parts_of(model: RosterModel) -> Sequence[Part]:
+    """Return the kinds of part that are solved exactly."""
+    days = model.scope.problem.days
+    if model.scope.problem.requirements:
+        return _SLOT_PARTS
     return [Part(span, 100.0, 2.0) for span in sorted({min(days, span) for span in (3, 5, 8, 14, days)})]

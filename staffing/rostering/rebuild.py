@@ -53,6 +53,7 @@ class Draft:
         own: Each agent's price of wishes, hours and changes.
         points: Each agent's points of unpopular shifts.
         cover: Price of the cover, up to a constant.
+        on_late: Called when the clock ended the settling of a day.
     """
 
     model: RosterModel
@@ -60,6 +61,7 @@ class Draft:
     blocks: list[Block]
     group: list[int]
     chance: np.random.Generator
+    on_late: Callable[[], None]
     taken: list[Ints] = field(default_factory=list)
     shifts: list[list[Shift]] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
@@ -87,6 +89,7 @@ def rebuild(
     elapsed: Callable[[], float],
     on_better: Callable[[Solution], None],
     should_stop: Callable[[], bool],
+    on_late: Callable[[], None] = lambda: None,
 ) -> Solution:
     """Return the best roster found.
 
@@ -99,8 +102,9 @@ def rebuild(
         elapsed: Tells the share of the time that has passed; where it runs ahead of the steps, it counts.
         on_better: Called with each better roster.
         should_stop: Asked before each step.
+        on_late: Called when the clock ended the settling of a day's breaks and teams.
     """
-    draft = _new_draft(model, blocks, seed)
+    draft = _new_draft(model, blocks, seed, on_late)
     for agent in draft.chance.permutation(len(draft.blocks)):
         _put(draft, int(agent))
     price, best = _price(draft), _settled(draft, matrix)
@@ -123,10 +127,16 @@ def rebuild(
 
 
 def compose(
-    model: RosterModel, matrix: Matrix, blocks: list[Block], taken: Sequence[Response], *, seed: int
+    model: RosterModel,
+    matrix: Matrix,
+    blocks: list[Block],
+    taken: Sequence[Response],
+    *,
+    seed: int,
+    on_late: Callable[[], None] = lambda: None,
 ) -> Solution:
-    """Return the roster of what each agent takes, breaks and teams at their best."""
-    draft = _new_draft(model, blocks, seed)
+    """Return the roster of what each agent takes, breaks and teams at their best (see `rebuild`)."""
+    draft = _new_draft(model, blocks, seed, on_late)
     for agent, response in enumerate(taken):
         _take(draft, agent, response, shift_prices(draft.board, draft.group[agent])[1])
     return _settled(draft, matrix)
@@ -157,7 +167,7 @@ def _settled(draft: Draft, matrix: Matrix) -> Solution:
     if not draft.model.starts:
         return solution
     overnight = any(kind.end_s > DAY_S for kind in draft.model.scope.problem.kinds)
-    solution = settle(matrix, solution, overnight=overnight)
+    solution = settle(matrix, solution, overnight=overnight, on_late=draft.on_late)
     _move_breaks(draft, solution.values)
     return solution
 
@@ -193,7 +203,7 @@ def _on_shift(draft: Draft, where: tuple[Group, int, int]) -> list[tuple[int, in
     return [(agent, index) for _start, agent, index in sorted(found)]
 
 
-def _new_draft(model: RosterModel, blocks: list[Block], seed: int) -> Draft:
+def _new_draft(model: RosterModel, blocks: list[Block], seed: int, on_late: Callable[[], None]) -> Draft:
     problem = model.scope.problem
     by_group = groups(problem)
     number = {agent.id: index for index, members in enumerate(by_group.values()) for agent in members}
@@ -204,6 +214,7 @@ def _new_draft(model: RosterModel, blocks: list[Block], seed: int) -> Draft:
         blocks,
         [number[agent.id] for agent in problem.agents],
         np.random.default_rng(seed),
+        on_late,
         [_NOTHING] * many,
         [[] for _ in range(many)],
         [0.0] * many,

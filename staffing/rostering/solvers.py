@@ -33,6 +33,7 @@ class Answer:
         infeasible: Whether it was proven that there is no solution.
         prices: Dual price of each row, of a relaxation only.
         timed_out: Whether the clock ended the search.
+        effort: Deterministic seconds that CP-SAT counted; 0 for others.
     """
 
     values: Floats | None
@@ -42,6 +43,7 @@ class Answer:
     infeasible: bool = False
     prices: Floats | None = None
     timed_out: bool = False
+    effort: float = 0.0
 
 
 def relax(
@@ -122,12 +124,12 @@ def branch(
     with _stopped_by(highs, should_stop):
         highs.run()
     info, status = highs.getInfo(), highs.getModelStatus()
+    late = status == highspy.HighsModelStatus.kTimeLimit
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         infeasible = status == highspy.HighsModelStatus.kInfeasible
-        return Answer(None, float("inf"), info.mip_dual_bound, infeasible=infeasible)
+        return Answer(None, float("inf"), info.mip_dual_bound, infeasible=infeasible, timed_out=late)
     values = np.array(highs.getSolution().col_value)
     proven = status == highspy.HighsModelStatus.kOptimal
-    late = status == highspy.HighsModelStatus.kTimeLimit
     return Answer(values, info.objective_function_value, info.mip_dual_bound, proven, timed_out=late)
 
 
@@ -153,7 +155,7 @@ def search(
         workers: Threads; with one the answer depends on seed and effort alone.
         hint: Values to try first.
         better_than: Only solutions cheaper than this are of interest.
-        should_stop: Asked at each solution.
+        should_stop: Asked at each solution and now and then; the search ends when it says yes.
         on_solution: Called with price and bound at each solution.
     """
     model, variables = _cp_model(matrix, better_than)
@@ -167,14 +169,20 @@ def search(
     parameters.random_seed = seed
     parameters.num_workers = workers
     parameters.linearization_level = 2
-    status = solver.solve(model, _Listener(matrix.offset, on_solution, should_stop))
-    if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        values = np.array(solver.values(variables), dtype=np.float64)
-        price = float(matrix.cost @ values) + matrix.offset
-        bound = solver.best_objective_bound + matrix.offset
-        return Answer(values, price, bound, status == cp_model.OPTIMAL)
-    infeasible = status == cp_model.INFEASIBLE
-    return Answer(None, float("inf"), -float("inf"), infeasible=infeasible)
+    bounds = [-float("inf")]
+    solver.best_bound_callback = bounds.append
+    with _watched(should_stop, solver.stop_search):
+        status = solver.solve(model, _Listener(matrix.offset, on_solution, should_stop))
+    spent, late = solver.deterministic_time, status != cp_model.OPTIMAL and solver.wall_time >= time_limit_s
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+        known, infeasible = max(bounds) + matrix.offset, status == cp_model.INFEASIBLE
+        return Answer(
+            None, float("inf"), known, infeasible=infeasible, timed_out=late and not infeasible, effort=spent
+        )
+    bound = solver.best_objective_bound + matrix.offset
+    values = np.array(solver.values(variables), dtype=np.float64)
+    price = float(matrix.cost @ values) + matrix.offset
+    return Answer(values, price, bound, status == cp_model.OPTIMAL, timed_out=late, effort=spent)
 
 
 class _Listener(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
@@ -261,14 +269,27 @@ def _stopped_by(highs: highspy.Highs, should_stop: Callable[[], bool] | None) ->
     for interrupt in interrupts:
         interrupt.subscribe(lambda event: event.interrupt())
         highs.stopCallback(interrupt.callback_type)
+
+    def listen() -> None:
+        for interrupt in interrupts:
+            highs.startCallback(interrupt.callback_type)
+
+    with _watched(should_stop, listen):
+        yield
+
+
+@contextmanager
+def _watched(should_stop: Callable[[], bool] | None, stop: Callable[[], None]) -> Iterator[None]:
+    """Ask from a thread of its own whether it is time, and call `stop` again and again once it is."""
+    if should_stop is None:
+        yield
+        return
     ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(_POLL_S):
             if should_stop():
-                for interrupt in interrupts:
-                    highs.startCallback(interrupt.callback_type)
-                return
+                stop()
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

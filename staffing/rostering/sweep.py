@@ -9,6 +9,7 @@ problem, whose vertices are whole.
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -95,6 +96,58 @@ def sweep(
     for thread in threads:
         thread.join()
     return not clocked.is_set()
+
+
+def sweep_in_waves(
+    matrix: Matrix,
+    start: Solution,
+    counted: NDArray[np.bool_],
+    *,
+    overnight: bool,
+    threads: int,
+    seed: int,
+    left_s: Callable[[], float],
+    offer: Callable[[Solution], None],
+    should_stop: Callable[[], bool],
+) -> bool:
+    """Improve a roster like `sweep`, every other day at once; return whether the clock ended no day.
+
+    All days of a wave begin with the same roster and are merged in order, so that neither the clock nor the
+    number of threads decides what is found.
+    """
+    days = range(int(matrix.day.max()) + 1)
+    relaxed, now, on_time = replace(matrix, implied=~counted), start, True
+
+    def solve(base: Solution, day: int) -> tuple[NDArray[np.bool_], Answer]:
+        free = _free(matrix, base, day, overnight=overnight)
+        if should_stop():
+            return free, Answer(None, float("inf"), -float("inf"))
+        return free, _near_relaxation(
+            restrict(relaxed, base.values, free),
+            base.price,
+            time_limit_s=max(0.1, left_s()),
+            seed=seed,
+            should_stop=should_stop,
+        )
+
+    again: list[int] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for wave in (days[0::2], days[1::2], again):
+            base = now
+            answers = list(pool.map(solve, [base] * len(wave), wave))
+            for day, (free, answer) in zip(list(wave), answers, strict=True):
+                on_time = on_time and not answer.timed_out
+                if answer.values is None or answer.objective > base.price - 0.5:
+                    continue
+                found = base.values.copy()
+                found[free] = answer.values
+                merged = _merged(matrix, now, found, free)
+                if merged is not None and merged.price < now.price - 0.5:
+                    now = merged
+                    offer(now)
+                elif wave is not again:
+                    again.append(day)
+    return on_time
 
 
 def _near_relaxation(
