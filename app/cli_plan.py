@@ -173,8 +173,11 @@ def roster_command(
     time_limit: Annotated[float, typer.Option(help="Seconds of search.", min=0.5, max=3600)] = 30.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.", min=0)] = 0,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of the search; 1: repeatable.", min=1, max=64)
+        int | None, typer.Option(help="Threads of the search; none: the setting.", min=1, max=64)
     ] = None,
+    repeatable: Annotated[
+        bool, typer.Option(help="Let the seed decide, whatever the threads and the load; searches less.")
+    ] = False,
     reforecast: Annotated[bool, typer.Option(help="Make new forecasts first.")] = False,
     check: Annotated[bool, typer.Option(help="Name rules that can't all hold; make no roster.")] = False,
     url: Url = None,
@@ -188,6 +191,7 @@ def roster_command(
         seed=seed,
         time_limit_s=time_limit,
         threads=threads,
+        repeatable=repeatable or None,
         reforecast=reforecast or None,
         check_only=check or None,
     )
@@ -379,7 +383,8 @@ def _print_plan(plan: dict[str, Any]) -> None:
         f"{plan['objective']}, bound {bound}, gap {gap}"
     )
     if plan["repeatable"] is not None:
-        again = "makes it again" if plan["repeatable"] else "may make another: the clock ended the search"
+        why = "the clock ended the search" if plan.get("cut_short") else "--repeatable was not asked for"
+        again = "makes it again" if plan["repeatable"] else f"may make another: {why}"
         out.print(f"searched for {plan['elapsed_s']:.0f} s; seed {plan['seed']} {again}", highlight=False)
     days = sorted({each["on"] for each in plan["assignments"]})
     table = new_table("name", *(weekday(day) for day in days))

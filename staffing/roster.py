@@ -78,6 +78,7 @@ def solve_roster(
         seed,
         race.elapsed_s(),
         counted and not race.ran_out and not race.cancelled(),
+        race.ran_out,
     )
 
 

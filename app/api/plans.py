@@ -187,6 +187,7 @@ def plan_json(row: PlanRow) -> dict[str, Any]:
         "zone": row.data["zone"],
         **{name: row.data[name] for name in names},
         "repeatable": row.data.get("repeatable"),
+        "cut_short": row.data.get("cut_short"),
         "findings": findings,
     }
 

@@ -42,6 +42,7 @@ def roster_json(task: RosterTask, problem: RosterProblem, roster: Roster) -> dic
         "costs": dict(roster.costs),
         "seed": roster.seed,
         "repeatable": roster.repeatable,
+        "cut_short": roster.cut_short,
         "elapsed_s": round(roster.elapsed_s, 3),
         "conflicts": conflicts_json(task, roster.conflicts),
         "findings": findings_json(task, problem),

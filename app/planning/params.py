@@ -74,10 +74,15 @@ class RosterParams(Params):
     time_limit_s: Annotated[float, Field(ge=0.5, le=3600)] = 30.0
     threads: Annotated[
         int | None,
-        Field(
-            ge=1, le=64, description="Threads of the search; 1 is repeatable; none: the service's setting."
-        ),
+        Field(ge=1, le=64, description="Threads of the search; none: the service's setting."),
     ] = None
+    repeatable: Annotated[
+        bool,
+        Field(
+            description="Count the steps of the search, so that the same input, seed and time limit give the "
+            "same roster with any number of threads; it searches less. One thread always does."
+        ),
+    ] = False
     reforecast: bool = False
     check_only: Annotated[
         bool, Field(description="Name what is wrong with the rules and make no roster.")

@@ -41,6 +41,7 @@ class RosterTask:
     seed: int
     time_limit_s: float
     threads: int = 1
+    repeatable: bool = False
 
 
 def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None) -> RosterProblem:

@@ -55,6 +55,7 @@ async def roster_weeks(desk: Desk) -> Outcome:
         params.seed,
         params.time_limit_s,
         params.threads or desk.threads,
+        params.repeatable,
     )
     if params.check_only:
         return await _checked(desk, task, needed)
@@ -64,7 +65,8 @@ async def roster_weeks(desk: Desk) -> Outcome:
     def save(conn: Connection) -> dict[str, Any]:
         return save_plans(conn, desk, needed, weeks, note=params.note)
 
-    names = ("status", "objective", "bound", "gap", "elapsed_s", "repeatable", "conflicts", "findings")
+    names = ["status", "objective", "bound", "gap", "elapsed_s"]
+    names += ["repeatable", "cut_short", "conflicts", "findings"]
     summary = {name: found[0][name] for name in names}
     return Outcome(summary | {"without_history": needed.skipped}, save)
 
@@ -111,6 +113,7 @@ def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[
         clock=stopwatch(),
         seed=task.seed,
         workers=task.threads,
+        repeatable=task.repeatable,
         time_limit_s=task.time_limit_s,
         on_conflicts=name,
         on_progress=tell,

@@ -107,6 +107,7 @@ def changed_data(standing: Standing, shifts: Sequence[AssignmentRow]) -> dict[st
         "gap": None,
         "elapsed_s": 0.0,
         "repeatable": None,
+        "cut_short": None,
     }
 
 

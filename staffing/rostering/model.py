@@ -296,6 +296,7 @@ class Roster:
         repeatable: Whether the same problem, seed and time limit give this roster again, with any number of
             threads and under any load: steps were counted and the clock ended nothing. Other versions of the
             solvers, or another kind of processor, may still give another.
+        cut_short: Whether the clock ended a search before its last step.
     """
 
     assignments: tuple[Assignment, ...]
@@ -307,6 +308,7 @@ class Roster:
     seed: int = 0
     elapsed_s: float = 0.0
     repeatable: bool = False
+    cut_short: bool = False
 
     @property
     def gap(self) -> float:

@@ -1,4 +1,6 @@
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from staffing.intervals import Grid, day_intervals, intervals_between
 from staffing.roster import solve_roster
+from staffing.rostering import counted
 from staffing.rostering.check import broken_rules, costs, staffed, unpopular_points
 from staffing.rostering.model import (
     Absence,
@@ -311,6 +314,66 @@ def test_roster_is_the_same_with_the_same_seed():
     first, second = (solve(problem, seed=3) for _ in range(2))
     assert first.repeatable
     assert first.assignments == second.assignments
+
+
+@pytest.fixture
+def short_work(monkeypatch):
+    """Let a counted search work for a small share of its limit, so that no load makes it late."""
+    monkeypatch.setattr(counted, "_WORK_SHARE", 0.01)
+
+
+def busy_day(**changes):
+    """Return a problem in which branch and bound proves nothing soon."""
+    meal = make_pause("meal", 30, 3, 5)
+    kinds = [make_kind(f"from {hour}", hour, breaks=(meal,)) for hour in (6, 9, 12, 14)]
+    contract = make_contract(week_s=(24 * HOUR_S, 36 * HOUR_S), week_days=(3, 5))
+    need = {**hours(6, 10, 2), **hours(10, 17, 3), **hours(17, 22, 1)}
+    return make_problem(6, kinds=kinds, need=need, minutes=30, contract=contract, **changes)
+
+
+@contextmanager
+def load():
+    """Keep another thread of the process busy meanwhile."""
+    ended = threading.Event()
+
+    def work():
+        while not ended.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.usefixtures("short_work")
+def test_repeatable_roster_is_the_same_with_any_threads_and_under_load():
+    problem = busy_day()
+    first, other = (
+        solve(problem, seed=seed, workers=2, repeatable=True, time_limit_s=100) for seed in (3, 4)
+    )
+    with load():
+        second = solve(problem, seed=3, workers=3, repeatable=True, time_limit_s=100)
+    assert first.repeatable
+    assert second.repeatable
+    assert first.assignments == second.assignments != other.assignments
+
+
+def test_roster_that_the_clock_cut_short_says_so_and_is_not_repeatable():
+    ticks = iter(range(10**6))
+    roster = solve(busy_day(), clock=lambda: float(next(ticks)), repeatable=True, time_limit_s=40)
+    assert roster.assignments
+    assert roster.cut_short
+    assert not roster.repeatable
+
+
+def test_roster_of_two_threads_promises_no_repetition_unless_asked():
+    problem = make_problem(4, kinds=[EARLY, LATE], need={**hours(6, 14, 2), **hours(14, 22, 1)})
+    assert not solve(problem, workers=2).repeatable
+    assert solve(problem, workers=2, repeatable=True).repeatable
 
 
 def test_two_workers_find_the_same_price():
