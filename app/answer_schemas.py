@@ -270,6 +270,7 @@ ANSWERS: Final[dict[tuple[str, str], Schema]] = {
     ("patch", "/v1/tickets/{ticket_id}"): _ref("Ticket"),
     ("get", "/v1/customers"): _page("Customer"),
     ("get", "/v1/customers/{customer_id}"): _ref("Customer"),
+    ("patch", "/v1/customers/{customer_id}"): _ref("Customer"),
     ("post", "/v1/customers/{customer_id}/merge"): _ref("Customer"),
     ("post", "/v1/customers/{customer_id}/split"): _ref("Customer"),
     ("get", "/v1/policies/current"): _ref(f"{_CORE}Policy"),

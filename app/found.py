@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.db import floor_rows
 from app.db.batch_writes import Literal
 from app.db.engine import Ask, Connection
@@ -40,8 +42,7 @@ class Looked:
 
     head: int | None = None
     """The last sequence number when the customers were read; None where nobody asked."""
-    known: dict[tuple[str, str], int] = field(default_factory=dict)
-    tickets: dict[int, list[Ticket]] = field(default_factory=dict)
+    customers: floor_rows.Customers = field(default_factory=lambda: floor_rows.Customers(0))
     named: dict[int, Ticket] = field(default_factory=dict)
     answers: Stored = field(default_factory=dict)
 
@@ -77,7 +78,8 @@ def _looking(dialect: str, wanted: Wanted) -> Generator[Literal, Any, Looked]:
     looked = Looked()
     if wanted.keys or wanted.head:
         rows = yield floor_rows.customers_query(dialect, wanted.keys, since=wanted.since)
-        looked.head, looked.known, looked.tickets = floor_rows.customers_found(rows, wanted.keys)
+        looked.customers = floor_rows.customers_found(rows, wanted.keys)
+        looked.head = looked.customers.head
     if wanted.ticket_ids:
         looked.named = floor_rows.tickets_found((yield floor_rows.tickets_query(dialect, wanted.ticket_ids)))
     if wanted.answers:
@@ -91,8 +93,10 @@ class Found:
 
     def __init__(self, floor: Floor, looked: Looked) -> None:
         self._floor = floor
-        self._customers = looked.known
-        self._tickets = looked.tickets
+        self._customers = looked.customers.known
+        self._facts = looked.customers.facts
+        self._numbers = looked.customers.numbers
+        self._tickets = looked.customers.tickets
         self._named = looked.named
         self._flying: dict[int, Ticket] = {}
         self._flying_of: dict[int, list[Ticket]] = {}
@@ -105,9 +109,23 @@ class Found:
             self._flying_of.setdefault(ticket.customer_id, []).append(ticket)
 
     def customer_id(self, identity: Identity) -> int | None:
-        """Return who the customer is, or None."""
-        keys = floor_rows.identity_keys(identity)
-        return next((self._customers[key] for key in keys if key in self._customers), None)
+        """Return who the customer is, or None.
+
+        An external id that is not known is not another's: who is known by the same phone or address but has
+        an external id already is somebody else of the house.
+        """
+        for key in floor_rows.identity_keys(identity):
+            found = self._customers.get(key)
+            if found is None:
+                continue
+            number = self._numbers.get(found)
+            if key[0] == "external_id" or identity.external_id in (None, number) or number is None:
+                return found
+        return None
+
+    def facts(self, customer_id: int | None) -> Identity | None:
+        """Return what is known of the customer: name, language and segment."""
+        return self._facts.get(customer_id) if customer_id is not None else None
 
     def tickets(self, customer_id: int | None) -> tuple[Ticket, ...]:
         """Return the tickets that a contact of the customer could join, newest first."""
@@ -145,12 +163,24 @@ class Found:
         """Learn the customers that a decided command added, and what known ones are known by besides."""
         for event in events:
             if type(event) is ev.CustomerAdded:
-                for key in floor_rows.identity_keys(event.identity):
-                    self._customers.setdefault(key, event.customer_id)
+                self._learn(event.customer_id, event.identity)
+                self._facts[event.customer_id] = event.identity
             elif type(event) is ev.ContactReceived:
-                for key in floor_rows.identity_keys(event.identity):
-                    self._customers.setdefault(key, event.contact.customer_id)
+                self._learn(event.contact.customer_id, event.identity)
+            elif type(event) is ev.CustomerChanged:
+                told = {name: getattr(event, name) for name in _FACTS if getattr(event, name) is not None}
+                known = self._facts.get(event.customer_id, Identity())
+                self._facts[event.customer_id] = replace(known, **told)
             elif type(event) is ev.CustomersMerged:
                 for key, customer_id in self._customers.items():
                     if customer_id == event.merged_id:
                         self._customers[key] = event.kept_id
+
+    def _learn(self, customer_id: int, identity: Identity) -> None:
+        for key in floor_rows.identity_keys(identity):
+            self._customers.setdefault(key, customer_id)
+        if identity.external_id is not None:
+            self._numbers.setdefault(customer_id, identity.external_id)
+
+
+_FACTS = ("name", "language", "segment")

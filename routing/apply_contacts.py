@@ -132,6 +132,10 @@ def _customer_added(floor: Floor, e: ev.CustomerAdded) -> None:
     floor.saw_id(e.customer_id)
 
 
+def _customer_changed(floor: Floor, e: ev.CustomerChanged) -> None:
+    """What is known of a customer is not on the floor."""
+
+
 def _ticket_put(floor: Floor, e: ev.TicketOpened | ev.TicketJoined) -> None:
     if e.ticket.id not in floor.tickets:
         floor.add_ticket(replace(e.ticket))
@@ -190,6 +194,7 @@ APPLY_CONTACTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {
     ev.RetryCleared: _retry_cleared,
     ev.ContactEnded: _contact_ended,
     ev.CustomerAdded: _customer_added,
+    ev.CustomerChanged: _customer_changed,
     ev.TicketOpened: _ticket_put,
     ev.TicketJoined: _ticket_put,
     ev.TicketOwned: _ticket_owned,

@@ -32,14 +32,16 @@ class Routing:
 
 def classify(policy: Policy, contact: Receive, *, now: float, ticket: Ticket | None = None) -> Routing:
     """Return where `contact` goes. The first matching rule that names a team decides the team; rules
-    before it that only set a priority or skills add to it. `ticket` is the concern it would join.
+    before it that only set a priority or skills add to it. `ticket` is the concern it would join. A
+    customer's segment is the one given, else the one known.
     """
     priority, skills, decided = 0, list(contact.skills), None
     said: str | None = None
+    segment = contact.identity.segment or (contact.known.segment if contact.known is not None else None)
     for rule in policy.rules:
         if rule.words and said is None:
             said = _spoken(f"{contact.subject} {contact.text}")
-        if _matches(rule, contact, said or "", now):
+        if _matches(rule, contact, said or "", segment, now):
             priority = rule.priority if rule.priority is not None else priority
             skills += [need for need in rule.skills if need.skill not in {each.skill for each in skills}]
             if rule.team is not None:
@@ -93,13 +95,13 @@ def _spoken(text: str) -> str:
 _phrase = lru_cache(maxsize=4096)(_spoken)
 
 
-def _matches(rule: Rule, contact: Receive, said: str, now: float) -> bool:
+def _matches(rule: Rule, contact: Receive, said: str, segment: str | None, now: float) -> bool:
     return (
         (not rule.dialled or contact.dialled in rule.dialled)
         and (not rule.menu or contact.menu[: len(rule.menu)] == rule.menu)
         and (not rule.channels or contact.channel in rule.channels)
         and (not rule.languages or contact.language in rule.languages)
-        and (not rule.segments or contact.identity.segment in rule.segments)
+        and (not rule.segments or segment in rule.segments)
         and (not rule.words or any(_phrase(words) in said for words in rule.words))
         and (rule.hours is None or is_open(rule.hours, now))
     )

@@ -43,14 +43,16 @@ class Suggestion(msgspec.Struct, frozen=True):
 class Receive(Command, frozen=True, kw_only=True):
     """A customer makes contact.
 
-    The caller looks up `customer_id` (None: unknown, a customer is created from `identity`) and the
-    customer's open or lately resolved `tickets`, newest first. `source_id` is the telephony system's own
-    id of the contact; `details` is whatever else is to be kept (encoded JSON).
+    The caller looks up `customer_id` (None: unknown, a customer is created from `identity`), what is `known`
+    of that customer (name, language, segment) and the open or lately resolved `tickets`, newest first.
+    `source_id` is the telephony system's own id of the contact; `details` is whatever else is to be kept
+    (encoded JSON).
     """
 
     channel: Channel
     identity: Identity
     customer_id: int | None = None
+    known: Identity | None = None
     tickets: tuple[Ticket, ...] = ()
     ticket_id: int | None = None
     team_id: str | None = None
@@ -224,6 +226,16 @@ class ChangeTicket(Command, frozen=True, kw_only=True):
     owner_id: str | None = None
     accepted: bool = True
     """False when it falls to a lead: the next agent who accepts a contact of it owns it."""
+    reason: str = ""
+
+
+class ChangeCustomer(Command, frozen=True, kw_only=True):
+    """Somebody corrects what is known of a customer; None leaves a fact as it is, "" forgets it."""
+
+    customer_id: int
+    name: str | None = None
+    language: str | None = None
+    segment: str | None = None
     reason: str = ""
 
 

@@ -1,15 +1,63 @@
-"""Two records of one customer become one, and apart again within a day."""
+"""What is known of a customer; two records of one customer become one, and apart again within a day."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from routing import commands as cmd
-from routing.events import CustomersMerged, CustomersSplit
+from routing.events import CustomerChanged, CustomersMerged, CustomersSplit
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
 
 SPLIT_WITHIN_S: Final = 86_400.0
+
+
+def learn(turn: Turn, command: cmd.Receive, *, customer_id: int, contact_id: int) -> None:
+    """Take what a contact tells of a known customer: it fills what is not known yet.
+
+    It replaces what is known only where the contact names the customer by the organisation's own number, as a
+    system does that has looked the customer up; a phone or an address may be somebody else's in the house.
+    """
+    known, given = command.known, command.identity
+    if known is None or not (given.name or given.language or given.segment):
+        return
+    told = {
+        "name": _news(known.name, given.name, given),
+        "language": _news(known.language, given.language, given),
+        "segment": _news(known.segment, given.segment, given),
+    }
+    if any(told.values()):
+        turn.emit(
+            CustomerChanged(
+                at=turn.now,
+                actor=turn.actor,
+                reason="told by a contact",
+                customer_id=customer_id,
+                contact_id=contact_id,
+                **told,
+            )
+        )
+
+
+def _news(known: str | None, given: str | None, by: cmd.Identity) -> str | None:
+    """Return what is to be kept of `given`, or None where it says nothing new or may not replace."""
+    replaces = not known or by.external_id is not None
+    return given if given and given != known and replaces else None
+
+
+def change(turn: Turn, command: cmd.ChangeCustomer) -> None:
+    """Correct what is known of a customer."""
+    turn.emit(
+        CustomerChanged(
+            at=turn.now,
+            actor=turn.actor,
+            reason=command.reason,
+            customer_id=command.customer_id,
+            name=command.name,
+            language=command.language,
+            segment=command.segment,
+        )
+    )
 
 
 def merge(turn: Turn, command: cmd.MergeCustomers) -> None:

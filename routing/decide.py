@@ -54,6 +54,7 @@ _HANDLERS: dict[type[cmd.Command], Callable[[Turn, Any], None]] = {
     cmd.Move: lead.move,
     cmd.Assign: lead.assign,
     cmd.ChangeTicket: lead.change_ticket,
+    cmd.ChangeCustomer: customers.change,
     cmd.MergeCustomers: customers.merge,
     cmd.SplitCustomers: customers.split,
     cmd.SetPresence: staff.set_presence,

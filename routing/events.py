@@ -80,6 +80,17 @@ class CustomerAdded(Event, frozen=True, kw_only=True):
     identity: Identity
 
 
+class CustomerChanged(Event, frozen=True, kw_only=True):
+    """More is known of a customer, or something else; None says nothing of a fact, "" forgets it."""
+
+    customer_id: int
+    name: str | None = None
+    language: str | None = None
+    segment: str | None = None
+    contact_id: int | None = None
+    """The contact that told it; None where a person did."""
+
+
 class TicketOpened(Event, frozen=True, kw_only=True):
     """A new concern, owned by its team's lead until an agent accepts."""
 
@@ -321,6 +332,7 @@ class PolicyPublished(Event, frozen=True, kw_only=True):
 
 FloorEvent = (
     CustomerAdded
+    | CustomerChanged
     | TicketOpened
     | TicketJoined
     | TicketOwned

@@ -10,6 +10,7 @@ import msgspec
 from routing import commands as cmd
 from routing import events as ev
 from routing.classify import SURE, Routing, classify
+from routing.customers import learn
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.lookup import check_team, get_agent
@@ -43,6 +44,8 @@ def receive(turn: Turn, command: cmd.Receive) -> None:
         )
     ticket, routed = _concern(turn, command, customer_id)
     contact = _take_in(turn, command, ticket, routed)
+    if command.known is not None:
+        learn(turn, command, customer_id=customer_id, contact_id=contact.id)
     _admit(turn, contact, command, ticket)
 
 

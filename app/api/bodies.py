@@ -66,6 +66,15 @@ class NewContact(Body):
     details: Annotated[dict[str, Any], Field(max_length=50, default_factory=dict)]
 
 
+class CustomerFacts(Body):
+    """What is known of a customer; null forgets it."""
+
+    name: Short | None = None
+    language: Language | None = None
+    segment: Annotated[str, StringConstraints(max_length=64)] | None = None
+    reason: Short = ""
+
+
 class Reason(Body):
     """Why, in a few words."""
 

@@ -58,6 +58,7 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
             channel=given.channel,
             identity=known,
             customer_id=customer_id,
+            known=found.facts(customer_id),
             tickets=found.tickets(customer_id),
             ticket_id=given.ticket_id,
             team_id=given.team,

@@ -1,4 +1,4 @@
-"""Customers: what they are known by; two records of one customer become one, and apart again."""
+"""Customers: by what they are known, and what of them; two records become one, and apart again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.db import tickets as rows
 from app.errors import MalformedRequestError, NotFoundError, WrongStateError
 from app.house import House, house_of
 from app.identify import identity
-from routing.commands import MergeCustomers, SplitCustomers
+from routing.commands import ChangeCustomer, MergeCustomers, SplitCustomers
 from routing.customers import SPLIT_WITHIN_S
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
@@ -47,6 +47,29 @@ async def get_customer(
 ) -> dict[str, Any]:
     """Return one customer; `merged_into` names the record that stands for it now, `merged` those in it."""
     return await _customer(house_of(request), customer_id)
+
+
+@router.patch("/{customer_id}", summary="Correct what is known of a customer.")
+async def change_customer(
+    request: Request,
+    customer_id: int,
+    given: bodies.CustomerFacts,
+    who: Annotated[Principal, Depends(requires("customers:write"))],
+) -> dict[str, Any]:
+    """Change name, language or segment: what is left out stays, null is forgotten.
+
+    A merged record leads to the one it went into.
+    """
+    house = house_of(request)
+    told = given.model_dump(include=given.model_fields_set - {"reason"})
+    if not told:
+        detail = "Give a name, a language or a segment to change."
+        raise MalformedRequestError(detail, errors=[{"pointer": "/name", "detail": detail}])
+    kept = await _survivor(house, customer_id)
+    facts = {name: value or "" for name, value in told.items()}
+    command = ChangeCustomer(actor=who.actor, customer_id=kept, reason=given.reason, **facts)
+    await house.switchboard.submit(command, _nothing)
+    return await _customer(house, kept)
 
 
 @router.post("/{customer_id}/merge", summary="Two records are one customer; nothing of either is lost.")
@@ -97,6 +120,8 @@ async def _customer(house: House, customer_id: int) -> dict[str, Any]:
     if found is None:
         raise NotFoundError(f"There is no customer {customer_id}.")
     return found | {
+        # A fact that was taken back is stored as an empty one, so that no older one shines through.
+        **{name: found[name] or None for name in ("name", "language", "segment")},
         "created_at": isoformat(found["created_at"]),
         "merged": [
             each

@@ -34,6 +34,8 @@ class Write:
     columns: tuple[str, ...]
     changing: tuple[str, ...] = ()
     adding: tuple[str, ...] = ()
+    filling: tuple[str, ...] = ()
+    """Columns that are changed unless the row has NULL there."""
     skip_known: bool = False
     update: bool = False
 
@@ -57,7 +59,11 @@ TIME_COLUMNS: Final = ("busy_s", "idle_s", "used_s", "capacity_s")
 
 WRITES: Final = {
     "policy": Write(schema.policy, ("version", "published_at", "published_by", "note", "data")),
-    "customer": Write(schema.customer, ("id", "name", "language", "segment", "created_at")),
+    "customer": Write(
+        schema.customer,
+        ("id", "name", "language", "segment", "created_at"),
+        filling=("name", "language", "segment"),
+    ),
     "customer_key": Write(schema.customer_key, ("kind", "value", "customer_id"), skip_known=True),
     "agent": Write(
         schema.agent,
@@ -247,6 +253,7 @@ def _conflict(write: Write) -> str:
         return f" ON CONFLICT ({key}) DO NOTHING"
     table = _quoted(write.table.name)
     sets = [f"{_quoted(each)} = excluded.{_quoted(each)}" for each in write.changing]
+    sets += [f"{_quoted(c)} = COALESCE(excluded.{_quoted(c)}, {table}.{_quoted(c)})" for c in write.filling]
     sets += [f"{_quoted(each)} = {table}.{_quoted(each)} + excluded.{_quoted(each)}" for each in write.adding]
     return f" ON CONFLICT ({key}) DO UPDATE SET {', '.join(sets)}" if sets else ""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from app.db import merges
 from app.db.batch_writes import Literal, Row, Rows, write_rows
 from app.db.engine import Connection
 from routing import events as ev
+from routing.commands import Identity
 from routing.floor import Changes, Floor
 from routing.model import Agent, Contact, Offer, Segment, Ticket
 from routing.policy import Policy
@@ -75,38 +77,55 @@ def events_query(dialect: str, seq: int, limit: int) -> Literal:
     return literal(dialect, _EVENTS_AFTER, seq, limit)
 
 
-def customers_query(dialect: str, keys: Iterable[tuple[str, str]], *, since: float) -> Literal:
+def customers_query(dialect: str, keys: Collection[tuple[str, str]], *, since: float) -> Literal:
     """Return the query for `customers_found`: who is known under `keys`, pairs of (kind, value)."""
     values = sorted({value for _, value in keys})
-    return literal(dialect, _FIND_CUSTOMERS, since, values=values) if values else (_HEAD, ())
+    if not values:
+        return _HEAD, ()
+    numbered = any(kind == "external_id" for kind, _ in keys)
+    return literal(dialect, _FIND_NUMBERED if numbered else _FIND_CUSTOMERS, since, values=values)
 
 
-def customers_found(
-    rows: Sequence[Any], keys: Iterable[tuple[str, str]]
-) -> tuple[int, dict[tuple[str, str], int], dict[int, list[Ticket]]]:
-    """Return where the log ends, who is known under `keys`, and the tickets they could join.
+@dataclass(slots=True)
+class Customers:
+    """Who is known under the keys asked for; merged customers lead to the survivor."""
 
-    Merged customers lead to the survivor. Tickets are those open or resolved since the query's instant, the
-    newest five of each customer, newest first.
-    """
+    head: int
+    """The last sequence number when this was read."""
+    known: dict[tuple[str, str], int] = field(default_factory=dict)
+    facts: dict[int, Identity] = field(default_factory=dict)
+    """Name, language and segment of each."""
+    numbers: dict[int, str] = field(default_factory=dict)
+    """An external id of each that has one; read only where external ids were asked for."""
+    tickets: dict[int, list[Ticket]] = field(default_factory=dict)
+    """The tickets they could join: open or resolved since the query's instant, the newest five of each
+    customer, newest first."""
+
+
+def customers_found(rows: Sequence[Any], keys: Iterable[tuple[str, str]]) -> Customers:
+    """Return who is known under `keys`, and the tickets they could join."""
     wanted = set(keys)
+    found = Customers(rows[0][0])
     if not wanted:
-        return rows[0][0], {}, {}
-    known: dict[tuple[str, str], int] = {}
+        return found
     tickets: dict[int, dict[int, Ticket]] = {}
-    for _, kind, value, customer_id, data in rows:
+    for _, kind, value, customer_id, data, name, language, segment, number in rows:
         if (kind, value) not in wanted:
             continue
-        known[kind, value] = customer_id
+        found.known[kind, value] = customer_id
+        if customer_id not in found.facts:
+            found.facts[customer_id] = Identity(name=name, language=language, segment=segment)
+        if number is not None:
+            found.numbers[customer_id] = number
         mine = tickets.setdefault(customer_id, {})
         if data is not None:
             ticket = _ticket.decode(data)
             ticket.customer_id = customer_id
             mine[ticket.id] = ticket
-    newest = {
+    found.tickets = {
         customer_id: sorted(mine.values(), key=lambda each: -each.id) for customer_id, mine in tickets.items()
     }
-    return rows[0][0], known, newest
+    return found
 
 
 def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
@@ -160,18 +179,21 @@ def batch_rows(
     encoded = [ev.encode(event) for event in events]
     received: dict[int, ev.ContactReceived] = {}
     customers: list[ev.CustomerAdded] = []
+    told: list[ev.CustomerChanged] = []
     policies: list[ev.PolicyPublished] = []
     for event in events:
         if type(event) is ev.ContactReceived:
             received[event.contact.id] = event
         elif type(event) is ev.CustomerAdded:
             customers.append(event)
+        elif type(event) is ev.CustomerChanged:
+            told.append(event)
         elif type(event) is ev.PolicyPublished:
             policies.append(event)
     contacts = changes.contacts.values()
     rows: dict[str, Sequence[Row]] = {
         "policy": [_policy_row(each) for each in policies],
-        "customer": [_customer_row(each) for each in customers],
+        "customer": _customer_rows(customers, told),
         "customer_key": [
             *((*key, each.customer_id) for each in customers for key in identity_keys(each.identity)),
             *(
@@ -254,9 +276,18 @@ def _subject(event: Any) -> tuple[str, str, int | None, int | None, str | None]:
     return kind, event.actor, contact_id, ticket_id, agent_id
 
 
-def _customer_row(event: ev.CustomerAdded) -> tuple[Any, ...]:
-    known = event.identity
-    return (event.customer_id, known.name, known.language, known.segment, event.at)
+def _customer_rows(added: Sequence[ev.CustomerAdded], told: Sequence[ev.CustomerChanged]) -> list[Row]:
+    """Return a row for each customer who is new, or of whom something is told: None leaves what is stored."""
+    rows: dict[int, Row] = {}
+    for new in added:
+        known = new.identity
+        rows[new.customer_id] = (new.customer_id, known.name, known.language, known.segment, new.at)
+    for each in told:
+        _, *facts, at = rows.get(each.customer_id) or (None, None, None, None, each.at)
+        given = (each.name, each.language, each.segment)
+        merged = (new if new is not None else old for new, old in zip(given, facts, strict=True))
+        rows[each.customer_id] = (each.customer_id, *merged, at)
+    return list(rows.values())
 
 
 def _policy_row(event: ev.PolicyPublished) -> tuple[Any, ...]:
@@ -392,7 +423,7 @@ _OPEN_TICKETS = (
 )
 _EVENTS_AFTER = "SELECT seq, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _FIND_CUSTOMERS = (
-    "SELECT f.seq, k.kind, k.value, s.id, t.data FROM floor f "
+    "SELECT f.seq, k.kind, k.value, s.id, t.data, s.name, s.language, s.segment, NULL FROM floor f "
     "LEFT JOIN (customer_key k JOIN customer c ON c.id = k.customer_id "
     "JOIN customer s ON s.id = COALESCE(c.merged_into, c.id) "
     "LEFT JOIN ticket t ON t.id IN (SELECT r.id FROM ticket r WHERE r.customer_id = s.id "
@@ -400,5 +431,11 @@ _FIND_CUSTOMERS = (
     "ON k.value IN ?* WHERE f.id = 1"
 )
 """One row at least: where the log ends belongs to what was read."""
+_FIND_NUMBERED = _FIND_CUSTOMERS.replace(
+    "NULL",
+    "(SELECT MIN(x.value) FROM customer_key x "
+    "WHERE x.customer_id IN (c.id, s.id) AND x.kind = 'external_id')",
+    1,
+)
 _FIND_TICKETS = "SELECT data FROM ticket WHERE id IN ?*"
 _FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"

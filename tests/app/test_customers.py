@@ -1,4 +1,4 @@
-"""Two records of one customer become one, keep everything, and can be parted again within a day."""
+"""Customers are told apart and learnt about; two records of one become one and can be parted again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 import httpx
 
-from tests.app.conftest import Service
+from app.settings import Settings
+from routing.events import CustomerChanged
+from routing.policy import Rule
+from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import post
+from tests.faults.truth import check, read_truth
 
 
 def call(phone: str) -> dict[str, Any]:
@@ -132,3 +136,121 @@ async def test_address_given_at_the_same_moment_as_it_is_used_makes_no_second_cu
     await client.get("/v1/agents")  # the key is known from here on, and requests keep their order
     answers = await asyncio.gather(*(post(client, "/v1/contacts", body) for body in bodies))
     assert len({each["customer_id"] for each in answers}) == 1
+
+
+def told(phone: str | None, **facts: str) -> dict[str, Any]:
+    return {"channel": "voice", "from": {"phone": phone, **facts} if phone else facts}
+
+
+async def known(client: httpx.AsyncClient, customer_id: int) -> dict[str, Any]:
+    answer = await client.get(f"/v1/customers/{customer_id}")
+    return dict(answer.json())
+
+
+async def test_later_contacts_fill_the_name_and_a_numbered_one_corrects_it(client: httpx.AsyncClient) -> None:
+    phone = "+442079460001"
+    customer = (await post(client, "/v1/contacts", told(phone)))["customer_id"]
+    names = []
+    for facts in ({"name": "Ada"}, {"name": "Bea"}, {"name": "Ada King", "external_id": "C-7"}):
+        contact = await post(client, "/v1/contacts", told(phone, **facts))
+        assert contact["customer_id"] == customer
+        names.append((await known(client, customer))["name"])
+    assert names == ["Ada", "Ada", "Ada King"]
+
+
+async def learnt(service: Service) -> list[CustomerChanged]:
+    """Return what the log says was learnt, oldest first."""
+    truth = await service.house.database.tx(read_truth)
+    check(truth)
+    return [each for each in truth.events if isinstance(each, CustomerChanged)]
+
+
+async def test_what_was_learnt_is_in_the_log_with_the_contact_that_told_it(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    await post(client, "/v1/contacts", told("+442079460001"))
+    contact = await post(client, "/v1/contacts", told("+442079460001", name="Ada", segment="gold"))
+    (news,) = await learnt(service)
+    assert (news.name, news.segment, news.contact_id) == ("Ada", "gold", contact["id"])
+
+
+async def test_name_learnt_in_a_batch_counts_in_the_same_batch(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    phone = "+442079460001"
+    customer = (await post(client, "/v1/contacts", told(phone)))["customer_id"]
+    await asyncio.gather(
+        *(client.post("/v1/contacts", json=told(phone, name=name)) for name in ("Ada", "Bea", "Cid"))
+    )
+    assert [news.name for news in await learnt(service)] == [(await known(client, customer))["name"]]
+
+
+async def test_name_given_with_the_first_of_two_contacts_at_once_is_kept(client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(
+        client.post("/v1/contacts", json=told("+442079460001")),
+        client.post("/v1/contacts", json=told("+442079460001", name="Ada")),
+    )
+    (customer,) = {answer.json()["customer_id"] for answer in answers}
+    assert (await known(client, customer))["name"] == "Ada"
+
+
+async def test_other_number_on_the_same_phone_is_somebody_else(
+    client: httpx.AsyncClient,
+) -> None:
+    phone = "+442079460001"
+    father = (await post(client, "/v1/contacts", told(phone, external_id="C-1", name="Abe")))["customer_id"]
+    daughter = (await post(client, "/v1/contacts", told(phone, external_id="C-2", name="Bea")))["customer_id"]
+    assert daughter != father
+    assert (await post(client, "/v1/contacts", told(None, external_id="C-2")))["customer_id"] == daughter
+    assert (await post(client, "/v1/contacts", told(phone)))["customer_id"] == father
+    assert (await known(client, father))["name"] == "Abe"
+
+
+async def test_two_of_one_house_at_the_same_moment_are_two(client: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(
+        *(client.post("/v1/contacts", json=told("+442079460001", external_id=n)) for n in ("C-1", "C-2"))
+    )
+    assert len({answer.json()["customer_id"] for answer in answers}) == 2
+
+
+async def test_person_corrects_and_forgets_what_is_known(client: httpx.AsyncClient) -> None:
+    facts = {"name": "Ade", "segment": "gold"}
+    customer = (await post(client, "/v1/contacts", told("+442079460001", **facts)))["customer_id"]
+    path = f"/v1/customers/{customer}"
+    changed = (await client.patch(path, json={"name": "Ada", "reason": "misheard"})).json()
+    assert (changed["name"], changed["segment"]) == ("Ada", "gold")
+    changed = (await client.patch(path, json={"segment": None})).json()
+    assert (changed["name"], changed["segment"]) == ("Ada", None)
+
+
+async def test_correction_of_nothing_or_of_nobody_is_refused(client: httpx.AsyncClient) -> None:
+    customer = (await post(client, "/v1/contacts", told("+442079460001")))["customer_id"]
+    empty = await client.patch(f"/v1/customers/{customer}", json={"reason": "none"})
+    assert (empty.status_code, empty.json()["errors"][0]["pointer"]) == (422, "/name")
+    assert (await client.patch("/v1/customers/4711", json={"name": "Ada"})).status_code == 404
+
+
+async def test_correction_reaches_the_survivor_of_a_merge(client: httpx.AsyncClient) -> None:
+    gone = (await post(client, "/v1/contacts", told("+442079460001")))["customer_id"]
+    kept = (await post(client, "/v1/contacts", told("+442079460002")))["customer_id"]
+    await post(client, f"/v1/customers/{kept}/merge", {"customer_id": gone})
+    changed = (await client.patch(f"/v1/customers/{gone}", json={"name": "Ada"})).json()
+    assert (changed["id"], changed["name"]) == (kept, "Ada")
+
+
+async def test_only_who_may_write_customers_corrects_them(service: Service) -> None:
+    async with service.client() as client:
+        customer = (await post(client, "/v1/contacts", told("+442079460001")))["customer_id"]
+    async with service.client("") as client:
+        assert (await client.patch(f"/v1/customers/{customer}", json={"name": "Eve"})).status_code == 401
+
+
+async def test_segment_of_a_known_customer_counts_where_the_contact_gives_none(settings: Settings) -> None:
+    rules = (Rule(id="gold", team="complaints", segments=("gold",)),)
+    async with running(settings) as service, service.client() as client:
+        await furnish(service.house, rules=rules)
+        first = await post(client, "/v1/contacts", told("+442079460001", segment="gold"))
+        await post(client, f"/v1/contacts/{first['id']}/abandon")
+        again = await post(client, "/v1/contacts", told("+442079460001"))
+        other = await post(client, "/v1/contacts", told("+442079460002"))
+    assert (again["team"], other["team"]) == ("complaints", "general")

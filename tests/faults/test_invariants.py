@@ -109,6 +109,8 @@ class Traffic:
             return "PUT", "/v1/agents/bob", body, {}
         if kind == "merge":
             one, other = self._recent(self.customers), self._recent(self.customers)
+            if self.chance.random() < 0.2:
+                return "PATCH", f"/v1/customers/{one}", {"segment": pick(["gold", None])}, {}
             if self.chance.random() < 0.4:
                 return "POST", f"/v1/customers/{self._one(self.merged, self.customers)}/split", {}, {}
             return "POST", f"/v1/customers/{one}/merge", {"customer_id": other}, {}
@@ -173,6 +175,10 @@ class Traffic:
         body: dict[str, Any] = {"channel": chance.choice(CHANNELS)}
         if chance.random() < 0.8:
             body["from"] = {"phone": chance.choice(NUMBERS)}
+            if chance.random() < 0.2:
+                body["from"]["name"] = chance.choice(["Ada", "Bea"])
+            if chance.random() < 0.1:
+                body["from"]["external_id"] = chance.choice(["C-1", "C-2"])
         wishes = {"team": team, "preferred_agent": agent, "priority": chance.randrange(6)}
         body |= {name: value for name, value in wishes.items() if chance.random() < 0.3}
         if self.tickets and chance.random() < 0.1:

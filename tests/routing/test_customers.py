@@ -1,6 +1,11 @@
-"""Two records of one customer become one without losing anything, and apart again within a day."""
+"""What is known of a customer is learnt from contacts; two records become one without losing anything, and
+apart again within a day.
+"""
 
-from routing.commands import MergeCustomers, SplitCustomers
+import pytest
+
+from routing.commands import Identity, MergeCustomers, SplitCustomers
+from routing.events import CustomerChanged
 from routing.model import ContactState
 from routing.refused import Code
 from tests.builders import Rig
@@ -67,3 +72,29 @@ def test_merge_undone_twice_is_refused():
 def test_record_can_not_be_merged_with_itself():
     refusal = Rig().refused(MergeCustomers(actor="lead", kept_id=KEPT, merged_id=KEPT))
     assert refusal.code is Code.INVALID_VALUE
+
+
+@pytest.mark.parametrize("known", [None, "", "Ada Lovelace"])
+@pytest.mark.parametrize("number", [None, "C-7"])
+def test_contact_fills_an_empty_name_and_replaces_one_only_by_the_customers_own_number(known, number):
+    rig = Rig()
+    told = Identity(phone="+442079460001", name="Ada King", external_id=number)
+    contact = rig.receive(customer_id=KEPT, known=Identity(name=known), identity=told)
+    learnt = [(each.name, each.contact_id) for each in rig.happened(CustomerChanged)]
+    assert learnt == ([("Ada King", contact)] if number or not known else [])
+
+
+def test_what_is_known_already_is_no_news():
+    rig = Rig()
+    known = Identity(external_id="C-7", name="Ada", language="en", segment="gold")
+    rig.receive(customer_id=KEPT, known=known, identity=known)
+    rig.receive(customer_id=KEPT, known=known, identity=Identity(external_id="C-7"))
+    assert rig.happened(CustomerChanged) == []
+
+
+def test_each_fact_is_learnt_by_itself():
+    rig = Rig()
+    known = Identity(name="Ada", segment="gold")
+    rig.receive(customer_id=KEPT, known=known, identity=Identity(name="Bea", language="de", segment="none"))
+    (learnt,) = rig.happened(CustomerChanged)
+    assert (learnt.name, learnt.language, learnt.segment) == (None, "de", None)
