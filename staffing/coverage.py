@@ -7,7 +7,7 @@ import numpy as np
 
 from staffing.rostering.alike import groups
 from staffing.rostering.board import Board, Shift, add, new_board
-from staffing.rostering.check import broken_rules_of, staffed
+from staffing.rostering.check import Breach, breaches_of, staffed
 from staffing.rostering.model import Agent, Assignment, RosterProblem, TimeOff
 from staffing.rostering.timeline import Timeline
 
@@ -73,7 +73,7 @@ class RequestCheck:
 
     Args:
         fits: Whether no team gets shorter than is tolerated and no further rule is broken.
-        broken_rules: Rules that would be broken and are not now, in words.
+        broken_rules: Rules that would be broken and are not now, or further than now, in words.
         short_slots: Slots in which a team would be shorter than now.
         cost_change: Change of the price of the cover.
         stand_ins: Agents who could take over the shifts without breaking a rule, by day.
@@ -240,10 +240,16 @@ def _newly_broken(
     found: list[str] = []
     for agent_id in agent_ids:
         agent = _agent(before_problem, agent_id)
-        old = broken_rules_of(before_problem, agent, _shifts_of(before, agent_id))
-        new = broken_rules_of(after_problem, agent, _shifts_of(after, agent_id))
-        found += [f"{agent_id}: {text}" for text in new if text not in old]
+        old = breaches_of(before_problem, agent, _shifts_of(before, agent_id))
+        new = breaches_of(after_problem, agent, _shifts_of(after, agent_id))
+        found += [f"{agent_id}: {breach.text}" for breach in _worse(old, new)]
     return tuple(found)
+
+
+def _worse(old: Iterable[Breach], new: Iterable[Breach]) -> list[Breach]:
+    """Return the breaches of rules that held before, or were less broken."""
+    before = {breach.rule: breach.excess for breach in old}
+    return [breach for breach in new if breach.excess > before.get(breach.rule, -1.0) + 1e-9]
 
 
 def _stand_ins(
@@ -257,8 +263,7 @@ def _stand_ins(
         if not agent.teams & teams or any(other.day == shift.day for other in own):
             continue
         taken = [*own, replace(shift, agent_id=agent.id, work=())]
-        old = broken_rules_of(problem, agent, own)
-        if all(text in old for text in broken_rules_of(problem, agent, taken)):
+        if not _worse(breaches_of(problem, agent, own), breaches_of(problem, agent, taken)):
             found.append(agent.id)
     return tuple(found)
 

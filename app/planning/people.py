@@ -10,6 +10,7 @@ from typing import Final
 from app.db import plans, staff
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow
+from app.planning.periods import MOST_WEEKS, WorkedWeek, worked_week
 from app.planning.terms import ContractTerms
 
 DAYS_BEFORE: Final = 14
@@ -37,6 +38,7 @@ class Staff:
     locked: list[AssignmentRow] = field(default_factory=list)
     before: list[AssignmentRow] = field(default_factory=list)
     before_known: bool = False
+    around: dict[date, WorkedWeek] = field(default_factory=dict)
 
 
 def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
@@ -53,14 +55,21 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
     published = _assignments(conn, plans.published_around(conn, first, last))
     before_plans = plans.published_around(conn, earlier, eve)
     before = _assignments(conn, before_plans)
+    reach = timedelta(days=7 * (MOST_WEEKS - 1))
+    since, until = (week_on - reach).isoformat(), (week_on + timedelta(days=days - 1) + reach).isoformat()
+    around = [row for row in plans.published_around(conn, since, until) if not first <= row.week_on <= last]
     return Staff(
         people,
-        staff.list_time_off(conn, first_on=first, last_on=last, state="granted"),
+        staff.list_time_off(conn, first_on=since, last_on=until, state="granted"),
         staff.list_wishes(conn, first_on=first, last_on=last),
         published,
         [each for each in _latest(conn, first, last) if each.locked],
         before,
         bool(before_plans),
+        {
+            date.fromisoformat(row.week_on): worked_week(row, plans.list_assignments(conn, row.id))
+            for row in around
+        },
     )
 
 

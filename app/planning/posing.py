@@ -11,6 +11,7 @@ from typing import Final
 from app.db import staff
 from app.planning.kinds import shift_kinds_for
 from app.planning.people import DAYS_BEFORE, Person, Staff
+from app.planning.periods import Horizon, day_credit_s, period_parts
 from app.planning.terms import SiteTerms
 from staffing.intervals import Grid
 from staffing.rostering.model import (
@@ -55,7 +56,7 @@ def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None)
         starts_on=task.week_on,
         days=days,
         kinds=kinds,
-        contracts=tuple(_contract(task, person) for person in task.staff.people),
+        contracts=tuple(_contract(task, person, kinds) for person in task.staff.people),
         agents=tuple(_agent(task, person, names) for person in task.staff.people),
         requirements=tuple(
             TeamRequirement(team, tuple(values), task.site.under_cost, task.site.over_cost)
@@ -96,26 +97,24 @@ def dated(week_on: date, text: str) -> str:
     return re.sub(r"\b(day|week) (\d+)\b", date_of, text)
 
 
-def _contract(task: RosterTask, person: Person) -> Contract:
+def _contract(task: RosterTask, person: Person, kinds: tuple[ShiftKind, ...]) -> Contract:
     terms = person.terms
-    whole_period = terms.period_weeks == task.weeks
-    hours = terms.period_hours if whole_period else None
+    horizon = Horizon(task.grid, task.week_on, task.weeks, task.staff.around, task.staff.time_off)
+    longest_s = max((kind.paid_s for kind in kinds), default=0)
     return Contract(
         id=person.id,
         day_s=(_seconds(terms.day_hours_min), _seconds(terms.day_hours_max)),
         week_s=(_seconds(terms.week_hours_min), _seconds(terms.week_hours_max)),
-        period_s=(_seconds(hours[0]), _seconds(hours[1])) if hours else None,
         min_rest_s=_seconds(terms.min_rest_hours),
         week_rest_s=_seconds_if(terms.week_rest_hours),
         week_days=(terms.week_days_min, terms.week_days_max),
         max_days_in_row=terms.max_days_in_row,
         min_days_in_row=terms.min_days_in_row,
         min_days_off_in_row=terms.min_days_off_in_row,
-        period_days_off=terms.period_days_off if whole_period else None,
-        max_weekends=terms.max_weekends,
         max_weekends_in_row=terms.max_weekends_in_row,
         whole_weekends=terms.whole_weekends,
         start_variance_s=_seconds_if(terms.start_variance_hours),
+        parts=tuple(period_parts(horizon, person.id, terms, longest_s)),
         hour_cost=task.site.hour_cost,
     )
 
@@ -151,9 +150,8 @@ def _time_off(task: RosterTask, row: staff.TimeOffRow) -> Iterable[TimeOff]:
     first = max(_day(task, row.first_on), 0)
     last = min(_day(task, row.last_on), 7 * task.weeks - 1)
     terms = next(person.terms for person in task.staff.people if person.id == row.agent_id)
-    credit_s = round(_seconds(terms.week_hours_min) / max(terms.week_days_max, 1))
     if first <= last:
-        yield TimeOff(row.agent_id, first, last, credit_s)
+        yield TimeOff(row.agent_id, first, last, day_credit_s(terms))
 
 
 def _day(task: RosterTask, on: str) -> int:

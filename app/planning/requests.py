@@ -9,6 +9,7 @@ from app.db import plans
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow, PlanRow
 from app.errors import WrongStateError
+from app.planning.periods import day_credit_s
 from app.planning.standing import (
     Standing,
     assignments_of,
@@ -42,8 +43,7 @@ def time_off_check(standing: Standing, agent_id: str, first_on: str, last_on: st
     if all(agent.id != agent_id for agent in problem.agents):
         return check_json(standing, None)
     terms = next(person.terms for person in standing.staff.people if person.id == agent_id)
-    credit_s = round(terms.week_hours_min * 3600 / max(terms.week_days_max, 1))
-    off = TimeOff(agent_id, first, last, credit_s)
+    off = TimeOff(agent_id, first, last, day_credit_s(terms))
     return check_json(standing, check_time_off(problem, assignments_of(standing, problem), off))
 
 

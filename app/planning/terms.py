@@ -143,6 +143,19 @@ class DayWindow(Terms):
     end: Annotated[str, StringConstraints(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
+class ShiftLimits(Terms):
+    """Least and most shifts of a kind in a period; None for any number."""
+
+    least: PeriodDays = 0
+    most: PeriodDays | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ShiftLimits:
+        if self.most is not None and self.least > self.most:
+            raise ValueError("the fewest shifts exceed the most")
+        return self
+
+
 class ContractTerms(Terms):
     """What an agent has agreed to; the preset is a full-time contract of 30 to 40 hours."""
 
@@ -153,12 +166,21 @@ class ContractTerms(Terms):
     week_days_min: Annotated[int, Field(ge=0, le=7)] = 0
     week_days_max: Annotated[int, Field(ge=0, le=7)] = 5
     period_weeks: Annotated[
-        int, Field(ge=1, le=4, description="Length of the rosters for which the `period_` terms hold.")
+        int,
+        Field(ge=1, le=4, description="Length of a period, for the `period_` terms and `max_weekends`."),
     ] = 4
+    period_from: Annotated[
+        date | None,
+        Field(description="A date of a period's first week; none: as if one began on 1 January 2024."),
+    ] = None
     period_hours_min: PeriodHours | None = None
     period_hours_max: PeriodHours | None = None
     period_days_off_min: PeriodDays | None = None
     period_days_off_max: PeriodDays | None = None
+    period_shifts: Annotated[
+        dict[Annotated[str, StringConstraints(min_length=1, max_length=40)], ShiftLimits],
+        Field(max_length=40, description="Least and most shifts of a kind in a period, by kind."),
+    ] = {}
     max_days_in_row: Annotated[int, Field(ge=1, le=31)] = 6
     min_days_in_row: Annotated[int, Field(ge=1, le=14)] = 1
     min_days_off_in_row: Annotated[int, Field(ge=1, le=14)] = 1
@@ -170,7 +192,9 @@ class ContractTerms(Terms):
             ge=0, le=24, description="Most hours between the earliest and latest start of a week's shifts."
         ),
     ] = None
-    max_weekends: Annotated[int, Field(ge=0, le=10)] | None = None
+    max_weekends: Annotated[
+        int | None, Field(ge=0, le=10, description="Most weekends of a period with work on them.")
+    ] = None
     max_weekends_in_row: Annotated[int, Field(ge=0, le=10)] | None = None
     whole_weekends: bool = False
     availability: Annotated[

@@ -25,6 +25,7 @@ from app.web.roster_view import bar, worked_s
 router = APIRouter(include_in_schema=False)
 
 _AHEAD_S: Final = 6 * 7 * 86_400.0
+_MOST_SHIFTS: Final = 28
 _BACK: Final = timedelta(days=31)
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -82,6 +83,7 @@ async def person_page(house: House, who: Principal, request: Request) -> Respons
         teams=planning.policy.teams,
         windows=windows(contract["terms"]["availability"]),
         hours_words=hours_words,
+        limits_words=limits_words,
         on=on,
         time_off=(await list_time_off(request, who, on - _BACK, None, None, agent))["items"],
         wishes=(await list_wishes(request, who, on - _BACK, None, agent))["items"],
@@ -117,6 +119,15 @@ def hours_words(terms: dict[str, Any]) -> str:
     """Return the hours of a week as `30-40` or, where they are fixed, `38.5`."""
     least, most = (f"{terms[name]:g}" for name in ("week_hours_min", "week_hours_max"))
     return least if least == most else f"{least}\N{EN DASH}{most}"
+
+
+def limits_words(limits: dict[str, dict[str, int | None]]) -> str:
+    """Return limits of kinds of shift as a form has them: `late: 2, early: 1 to 3`."""
+    found = []
+    for kind, each in limits.items():
+        most = _MOST_SHIFTS if each["most"] is None else each["most"]
+        found.append(f"{kind}: {each['least']} to {most}" if each["least"] else f"{kind}: {most}")
+    return ", ".join(found)
 
 
 def windows(availability: list[dict[str, str] | None]) -> list[dict[str, Any]]:

@@ -1,14 +1,38 @@
 """Decides whether a roster keeps the rules and what it costs, without any solver: also for edits by hand."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from staffing.rostering.model import Agent, Assignment, Contract, Limits, RosterProblem, Wish
+from staffing.rostering.model import (
+    Agent,
+    Assignment,
+    Contract,
+    Limits,
+    PeriodPart,
+    RosterProblem,
+    Wish,
+)
 from staffing.rostering.timeline import WEEK_DAYS, Timeline
 from staffing.shifts import ShiftKind
 
 _HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule that shifts break.
+
+    Attributes:
+        text: The breach in words.
+        rule: The rule in words, the same however far it is broken.
+        excess: How far it is broken, in the rule's own unit; 0 where it has none.
+    """
+
+    text: str
+    rule: str
+    excess: float = 0.0
 
 
 def broken_rules(problem: RosterProblem, assignments: Iterable[Assignment]) -> list[str]:
@@ -25,9 +49,15 @@ def broken_rules(problem: RosterProblem, assignments: Iterable[Assignment]) -> l
 
 def broken_rules_of(problem: RosterProblem, agent: Agent, shifts: Iterable[Assignment]) -> list[str]:
     """Return every rule that one agent's shifts break, in words; empty when none."""
+    return [breach.text for breach in breaches_of(problem, agent, shifts)]
+
+
+def breaches_of(problem: RosterProblem, agent: Agent, shifts: Iterable[Assignment]) -> list[Breach]:
+    """Return every breach of a rule by one agent's shifts; empty when none."""
     contract = next(c for c in problem.contracts if c.id == agent.contract_id)
     ordered = sorted(shifts, key=lambda shift: shift.day)
-    return list(_broken(Timeline(problem), agent, contract, ordered))
+    found = _broken(Timeline(problem), agent, contract, ordered)
+    return [Breach(each, each) if isinstance(each, str) else each for each in found]
 
 
 def costs(problem: RosterProblem, assignments: Sequence[Assignment]) -> dict[str, int]:
@@ -124,7 +154,7 @@ def _unfair_points(problem: RosterProblem, assignments: Iterable[Assignment]) ->
 
 def _broken(
     timeline: Timeline, agent: Agent, contract: Contract, shifts: Sequence[Assignment]
-) -> Iterable[str]:
+) -> Iterable[Breach | str]:
     problem = timeline.problem
     kinds = {kind.id: kind for kind in problem.kinds}
     worked = [shift.day for shift in shifts]
@@ -221,12 +251,12 @@ def _broken_hours(
     contract: Contract,
     shifts: Sequence[Assignment],
     kinds: dict[str, ShiftKind],
-) -> Iterable[str]:
+) -> Iterable[Breach | str]:
     spans: list[tuple[range, Limits | None, str]] = [
-        (week, _least_if_whole(contract.week_s, week), f"week {n}")
+        (week, _least_if_whole(contract.week_s, week), f"in week {n}")
         for n, week in enumerate(timeline.weeks, 1)
     ]
-    spans.append((range(timeline.problem.days), contract.period_s, "the period"))
+    spans += [(part.days, part.paid_s, part.name) for part in contract.all_parts(timeline.problem.days)]
     for span, limits, where in spans:
         if limits is None:
             continue
@@ -236,35 +266,54 @@ def _broken_hours(
             if off.agent_id == agent.id
         )
         paid = sum(kinds[shift.kind_id].paid_s for shift in shifts if shift.day in span)
-        if not max(0, limits[0] - credit) <= paid <= max(0, limits[1] - credit):
-            yield f"{paid / _HOUR_S:g} h in {where}"
+        least, most = (max(0, limit - credit) / _HOUR_S for limit in limits)
+        yield from _outside(paid / _HOUR_S, (least, most), f"h {where}")
 
 
 def _broken_counts(
     timeline: Timeline, agent: Agent, contract: Contract, shifts: Sequence[Assignment]
-) -> Iterable[str]:
+) -> Iterable[Breach | str]:
     worked = {shift.day for shift in shifts}
     granted = partial(timeline.granted_days, agent.id)
     for number, week in enumerate(timeline.weeks, 1):
         limits = _least_if_whole(contract.week_days, week)
         if limits and not max(0, limits[0] - granted(week)) <= len(worked & set(week)) <= limits[1]:
             yield f"days of week {number}"
-    free = timeline.problem.days - len(worked)
-    if contract.period_days_off:
-        least, most = contract.period_days_off
-        if not least <= free <= most + granted(range(timeline.problem.days)):
-            yield "days off in the period"
-    for kind_id, limits in contract.shift_limits.items():
-        if not _within(sum(shift.kind_id == kind_id for shift in shifts), limits):
-            yield f"shifts {kind_id}"
+    for part in contract.all_parts(timeline.problem.days):
+        yield from _broken_part(timeline, part, shifts, granted(part.days))
     weekends = [bool(worked & set(pair)) for pair in timeline.weekends]
-    if contract.max_weekends is not None and sum(weekends) > contract.max_weekends:
-        yield f"{sum(weekends)} weekends"
     longest = max((end - start + 1 for start, end, works in _runs(weekends, 0) if works), default=0)
     if contract.max_weekends_in_row is not None and longest > contract.max_weekends_in_row:
         yield f"{longest} weekends in a row"
     if contract.whole_weekends and any(len(p) == 2 and len(worked & set(p)) == 1 for p in timeline.weekends):
         yield "half a weekend"
+
+
+def _broken_part(
+    timeline: Timeline, part: PeriodPart, shifts: Sequence[Assignment], granted: int
+) -> Iterable[Breach]:
+    """Days off, weekends and kinds of shift of a part of the period."""
+    inside = [shift for shift in shifts if shift.day in part.days]
+    worked = {shift.day for shift in inside}
+    free = len(part.days) - len(worked)
+    if part.days_off:
+        limits = part.days_off[0], part.days_off[1] + granted
+        yield from _outside(free, limits, f"days off {part.name}")
+    for kind_id, limits in part.shifts.items():
+        many = sum(shift.kind_id == kind_id for shift in inside)
+        yield from _outside(many, limits, f"shifts {kind_id} {part.name}")
+    weekends = sum(pair[0] in part.days and bool(worked & set(pair)) for pair in timeline.weekends)
+    if part.max_weekends is not None:
+        yield from _outside(weekends, (0, part.max_weekends), f"worked weekends {part.name}")
+
+
+def _outside(amount: float, limits: tuple[float, float], what: str) -> Iterable[Breach]:
+    """Return the breach of an amount outside its limits, none inside."""
+    if amount < limits[0]:
+        text = f"{amount:g} {what}, at least {limits[0]:g} agreed"
+        yield Breach(text, f"fewest {what}", limits[0] - amount)
+    if amount > limits[1]:
+        yield Breach(f"{amount:g} {what}, at most {limits[1]:g} agreed", f"most {what}", amount - limits[1])
 
 
 def _broken_weeks(

@@ -64,7 +64,7 @@ def run_counted(race: Race, model: RosterModel, *, seed: int, workers: int) -> S
         _improve(race, model, seed, workers - (beside is not None))
         if beside is None and bounding:
             _prove(race, model, seed)
-        while beside is not None and beside.is_alive() and not _ended(race):
+        while beside is not None and beside.is_alive() and not _ended(race, _WORK_SHARE):
             beside.join(_POLL_S)
     finally:
         race.done = True
@@ -79,9 +79,9 @@ def _work_s(race: Race) -> float:
     return _WORK_SHARE * race.limit_s
 
 
-def _ended(race: Race) -> bool:
-    """Return whether proving is to end; its time is that of the work."""
-    return race.done or race.cancelled() or race.proven() or race.elapsed_s() >= _work_s(race)
+def _ended(race: Race, share: float = 1.0) -> bool:
+    """Return whether proving is to end: all is done, cancelled, proven, or a share of the time is over."""
+    return race.done or race.cancelled() or race.proven() or race.elapsed_s() >= share * race.limit_s
 
 
 def _relaxes(race: Race, model: RosterModel) -> bool:

@@ -186,9 +186,11 @@ def _capacity(problem: RosterProblem) -> Iterator[Finding]:
 
 
 def _most_s(contract: Contract, weeks: float) -> float:
-    if contract.period_s is not None:
-        return contract.period_s[1]
-    return (contract.week_s[1] if contract.week_s is not None else 7 * 24 * _HOUR_S) * weeks
+    day_s = (contract.week_s[1] if contract.week_s is not None else 7 * 24 * _HOUR_S) / 7
+    limited = [part for part in contract.parts if part.paid_s is not None]
+    most_s = day_s * (7 * weeks - sum(len(part.days) for part in limited))
+    most_s += sum(min(part.paid_s[1], day_s * len(part.days)) for part in limited if part.paid_s)
+    return min(most_s, contract.period_s[1]) if contract.period_s is not None else most_s
 
 
 def _wishes_against_time_off(problem: RosterProblem) -> Iterator[Finding]:

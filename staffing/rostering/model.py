@@ -15,6 +15,34 @@ REST_S = 11 * 3600
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodPart:
+    """Days of a problem that belong to one period of a contract, and what is left of its limits for them.
+
+    Args:
+        first_day: First day, from 0.
+        last_day: Last day, inclusive.
+        name: The part in words, as messages end: "in the period".
+        paid_s: Least and most paid seconds of these days.
+        days_off: Least and most days off among them; granted ones come on top of the most.
+        max_weekends: Most weekends with work on a Saturday or Sunday among them.
+        shifts: Least and most shifts of a kind among them, by kind.
+    """
+
+    first_day: int
+    last_day: int
+    name: str = "in the period"
+    paid_s: Limits | None = None
+    days_off: Limits | None = None
+    max_weekends: int | None = None
+    shifts: Mapping[str, Limits] = field(default_factory=dict)
+
+    @property
+    def days(self) -> range:
+        """The days."""
+        return range(self.first_day, self.last_day + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """Work rules that an agent has agreed to. None means that there is no such rule.
 
@@ -40,6 +68,7 @@ class Contract:
         whole_weekends: Whether Saturday and Sunday are both worked or both free.
         start_variance_s: Largest difference of shift starts on the local clock within a week.
         shift_limits: Least and most shifts of a kind in the period, by kind.
+        parts: Limits of some days of the period on top of these.
         hour_cost: Price of a paid hour, in the units of the problem's other prices.
     """
 
@@ -59,7 +88,13 @@ class Contract:
     whole_weekends: bool = False
     start_variance_s: int | None = None
     shift_limits: Mapping[str, Limits] = field(default_factory=dict)
+    parts: tuple[PeriodPart, ...] = ()
     hour_cost: int = 0
+
+    def all_parts(self, days: int) -> tuple[PeriodPart, ...]:
+        """Return the limits of the whole period, of so many days, as a part of its own before the others."""
+        limits = (self.period_s, self.period_days_off, self.max_weekends, self.shift_limits)
+        return (PeriodPart(0, days - 1, "in the period", *limits), *self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,9 +151,10 @@ def limit_runs(scope: Scope, days: AgentDays) -> None:
 
 def limit_hours(scope: Scope, days: AgentDays) -> None:
     """Limit paid hours of each week and of the period, less what granted time off counts."""
-    contract, period = days.contract, range(scope.problem.days)
-    if contract.period_s:
-        _hours_row(scope, days, period, contract.period_s, "in the period")
+    contract = days.contract
+    for part in contract.all_parts(scope.problem.days):
+        if part.paid_s:
+            _hours_row(scope, days, part.days, part.paid_s, part.name)
     for number, week in enumerate(scope.timeline.weeks, 1):
         if contract.week_s:
             least_s = contract.week_s[0] if len(week) == WEEK_DAYS else 0
@@ -162,7 +163,7 @@ def limit_hours(scope: Scope, days: AgentDays) -> None:
 
 def limit_days(scope: Scope, days: AgentDays) -> None:
     """Limit worked days of each week and days off in the period, granted time off aside."""
-    contract, period = days.contract, scope.problem.days
+    contract = days.contract
     granted = partial(scope.timeline.granted_days, days.agent.id)
     for number, week in enumerate(scope.timeline.weeks, 1):
         if contract.week_days:
@@ -171,12 +172,14 @@ def limit_days(scope: Scope, days: AgentDays) -> None:
             rule = Rule(days.agent.id, f"{_between(least, most)} days in week {number}")
             least = max(0, least - granted(week))
             scope.model.row([(days.works[d], 1) for d in week], least, most, rule=rule)
-    if contract.period_days_off:
-        least, most = contract.period_days_off
-        rule = Rule(days.agent.id, f"{_between(least, most)} days off in the period")
-        terms = [(days.works[d], 1) for d in range(period)]
-        fewest = max(0, period - most - granted(range(period)))
-        scope.model.row(terms, fewest, period - least, rule=rule)
+    for part in contract.all_parts(scope.problem.days):
+        if part.days_off:
+            least, most = part.days_off
+            span = part.days
+            rule = Rule(days.agent.id, f"{_between(least, most)} days off {part.name}")
+            fewest = max(0, len(span) - most - granted(span))
+            terms = [(days.works[d], 1) for d in span]
+            scope.model.row(terms, fewest, max(0, len(span) - least), rule=rule)
 
 
 def limit_weekends(scope: Scope, days: AgentDays) -> None:
@@ -188,15 +191,17 @@ def limit_weekends(scope: Scope, days: AgentDays) -> None:
             rule = Rule(agent_id, "both or no days of a weekend", _RHYTHM)
             terms = [(days.works[saturday], 1), (days.works[sunday], -1)]
             model.row(terms, 0, 0, rule=rule, where=f"day {saturday + 1}")
-    if contract.max_weekends is None and contract.max_weekends_in_row is None:
+    limited = [part for part in contract.all_parts(scope.problem.days) if part.max_weekends is not None]
+    if not limited and contract.max_weekends_in_row is None:
         return
     worked = [model.variable(implied=True, agent=days.number) for _ in weekends]
     for variable, weekend in zip(worked, weekends, strict=True):
         for day in weekend:
             model.row([(variable, 1), (days.works[day], -1)], lower=0)
-    if contract.max_weekends is not None:
-        rule = Rule(agent_id, f"at most {contract.max_weekends} worked weekends")
-        model.row(_ones(worked), upper=contract.max_weekends, rule=rule)
+    for part in limited:
+        rule = Rule(agent_id, f"at most {part.max_weekends} worked weekends {part.name}")
+        inside = [v for v, days_of in zip(worked, weekends, strict=True) if days_of[0] in part.days]
+        model.row(_ones(inside), upper=part.max_weekends or 0, rule=rule)
     if contract.max_weekends_in_row is not None:
         width = contract.max_weekends_in_row + 1
         for first in range(len(worked) - width + 1):
@@ -236,11 +241,12 @@ def limit_start_variance(scope: Scope, days: AgentDays) -> None:
 
 def limit_kinds(scope: Scope, days: AgentDays) -> None:
     """Limit the shifts of a kind in the period."""
-    for kind_id, (least, most) in days.contract.shift_limits.items():
-        shifts = [days.shift[d][kind_id] for d in range(scope.problem.days) if kind_id in days.shift[d]]
-        if least > 0 or most < len(shifts):
-            rule = Rule(days.agent.id, f"{_between(least, most)} shifts {kind_id} in the period")
-            scope.model.row(_ones(shifts), least, most, rule=rule)
+    for part in days.contract.all_parts(scope.problem.days):
+        for kind_id, (least, most) in part.shifts.items():
+            shifts = [days.shift[d][kind_id] for d in part.days if kind_id in days.shift[d]]
+            if least > 0 or most < len(shifts):
+                rule = Rule(days.agent.id, f"{_between(least, most)} shifts {kind_id} {part.name}")
+                scope.model.row(_ones(shifts), least, most, rule=rule)
 
 
 RULES: tuple[Callable[[Scope, AgentDays], None], ...] = (

@@ -139,15 +139,6 @@ async def test_run_names_fewest_days_in_a_row_that_availability_rules_out(planne
     assert any("1 to 5 days" in rule for rule in rules), rules
 
 
-async def test_hours_of_a_period_hold_for_rosters_of_its_length(planner: httpx.AsyncClient) -> None:
-    await import_history(planner)
-    contract = {"week_hours_min": 0, "period_weeks": 1, "period_hours_max": 9, "period_days_off_min": 6}
-    await planner.put("/v1/contracts/agent0", json=contract)
-    await planner.put("/v1/contracts/agent2", json=contract | {"period_weeks": 2})
-    worked = [shift["agent"] for shift in (await make_plan(planner))["assignments"]]
-    assert worked.count("agent0") <= 1 < worked.count("agent2")
-
-
 CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"week_days_min": 4, "week_days_max": 3}, "fewest days of a week"),
     ({"min_days_in_row": 3, "max_days_in_row": 2}, "fewest days in a row"),
@@ -156,6 +147,7 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({"period_weeks": 2, "period_hours_max": 59}, "period's most hours"),
     ({"period_weeks": 1, "period_days_off_min": 8}, "period's fewest days off"),
     ({"period_days_off_min": 9, "period_days_off_max": 8}, "period's fewest days off"),
+    ({"period_shifts": {"late": {"least": 3, "most": 2}}}, "fewest shifts"),
 ]
 
 

@@ -55,7 +55,7 @@ def test_time_off_needs_credit_when_the_contract_demands_the_hours():
     problem = make_problem(1, contract=contract)
     roster = [shift(problem, "agent0", day) for day in range(5)]
     unpaid = check_time_off(problem, roster, TimeOff("agent0", 0, 0))
-    assert unpaid.broken_rules == ("agent0: 32 h in week 1",)
+    assert unpaid.broken_rules == ("agent0: 32 h in week 1, at least 40 agreed",)
     assert check_time_off(problem, roster, TimeOff("agent0", 0, 0, credit_s=8 * HOUR_S)).fits
 
 

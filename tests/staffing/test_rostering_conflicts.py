@@ -69,7 +69,7 @@ def test_roster_gives_up_the_least_grave_rule_by_as_little_as_possible():
     problem = make_problem(1, contract=FORTY, time_off=(TimeOff("agent0", 0, 2),))
     roster = solve_roster(problem, clock=time.monotonic, time_limit_s=5)
     assert [c.given_up for c in roster.conflicts] == [("exactly 40 h in week 1",)]
-    assert broken_rules(problem, roster.assignments) == ["agent0: 32 h in week 1"]
+    assert broken_rules(problem, roster.assignments) == ["agent0: 32 h in week 1, at least 40 agreed"]
 
 
 def test_locks_that_contradict_the_rest_are_named():

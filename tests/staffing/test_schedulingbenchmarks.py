@@ -48,6 +48,6 @@ def test_first_instance_is_solved_to_its_published_optimum():
     if not DATA.exists():
         pytest.skip("../shared/data/rostering is absent")
     problem = read_instance((DATA / "Instance1.txt").read_text())
-    roster = solve_roster(problem, clock=time.monotonic, time_limit_s=20)
+    roster = solve_roster(problem, clock=time.monotonic, time_limit_s=20, workers=2)
     assert (roster.objective, roster.status) == (607, "optimal")
     assert broken_rules(problem, roster.assignments) == []

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from app.planning.terms import ContractTerms
+from app.planning.terms import ContractTerms, ShiftLimits
 from app.web.people import hours_words, windows
 from tests.app.planning_rig import history_csv, import_history, run_to_end
 from tests.web.conftest import copied, sign_in
@@ -106,7 +106,7 @@ async def test_contract_is_agreed_by_form(page: Page, service: Service) -> None:
     await open_page(page, service, ADA)
     await page.get_by_label("Hours a week, at least").fill("18.5")
     await page.get_by_label("Hours a week, at most").fill("18.5")
-    await page.get_by_label("Weekends, at most", exact=True).fill("1")
+    await page.get_by_label("Weekends a period, at most", exact=True).fill("1")
     await page.get_by_label("Weekends whole or not at all").check()
     await page.get_by_role("button", name="Store contract").click()
     await expect(page.get_by_text("Contract stored")).to_be_visible()
@@ -128,6 +128,8 @@ async def test_rhythm_and_period_are_agreed_by_form(page: Page, service: Service
         ("Hours a period, at least", "70"),
         ("Hours a period, at most", "75.5"),
         ("Days off a period, at least", "4"),
+        ("Begins in the week of", "2026-03-04"),
+        ("Shifts of a kind a period", "22:00-06:30: 2, 06:00-14:30: 1 to 3"),
     ):
         await page.get_by_label(label, exact=True).fill(value)
     await page.get_by_role("button", name="Store contract").click()
@@ -142,7 +144,14 @@ async def test_rhythm_and_period_are_agreed_by_form(page: Page, service: Service
         period_hours_min=70,
         period_hours_max=75.5,
         period_days_off_min=4,
+        period_from=date(2026, 3, 4),
+        period_shifts={
+            "22:00-06:30": ShiftLimits(most=2),
+            "06:00-14:30": ShiftLimits(least=1, most=3),
+        },
     )
+    shown = page.get_by_label("Shifts of a kind a period")
+    await expect(shown).to_have_value("22:00-06:30: 2, 06:00-14:30: 1 to 3")
 
 
 async def test_times_at_which_somebody_can_work_are_agreed_by_form(page: Page, service: Service) -> None:

@@ -97,9 +97,19 @@ function valueOf(field) {
     case "percent": return Math.round(Number(text) * 1e4) / 1e6;
     case "list": return text.split(/[\s,;]+/).filter(Boolean);
     case "numbers": return text.split(/[\s,;]+/).filter(Boolean).map(Number);
+    case "limits": return limitsOf(text);
     case "json": return JSON.parse(text);
     default: return text;
   }
+}
+
+/** Least and most by name: `22:00-06:30: 2, 06:00-14:30: 1 to 3`. @param {string} text */
+function limitsOf(text) {
+  const parts = text.split(/[,;]/).map((part) => part.trim()).filter(Boolean);
+  return Object.fromEntries(parts.map((part) => {
+    const [, name = part, least = "0", most = ""] = /^(.+):\s+(?:(\d+)\s+to\s+)?(\d+)$/.exec(part) ?? [];
+    return [name, { least: Number(least), most: most === "" ? part : Number(most) }];
+  }));
 }
 
 /**
