@@ -49,6 +49,7 @@ from app.errors import AppError, MalformedRequestError, MethodNotAllowedError, N
 from app.feed import Feed
 from app.house import House
 from app.overflowing import keeping_overflows
+from app.public_holidays import keeping_holidays
 from app.reader import Reader
 from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
@@ -127,6 +128,7 @@ def create_api(settings: Settings) -> FastAPI:
             open_house(settings, background=True) as house,
             live.Broadcaster(house).running() as broadcaster,
             keeping_overflows(house),
+            keeping_holidays(house),
         ):
             api.state.house = house
             api.state.broadcaster = broadcaster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -14,14 +14,13 @@ import structlog
 from app.db import day_changes
 from app.db.day_changes import DayChange
 from app.db.engine import FAILURES
-from app.errors import AppError, InvalidPolicyError, WrongStateError
+from app.errors import AppError, WrongStateError
 from app.house import House
-from routing import commands as cmd
+from app.republishing import republish
 from routing.policy import Policy, Step, TeamPolicy
 
 log = structlog.get_logger()
 
-_TRIES: Final = 3
 _LOOK_S: Final = 20.0
 """How often to look for overflows that begin or end, on the wall clock."""
 
@@ -55,7 +54,7 @@ async def end_overflow(house: House, change: DayChange, *, actor: str) -> None:
     """Put the policy back to what it would be without an overflow; raises WrongStateError if it has ended."""
     team, to, after_s = change.team_id, change.to_team_id or "", change.after_s
     if after_s is not None:
-        await _publish(house, actor, lambda policy: without_overflow(policy, team, to, after_s))
+        await republish(house, actor, lambda policy: without_overflow(policy, team, to, after_s))
     now = house.clock.now()
     if not await house.database.tx(day_changes.end_change, change.id, now=now, actor=actor):
         raise WrongStateError("This overflow has ended already.")
@@ -119,7 +118,7 @@ async def _begin(house: House, change: DayChange, *, actor: str) -> None:
     if not await house.database.tx(day_changes.begin_change, change.id, after_s):
         raise WrongStateError("This overflow has begun already.")
     try:
-        await _publish(house, actor, lambda policy: with_overflow(policy, team, to, after_s))
+        await republish(house, actor, lambda policy: with_overflow(policy, team, to, after_s))
     except AppError:
         await house.database.tx(day_changes.unbegin_change, change.id)
         raise
@@ -151,23 +150,6 @@ def _opening(team: TeamPolicy) -> float:
 
 def _widens(team: TeamPolicy, to: str) -> bool:
     return any(to in step.teams and step.after_s <= _opening(team) for step in team.steps)
-
-
-async def _publish(house: House, actor: str, change: Callable[[Policy], Policy]) -> None:
-    """Publish the policy as `change` makes it, also where somebody else publishes one at the same time."""
-    for attempt in range(_TRIES):
-        now = await house.switchboard.read(lambda floor: floor.policy)
-        new = change(now)
-        if new is now:
-            return
-        numbered = msgspec.structs.replace(new, version=now.version + 1)
-        try:
-            await house.switchboard.submit(cmd.PublishPolicy(actor=actor, policy=numbered), lambda *_: None)
-        except InvalidPolicyError:
-            if attempt + 1 == _TRIES:
-                raise
-        else:
-            return
 
 
 async def _keep_time(house: House, closing: asyncio.Event) -> None:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
+from typing import Final
 
+import structlog
 from msgspec.structs import replace
 
-from app.errors import InvalidPolicyError
+from app.db.engine import FAILURES
+from app.errors import AppError, InvalidPolicyError
+from app.house import House
+from app.republishing import republish
 from routing.hours import Hours
-from routing.policy import Policy
+from routing.policy import Policy, Site
 from staffing.special_days import holidays_between
 
-YEARS = 5
-"""So many years after the present one are filled in; every publication begins anew."""
+log = structlog.get_logger()
+
+YEARS: Final = 5
+"""So many years after the present one are filled in at every publication."""
+_LEFT: Final = 2
+"""So many must be left, or more are filled in: an opening is looked for a year ahead."""
+_LOOK_S: Final = 20.0
+"""How often to look whether enough are left, on the wall clock."""
+_DAY_S: Final = 86_400.0
 
 
 def with_public_holidays(policy: Policy, now: float) -> Policy:
@@ -20,10 +35,75 @@ def with_public_holidays(policy: Policy, now: float) -> Policy:
 
     Raises InvalidPolicyError where the site's country or its part is not known to have any.
     """
-    if not any(hours is not None and hours.public_holidays for hours in _all_hours(policy)):
-        return policy
-    dates = _dates(policy, datetime.fromtimestamp(now, UTC).year)
+    return _with_dates(policy, _dates(policy.site, now)) if _keeping(policy) else policy
 
+
+def runs_out(policy: Policy, now: float) -> bool:
+    """Return whether hours that keep public holidays know of fewer years to come than they should."""
+    needed = f"{_year(now) + _LEFT}"
+    return any(not hours.calendar or hours.calendar[-1][:4] < needed for hours in _keeping(policy))
+
+
+async def keep_holidays(house: House) -> None:
+    """Publish the policy in force with more years of holidays where they run out."""
+    now, site = house.clock.now(), house.switchboard.policy.site
+    if not runs_out(house.switchboard.policy, now):
+        return
+    # Which days they are takes a moment to find out: not in the event loop.
+    dates = await asyncio.to_thread(_dates, site, now)
+
+    def with_more(policy: Policy) -> Policy:
+        if policy.site != site or not runs_out(policy, now):
+            return policy
+        more = _with_dates(policy, dates)
+        return more if more != policy else policy
+
+    await republish(house, "scheduler", with_more, reason=f"public holidays until {dates[-1]}")
+
+
+@asynccontextmanager
+async def keeping_holidays(house: House) -> AsyncIterator[None]:
+    """See to it that the holidays never run out, from before the first contact until the block ends."""
+    closing = asyncio.Event()
+    tried = await _try(house, "")
+    task = asyncio.create_task(_keep(house, closing, tried), name="public holidays")
+    try:
+        yield
+    finally:
+        # Not cancelled: that could hit a transaction half way.
+        closing.set()
+        await task
+
+
+async def _keep(house: House, closing: asyncio.Event, tried: str) -> None:
+    while not closing.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await closing.wait()
+        if not closing.is_set():
+            tried = await _try(house, tried)
+
+
+async def _try(house: House, failed: str) -> str:
+    """Fill in what runs out unless that `failed` already; return what fails now, by version and year."""
+    now = house.clock.now()
+    wanted = f"{house.switchboard.policy.version} {_year(now)}"
+    if wanted == failed:
+        return failed
+    try:
+        await keep_holidays(house)
+    except FAILURES as error:
+        log.warning("holidays_not_kept", error=type(error).__name__)
+        return failed
+    except AppError as error:
+        log.error("holidays_not_kept", error=type(error).__name__)
+        return wanted
+    # Of some countries nobody knows the holidays so far ahead: the next year may bring them.
+    version = house.switchboard.policy.version
+    return f"{version} {_year(now)}" if runs_out(house.switchboard.policy, now) else ""
+
+
+def _with_dates(policy: Policy, dates: tuple[str, ...]) -> Policy:
     def filled(hours: Hours | None) -> Hours | None:
         keeps = hours is not None and hours.public_holidays
         return replace(hours, calendar=dates) if hours is not None and keeps else hours
@@ -35,18 +115,24 @@ def with_public_holidays(policy: Policy, now: float) -> Policy:
     )
 
 
-def _dates(policy: Policy, year: int) -> tuple[str, ...]:
-    site = policy.site
+def _dates(site: Site, now: float) -> tuple[str, ...]:
+    # Wherever the site is: its year may have begun already, or not have ended yet.
+    first, last = date(_year(now - _DAY_S), 1, 1), date(_year(now + _DAY_S) + YEARS, 12, 31)
     try:
-        found = holidays_between(
-            site.country or "", date(year, 1, 1), date(year + YEARS, 12, 31), subdivision=site.subdivision
-        )
+        found = holidays_between(site.country or "", first, last, subdivision=site.subdivision)
     except ValueError:
         part = f", {site.subdivision!r}" if site.subdivision else ""
         detail = f"No public holidays are known of the country {site.country!r}{part}."
-        raise InvalidPolicyError(detail, errors=[{"pointer": "/site.country", "detail": detail}]) from None
+        raise InvalidPolicyError(detail, errors=[{"pointer": "/site/country", "detail": detail}]) from None
+    if not found:
+        raise InvalidPolicyError(f"No public holidays of {site.country} are known so far ahead.")
     return tuple(day.isoformat() for day in found)
 
 
-def _all_hours(policy: Policy) -> list[Hours | None]:
-    return [team.hours for team in policy.teams.values()] + [rule.hours for rule in policy.rules]
+def _keeping(policy: Policy) -> list[Hours]:
+    all_hours = [team.hours for team in policy.teams.values()] + [rule.hours for rule in policy.rules]
+    return [hours for hours in all_hours if hours is not None and hours.public_holidays]
+
+
+def _year(at: float) -> int:
+    return datetime.fromtimestamp(at, UTC).year

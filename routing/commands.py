@@ -265,6 +265,7 @@ class PublishPolicy(Command, frozen=True, kw_only=True):
     """A new policy version takes effect for everything that waits and comes."""
 
     policy: Policy
+    reason: str = ""
 
 
 class Tick(Command, frozen=True, kw_only=True):

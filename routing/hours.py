@@ -27,7 +27,7 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
     `special` overrides single dates (ISO) with spans of their own; an empty tuple closes the day.
     `holidays` are closed dates of one's own. With `public_holidays` those in `calendar` are closed too: the
-    dates of the site's country, filled in whenever the policy is published.
+    dates of the site's country, in order, filled in whenever the policy is published and before they run out.
     """
 
     time_zone: str

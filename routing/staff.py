@@ -110,7 +110,7 @@ def publish_policy(turn: Turn, command: cmd.PublishPolicy) -> None:
         raise RefusedError(
             Code.INVALID_POLICY, f"Contacts are still open for {', '.join(gone)}; move them first.", "teams"
         )
-    turn.emit(PolicyPublished(at=turn.now, actor=turn.actor, policy=policy))
+    turn.emit(PolicyPublished(at=turn.now, actor=turn.actor, reason=command.reason, policy=policy))
 
 
 def _leave(turn: Turn, agent: Agent) -> None:

@@ -59,7 +59,8 @@ async def publish(
 ) -> Response:
     """Publish the policy in the body; the answer is the policy as it is in force.
 
-    Hours with `public_holidays` are closed on those of the site's country, this year and the five after it.
+    Hours with `public_holidays` are closed on those of the site's country, this year and the five after it;
+    long before these run out the service fills in more by a version of its own.
     Where a team has another lead now, tickets that no agent has accepted yet pass to the new one.
     """
     try:

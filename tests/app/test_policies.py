@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
+from app.public_holidays import keep_holidays
 from app.settings import Settings
 from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import CALL, post
@@ -105,3 +107,72 @@ async def test_holidays_of_no_country_are_refused(client: httpx.AsyncClient) -> 
     for country in (None, "QQ"):
         answer = await publish(client, DAILY | {"public_holidays": True}, country=country, subdivision=None)
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-policy"), answer.text
+
+
+async def years_later(service: Service, years: int) -> int:
+    """Move the clock to the eleventh hour of the 25th of December so many years on; return that year."""
+    clock = service.house.clock
+    year = datetime.fromtimestamp(clock.now(), UTC).year + years
+    clock._start += datetime(year, 12, 25, 11, tzinfo=UTC).timestamp() - clock.now()
+    return year
+
+
+def calendar(policy: dict[str, Any]) -> list[str]:
+    return list(policy["teams"]["general"]["hours"]["calendar"])
+
+
+async def test_holidays_do_not_run_out_in_twenty_years(service: Service) -> None:
+    async with service.client() as client:
+        await publish(client, DAILY | {"public_holidays": True}, country="DE", subdivision="BY")
+        year = await years_later(service, 20)
+        await keep_holidays(service.house)
+        contact = await post(client, "/v1/contacts", CALL)
+        assert (contact["state"], contact["end_reason"]) == ("rejected", "closed")
+        policy = await current(client)
+        assert (calendar(policy)[0], calendar(policy)[-1]) == (f"{year}-01-01", f"{year + 5}-12-26")
+        newest = (await client.get("/v1/policies")).json()["items"][0]
+        assert (newest["by"], newest["note"]) == ("scheduler", f"public holidays until {year + 5}-12-26")
+
+
+async def test_holidays_are_filled_in_while_a_whole_year_of_them_is_still_left(service: Service) -> None:
+    async with service.client() as client:
+        published = (await publish(client, DAILY | {"public_holidays": True}, country="DE")).json()
+        for years, more in ((3, False), (1, True), (1, False)):
+            before = await current(client)
+            year = await years_later(service, years)
+            assert calendar(before)[-1] > f"{year + 1}-12-01"
+            await keep_holidays(service.house)
+            assert ((await current(client)) != before) is more
+        assert (await current(client))["version"] == published["version"] + 1
+
+
+async def test_service_that_was_off_for_years_starts_with_the_holidays_of_today(settings: Settings) -> None:
+    async with running(settings) as service, service.client() as client:
+        await furnish(service.house)
+        await publish(client, DAILY | {"public_holidays": True}, country="DE")
+        year = datetime.fromtimestamp(service.house.clock.now(), UTC).year + 8
+    later = settings.model_copy(update={"clock_start_at": datetime(year, 12, 25, 11, tzinfo=UTC)})
+    async with running(later) as service, service.client() as client:
+        contact = await post(client, "/v1/contacts", CALL)
+        assert (contact["state"], contact["end_reason"]) == ("rejected", "closed")
+
+
+@pytest.mark.postgres
+async def test_replicas_fill_holidays_in_once(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as one, running(settings) as two:
+        await furnish(one.house)
+        async with one.client() as client:
+            published = (await publish(client, DAILY | {"public_holidays": True}, country="DE")).json()
+            for each in (one, two):
+                await years_later(each, 20)
+            await asyncio.gather(*(keep_holidays(each.house) for each in (one, two)))
+            assert (await current(client))["version"] == published["version"] + 1
+
+
+async def test_hours_without_public_holidays_ask_for_none(service: Service) -> None:
+    async with service.client() as client:
+        before = (await publish(client, DAILY, country="DE")).json()
+        await years_later(service, 20)
+        await keep_holidays(service.house)
+        assert await current(client) == before
