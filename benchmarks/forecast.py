@@ -3,7 +3,9 @@
 A large North American bank, quarter hours, the last 30 of 100 days. At each origin the choice among Rondo's
 models sees earlier days only; but that the calendar model is blended half with the average of two others, and
 how interval edges count, was decided after these days had been seen, so the lead over SVD+AR is not a blind
-one. A small bank in half hours. Last, four teams with a year of half hours, eight weeks ahead.
+one. A small bank in half hours: below 19 % on ordinary days; with every day it is above, and the run prints
+which day does it and what no forecast of totals could pass. Last, four teams with a year of half hours,
+eight weeks ahead.
 """
 
 import sys
@@ -100,20 +102,57 @@ def small_bank() -> bool:
     working = [on for on in days_between(date(1999, 6, 1), last_on) if on.weekday() not in (4, 5)]
     actual = table[[(on - first_on).days for on in working]][:, 14:48]
     mine = rolled(history_of(table, first_on, Grid("Asia/Jerusalem", 30)), working, public)
-    ordinary = np.array([on not in public for on in working])
-    left_out = ", ".join(f"{on} {public[on]}" for on in working if on in public)
-    naive = one_model("naive", table, first_on, working, public)[:, 14:48]
-    mean = one_model("weekday_mean", table, first_on, working, public)[:, 14:48]
-    expected = mine.expected[:, 14:48]
+    expected, named = mine.expected[:, 14:48], np.array([on in public for on in working])
+    peers = {
+        label: one_model(name, table, first_on, working, public)[:, 14:48]
+        for name, label in (
+            ("naive", "same weekday a week before"),
+            ("weekday_mean", "weekday mean"),
+            ("svd_ar", "SVD+AR"),
+        )
+    }
     print("small bank, half hours 07 to 24, Sunday to Thursday of June and July, one day ahead")
-    print(f"  all of them but those the calendar names beforehand ({left_out}); broken days stay in")
-    show(f"Rondo's forecast, {ordinary.sum()} days", wape(expected[ordinary], actual[ordinary]))
-    show("same weekday a week before", wape(naive[ordinary], actual[ordinary]))
-    show("weekday mean", wape(mean[ordinary], actual[ordinary]))
-    show("floor", float(np.sqrt(2 / np.pi * actual[ordinary]).sum() / actual[ordinary].sum()))
-    show(f"Rondo's forecast with the named days too, {len(working)} days", wape(expected, actual))
+    for label, kept in (("every day", np.ones_like(named)), ("days the calendar names left out", ~named)):
+        print(f"  {label}: {kept.sum()} days, broken ones among them")
+        for name, each in ({"Rondo's forecast": expected} | peers).items():
+            show(f"  {name}", wape(each[kept], actual[kept]))
+    for row in np.flatnonzero(named):
+        on = working[row]
+        show_named_day(f"{on} {public[on]}", expected[row], actual[row], float(actual.sum()))
+    show_limits(expected, actual)
     print(f"  80 % intervals cover {coverage(mine.low[:, 14:48], mine.high[:, 14:48], actual):.1%}")
-    return wape(expected[ordinary], actual[ordinary]) < SMALL_BANK_WAPE
+    every, ordinary = wape(expected, actual), wape(expected[~named], actual[~named])
+    print(f"  asked: below {SMALL_BANK_WAPE:.0%}. Every day {every:.2%}", end="")
+    print(f"{'' if every < SMALL_BANK_WAPE else ', missed'}; named days left out {ordinary:.2%}")
+    return ordinary < SMALL_BANK_WAPE and every < min(wape(each, actual) for each in peers.values())
+
+
+def show_named_day(name: str, expected: Table, actual: Table, total: float) -> None:
+    """Print how near the total of one day was, and what the day costs in points of the WAPE of all days."""
+    cost = float(np.abs(expected - actual).sum()) / total
+    known = float(np.abs(with_total_of(actual[None], expected[None])[0] - actual).sum()) / total
+    floor = float(np.sqrt(2 / np.pi * expected).sum()) / total
+    print(
+        f"  {name}: {expected.sum():.0f} calls expected, {actual.sum():.0f} came; costs {cost:.2%} of all",
+        end="",
+    )
+    print(f", with its total known {known:.2%}; as an even day it would cost {floor:.2%} by chance alone")
+    print(f"    its first half hours: {', '.join(f'{each:.0f}' for each in actual[:6])}", end="")
+    print(f" where {', '.join(f'{each:.0f}' for each in expected[:6])} were expected")
+
+
+def show_limits(expected: Table, actual: Table) -> None:
+    """Print what would be left if totals, or totals and the season's shape, were known beforehand."""
+    show("limit: every day's total known, Rondo's shape", wape(with_total_of(actual, expected), actual))
+    shape = np.broadcast_to(actual.mean(axis=0), actual.shape)
+    show("limit: totals known, mean shape of the very days", wape(with_total_of(actual, shape), actual))
+    show("floor: Poisson noise around a known rate", float(np.sqrt(2 / np.pi * actual).sum() / actual.sum()))
+
+
+def with_total_of(actual: Table, expected: Table) -> Table:
+    """Return the expected shape of each day scaled to the calls that came, (days, slots)."""
+    scaled: Table = expected * (actual.sum(axis=1) / expected.sum(axis=1))[:, None]
+    return scaled
 
 
 def eight_weeks() -> bool:
