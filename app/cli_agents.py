@@ -6,11 +6,11 @@ from json import dumps
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli_client import HOME, AsJson, Key, Url, ask
+from app.cli_console import LineConsole
 from routing.model import Presence
 
 AgentId = Annotated[str, typer.Argument(help="The agent's id.")]
@@ -53,7 +53,7 @@ def agents(
             f"{each['used']} of {each['capacity']}",
             asked,
         )
-    Console().print(table)
+    LineConsole().print(table)
 
 
 def presence(
@@ -91,7 +91,7 @@ def _presence(agent: dict[str, Any]) -> str:
 
 
 def _say(agent: dict[str, Any]) -> None:
-    Console().print(escape(f"{agent['name']}: {agent['presence']}{_then(agent)}"))
+    LineConsole().print(escape(f"{agent['name']}: {agent['presence']}{_then(agent)}"))
 
 
 def _then(agent: dict[str, Any]) -> str:

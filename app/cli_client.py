@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+
+from app.cli_console import LineConsole
 
 # httpx is imported where it is used: every `rondo` command loads this module.
 
@@ -32,7 +33,7 @@ def ask(
     """Return the service's answer; a refusal is told in its own words and ends the command with 1."""
     import httpx  # noqa: PLC0415
 
-    err = Console(stderr=True)
+    err = LineConsole(stderr=True)
     try:
         answer = httpx.request(
             method,

@@ -7,11 +7,11 @@ from json import dumps
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli_client import HOME, AsJson, Key, Url, ask, seconds, share
+from app.cli_console import LineConsole
 
 
 class Act(StrEnum):
@@ -53,7 +53,7 @@ def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
             str(day["abandoned"]),
             f"{agents['available']} of {agents['members']}" + (f": {doing}" if doing else ""),
         )
-    Console().print(table)
+    LineConsole().print(table)
 
 
 _COUNTED: Final = ("members", "available")
@@ -77,9 +77,9 @@ def figures(
     table = Table(f"{queue['name']} today", "", show_header=True)
     for name, value in queue["today"].items():
         table.add_row(name, _figure(name, value))
-    Console().print(table)
+    LineConsole().print(table)
     if books:
-        Console().print(_estimates(books))
+        LineConsole().print(_estimates(books))
 
 
 def _figure(name: str, value: float | None) -> str:
@@ -139,7 +139,7 @@ def waiting(
             else "",
             escape(", ".join(offer["agent"]["name"] for offer in each["offers"])),
         )
-    Console().print(table)
+    LineConsole().print(table)
 
 
 def why(
@@ -153,7 +153,7 @@ def why(
     if as_json:
         typer.echo(dumps(found))
         return
-    console = Console()
+    console = LineConsole()
     for sentence in found["sentences"]:
         console.print(escape(sentence), highlight=False)
 
@@ -179,7 +179,7 @@ def act(
     found = ask(url, key, "POST", f"/v1/contacts/{contact}/{what}", body=body)
     asked = ", ".join(offer["agent"]["name"] for offer in found["offers"])
     place = f"place {found['position']} for {found['team']}" if found["position"] else found["state"]
-    Console().print(escape(f"Contact {contact}: {place}" + (f", {asked} is asked" if asked else "")))
+    LineConsole().print(escape(f"Contact {contact}: {place}" + (f", {asked} is asked" if asked else "")))
 
 
 _WANTS: Final = {Act.MOVE: "a team", Act.ASSIGN: "an agent"}

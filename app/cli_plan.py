@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from app.cli_console import LineConsole
 from app.errors import AppError, StorageUnavailableError
 from app.settings import Settings
 
@@ -41,8 +41,8 @@ _FAILED, _WRONG_INPUT, _STOPPED = 1, 2, 130
 _WIDE: Final = 110
 _SHADES: Final = " ▁▂▃▄▅▆▇█"
 
-out = Console()
-err = Console(stderr=True)
+out = LineConsole()
+err = LineConsole(stderr=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,11 +6,11 @@ from json import dumps
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli_client import HOME, AsJson, Key, Url, ask
+from app.cli_console import LineConsole
 
 
 def register(app: typer.Typer) -> None:
@@ -56,7 +56,7 @@ def carry_out(
         if done["plan"]
         else f"overflow {done['id']}, {_clock(done['starts_at'])} to {_clock(done['ends_at'])}"
     )
-    console = Console()
+    console = LineConsole()
     console.print(escape(f"{done['text']}: {where}"), highlight=False)
     for rule in done["broken_rules"]:
         console.print(escape(f"broken since: {rule}"), highlight=False)
@@ -67,7 +67,7 @@ def end_overflow(
 ) -> None:
     """End an overflow before its time."""
     done = ask(url, key, "POST", f"/v1/intraday/overflows/{change}/end")
-    Console().print(escape(f"{done['text']}: ended"), highlight=False)
+    LineConsole().print(escape(f"{done['text']}: ended"), highlight=False)
 
 
 def _print_teams(items: list[dict[str, Any]]) -> None:
@@ -81,11 +81,11 @@ def _print_teams(items: list[dict[str, Any]]) -> None:
             "" if gap is None else f"{-gap} too few" if gap < 0 else "none",
             str(each["actions"]),
         )
-    Console().print(table)
+    LineConsole().print(table)
 
 
 def _print_team(found: dict[str, Any]) -> None:
-    console = Console()
+    console = LineConsole()
     table = Table(*("id", "from", "to", "proposal", "who could", "service level"))
     for each in found["actions"]:
         table.add_row(

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import httpx
 import msgspec
+from pydantic import ValidationError
 
 from app.api.forecasts import forecast_json, requirements_json, stored_forecast
 from app.api.plans import full_plan_json
@@ -17,7 +18,7 @@ from app.clock import Clock
 from app.db import forecasts, plans, runs
 from app.db.engine import Database, open_database
 from app.db.migrate import migrate
-from app.errors import NotFoundError
+from app.errors import MalformedRequestError, NotFoundError
 from app.planning.past import week_span
 from app.planning.runs import KINDS
 from app.planning.terms import read_planning, week_of
@@ -86,7 +87,7 @@ class _AtDatabase:
     async def run(
         self, kind: str, params: dict[str, Any], told: Told, *, data: bytes | None = None
     ) -> dict[str, Any]:
-        checked = KINDS[kind].params.model_validate(params).model_dump(mode="json", exclude_defaults=True)
+        checked = _checked(kind, params)
         new = runs.NewRun(kind, checked, "command line", self._clock.now())
         run_id = await self._database.tx(runs.add_run, new, data=data)
         assert run_id is not None  # noqa: S101  without a job nothing can be in its way
@@ -128,6 +129,21 @@ class _AtDatabase:
         if row is None:
             raise NotFoundError(f"There is no plan {plan_id}.")
         return full_plan_json(row, await self._database.read(plans.list_assignments, plan_id))
+
+
+def _checked(kind: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a run as they are stored; RefusedError names those that are wrong."""
+    try:
+        found = KINDS[kind].params.model_validate(params)
+    except ValidationError as error:
+        faults = [
+            {"pointer": "".join(f"/{part}" for part in fault["loc"]), "detail": fault["msg"]}
+            for fault in error.errors()
+        ]
+        problem = MalformedRequestError(errors=faults).document()
+        raise RefusedError(msgspec.json.decode(problem)) from None
+    checked: dict[str, Any] = found.model_dump(mode="json", exclude_defaults=True)
+    return checked
 
 
 class _AtService:

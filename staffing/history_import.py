@@ -4,20 +4,26 @@ Every reader is all or nothing: it returns the whole content, or every line that
 """
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 
 from staffing.history import CallRecord, History
-from staffing.intervals import Grid, interval_starts, local_instant
+from staffing.intervals import Grid, interval_starts, local_instants, utc_iso
 
 INTERVAL_COLUMNS = ("team", "start", "offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
 CALL_COLUMNS = ("type", "arrival", "vru_s", "queue_start", "wait_s", "outcome", "service_s")
 
 _MOST_PROBLEMS = 100
 _QUEUE_LOG_FIELDS = 5
+_SEPARATORS = ",;\t"
+_FOR_EVER = float("inf")
+
+_Row = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,61 +41,58 @@ class Rejected:
     problems: tuple[Problem, ...]
 
 
-def read_interval_csv(lines: Iterable[str], grid: Grid) -> dict[str, History] | Rejected:
-    """Return a history per team from lines of comma-separated values, one interval each.
+def read_interval_csv(
+    lines: Iterable[str], grid: Grid, *, now: float = _FOR_EVER
+) -> dict[str, History] | Rejected:
+    """Return a history per team from lines of separated values, one interval each.
 
-    The first line names the columns, in any order: `team`, `start` and `offered`, and where known `answered`
-    (those not abandoned when it is missing), `abandoned`, `handled` (contacts with a known handle time; the
-    answered when it is missing), `handle_s` and `wait_s` (seconds in all, of the abandoned too). `start` is
-    ISO 8601; without an offset it is the site's clock, and the
-    first of the two in an hour that a clock change repeats. Left-out intervals are unknown, so write zeros
-    for quiet ones.
+    The first line names the columns, in any order, separated by commas, semicolons or tabs: `team`, `start`
+    and `offered`, and where known `answered` (those not abandoned when it is missing), `abandoned`, `handled`
+    (contacts with a known handle time; the answered when it is missing), `handle_s` and `wait_s` (seconds in
+    all, of the abandoned too). `start` is ISO 8601; without an offset it is the site's clock: in an hour that
+    a clock change repeats the first line of a team is the earlier interval, its second one the later.
+    Left-out intervals are unknown, so write zeros for quiet ones. What begins after `now` is no history.
     """
-    reader = csv.DictReader(lines)
-    missing = {"team", "start", "offered"} - set(reader.fieldnames or ())
-    if missing:
-        return Rejected((Problem(1, f"columns missing: {', '.join(sorted(missing))}"),))
     rows: dict[str, dict[int, list[float]]] = {}
-    problems = []
-    for row in reader:
-        try:
-            team, start, values = _interval_row(row, grid)
-            if start in rows.setdefault(team, {}):
-                raise ValueError(f"{team!r} already has the interval {row['start']}")
-            rows[team][start] = values
-        except ValueError as error:
-            problems.append(Problem(reader.line_num, str(error)))
+
+    def take(row: _Row) -> None:
+        team, starts, values = _interval_row(row, grid)
+        own = rows.setdefault(team, {})
+        start = next((each for each in starts if each not in own), None)
+        if start is None:
+            raise ValueError(f"{team!r} already has the interval {row['start']}")
+        _check_past(start, now)
+        own[start] = values
+
+    problems = _each_row(lines, {"team", "start", "offered"}, take)
     if problems:
-        return Rejected(tuple(problems[:_MOST_PROBLEMS]))
+        return Rejected(problems)
     return {team: _history(team, grid, intervals) for team, intervals in sorted(rows.items())}
 
 
 def read_call_csv(
-    lines: Iterable[str], grid: Grid, *, teams: Mapping[str, str] | None = None
+    lines: Iterable[str], grid: Grid, *, teams: Mapping[str, str] | None = None, now: float = _FOR_EVER
 ) -> list[CallRecord] | Rejected:
     """Return the calls that asked for an agent, from a CSV laid out as the Anonymous Bank's call records.
 
     Columns used: `type` (names the team, through `teams` where given), `arrival` and `queue_start` (site's
     clock), `vru_s`, `wait_s`, `outcome` (AGENT, HANG, PHANTOM) and `service_s`. A caller who hung up without
-    a `queue_start` never asked for an agent and is left out, as are phantoms.
+    a `queue_start` never asked for an agent and is left out, as are phantoms. What comes after `now` is no
+    history.
     """
-    reader = csv.DictReader(lines)
-    missing = set(CALL_COLUMNS) - set(reader.fieldnames or ())
-    if missing:
-        return Rejected((Problem(1, f"columns missing: {', '.join(sorted(missing))}"),))
-    records, problems = [], []
-    for row in reader:
-        try:
-            record = _call_row(row, grid, teams or {})
-        except ValueError as error:
-            problems.append(Problem(reader.line_num, str(error)))
-            continue
+    records: list[CallRecord] = []
+
+    def take(row: _Row) -> None:
+        record = _call_row(row, grid, teams or {})
         if record is not None:
+            _check_past(record.offered_at, now)
             records.append(record)
-    return Rejected(tuple(problems[:_MOST_PROBLEMS])) if problems else records
+
+    problems = _each_row(lines, set(CALL_COLUMNS), take)
+    return Rejected(problems) if problems else records
 
 
-def read_queue_log(lines: Iterable[str]) -> list[CallRecord] | Rejected:
+def read_queue_log(lines: Iterable[str], *, now: float = _FOR_EVER) -> list[CallRecord] | Rejected:
     """Return the calls of an Asterisk queue_log, in order of their end; the queue is the team.
 
     A line is `time|call|queue|agent|event|data...`, time in UTC epoch seconds. A call counts where it entered
@@ -97,7 +100,7 @@ def read_queue_log(lines: Iterable[str]) -> list[CallRecord] | Rejected:
     transfers end it at their time; ABANDON is an abandonment; EXITEMPTY, EXITWITHKEY and EXITWITHTIMEOUT flow
     it out. Calls that entered before the log begins are left out; those still waiting at its end count as
     flowed out, those still talking as answered with an unknown handle time. Events of agents (PAUSE and so
-    on) are passed over.
+    on) are passed over. What comes after `now` is no history.
     """
     waiting: dict[tuple[str, str], float] = {}
     talking: dict[tuple[str, str], tuple[float, float, float]] = {}
@@ -110,6 +113,7 @@ def read_queue_log(lines: Iterable[str]) -> list[CallRecord] | Rejected:
             continue
         try:
             last = _queue_event(fields, waiting, talking, records)
+            _check_past(last, now)
         except ValueError as error:
             problems.append(Problem(number, str(error)))
     if problems:
@@ -121,13 +125,55 @@ def read_queue_log(lines: Iterable[str]) -> list[CallRecord] | Rejected:
     return records
 
 
-def _interval_row(row: Mapping[str, str | None], grid: Grid) -> tuple[str, int, list[float]]:
-    team = (row["team"] or "").strip()
+def _each_row(lines: Iterable[str], needed: set[str], take: Callable[[_Row], None]) -> tuple[Problem, ...]:
+    """Give each row to `take` by lower-case column names; return what is wrong with the file, if anything."""
+    rest = iter(lines)
+    header = next(rest, "")
+    separator = max(_SEPARATORS, key=header.count)
+    names = [name.strip().lower() for name in next(csv.reader([header], delimiter=separator), [])]
+    if needed - set(names):
+        missing = ", ".join(sorted(needed - set(names)))
+        return (Problem(1, f"columns missing: {missing}; the first line names {', '.join(names)[:200]}"),)
+    twice = [name for name, times in Counter(names).items() if name and times > 1]
+    if twice:
+        return (Problem(1, f"columns named twice: {', '.join(twice)}"),)
+    problems: list[Problem] = []
+    reader = csv.reader(rest, delimiter=separator)
+
+    def line() -> int:
+        return reader.line_num + 1
+
+    for row in _rows_of(reader, problems, line):
+        try:
+            if len(row) > len(names):
+                raise ValueError(f"{len(row)} fields where the first line names {len(names)}")
+            take(dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=True)))
+        except ValueError as error:
+            problems.append(Problem(line(), str(error)))
+    return tuple(problems[:_MOST_PROBLEMS])
+
+
+def _rows_of(
+    reader: Iterable[list[str]], problems: list[Problem], line: Callable[[], int]
+) -> Iterator[list[str]]:
+    """Yield the rows that are not empty; where the text stops being CSV, say so and end."""
+    try:
+        yield from (row for row in reader if row)
+    except csv.Error as error:
+        problems.append(Problem(line(), f"is no CSV ({error}); a quotation mark may be open"))
+
+
+def _check_past(at: float, now: float) -> None:
+    if at > now:
+        raise ValueError(f"{utc_iso(round(at))} is still to come, so it can't be history")
+
+
+def _interval_row(row: _Row, grid: Grid) -> tuple[str, tuple[int, ...], list[float]]:
+    """Return the team, the intervals that a row may mean, and its sums."""
+    team = row["team"].strip()
     if not team:
         raise ValueError("team is empty")
-    at = _instant(row["start"] or "", grid)
-    if at != int(interval_starts(grid, at)):
-        raise ValueError(f"{row['start']} is not the start of an interval of {grid.minutes} minutes")
+    starts = _interval_of(row["start"], grid)
     offered = _number(row, "offered")
     abandoned = _number(row, "abandoned", 0.0)
     answered = _number(row, "answered", max(offered - abandoned, 0.0))
@@ -137,7 +183,15 @@ def _interval_row(row: Mapping[str, str | None], grid: Grid) -> tuple[str, int, 
     handled = _number(row, "handled", answered if row.get("handle_s") else 0.0)
     if handle_s > 0 and handled == 0:
         raise ValueError("handle seconds without a contact")
-    return team, int(at), [offered, answered, abandoned, handled, handle_s, _number(row, "wait_s", 0.0)]
+    return team, starts, [offered, answered, abandoned, handled, handle_s, _number(row, "wait_s", 0.0)]
+
+
+@lru_cache(maxsize=100_000)
+def _interval_of(text: str, grid: Grid) -> tuple[int, ...]:
+    starts = tuple(round(at) for at in _instants(text, grid))
+    if any(at != int(interval_starts(grid, at)) for at in starts):
+        raise ValueError(f"{text} is not the start of an interval of {grid.minutes} minutes")
+    return starts
 
 
 def _history(team: str, grid: Grid, intervals: Mapping[int, list[float]]) -> History:
@@ -146,16 +200,16 @@ def _history(team: str, grid: Grid, intervals: Mapping[int, list[float]]) -> His
     return History(team, grid, np.array(starts, dtype=np.int64), *columns)
 
 
-def _call_row(row: Mapping[str, str | None], grid: Grid, teams: Mapping[str, str]) -> CallRecord | None:
+def _call_row(row: _Row, grid: Grid, teams: Mapping[str, str]) -> CallRecord | None:
     outcome = row["outcome"]
     if outcome not in ("AGENT", "HANG", "PHANTOM"):
         raise ValueError(f"outcome is {outcome!r}, not AGENT, HANG or PHANTOM")
     queued = row["queue_start"]
     if outcome == "PHANTOM" or (outcome == "HANG" and not queued):
         return None
-    kind = row["type"] or ""
-    menu_s = float(row["vru_s"] or 0)
-    at = _instant(queued, grid) if queued else _instant(row["arrival"] or "", grid) + max(menu_s, 0.0)
+    kind = row["type"]
+    menu_s = 0.0 if queued else _menu_s(row)
+    at = _instants(queued or row["arrival"], grid)[0] + menu_s
     wait_s = _number(row, "wait_s")
     answered = outcome == "AGENT"
     handle_s = _number(row, "service_s") if answered else None
@@ -210,6 +264,14 @@ _LEAVES = {"ABANDON": 2, "EXITEMPTY": 2, "EXITWITHTIMEOUT": 2, "EXITWITHKEY": 3}
 """Events that end a wait, with the place of the wait among their data."""
 
 
+def _menu_s(row: _Row) -> float:
+    """Return the seconds in the voice menu; the recorded ones are negative now and then."""
+    try:
+        return max(float(row["vru_s"] or 0), 0.0)
+    except ValueError:
+        raise ValueError(f"vru_s is {row['vru_s']!r}, not a number") from None
+
+
 def _field(data: list[str], place: int, event: str, *, default: float) -> float:
     if place >= len(data) or not data[place]:
         return default
@@ -222,8 +284,8 @@ def _field(data: list[str], place: int, event: str, *, default: float) -> float:
     return seconds
 
 
-def _number(row: Mapping[str, str | None], name: str, default: float | None = None) -> float:
-    text = (row.get(name) or "").strip()
+def _number(row: _Row, name: str, default: float | None = None) -> float:
+    text = row.get(name, "").strip()
     if not text and default is not None:
         return default
     try:
@@ -235,11 +297,15 @@ def _number(row: Mapping[str, str | None], name: str, default: float | None = No
     return value
 
 
-def _instant(text: str, grid: Grid) -> float:
+def _instants(text: str, grid: Grid) -> tuple[float, ...]:
+    """Return the instant that a text names; two of them where the site's clock shows it twice."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ValueError(f"{text!r} is no ISO 8601 time") from None
+        raise ValueError(f"{text!r} is no ISO 8601 time, such as 2026-03-02T08:00") from None
     if moment.tzinfo is not None:
-        return moment.astimezone(UTC).timestamp()
-    return float(local_instant(grid, moment.date(), moment.time()))
+        return (moment.astimezone(UTC).timestamp(),)
+    found = local_instants(grid, moment.date(), moment.time())
+    if not found:
+        raise ValueError(f"the clock of {grid.zone} skips {text}; write it with its offset, as +01:00")
+    return found

@@ -188,6 +188,17 @@ def local_instant(grid: Grid, on: date, clock: time) -> int:
     return round(datetime.combine(on, clock, tzinfo=_zone(grid.zone)).timestamp())
 
 
+def local_instants(grid: Grid, on: date, clock: time) -> tuple[int, ...]:
+    """Return the UTC epoch seconds at which the local clock shows `clock` on the date `on`, ascending.
+
+    One, as a rule; two in an hour that a clock change repeats, none in one that it skips.
+    """
+    zone = _zone(grid.zone)
+    shown = datetime.combine(on, clock)
+    found = {round(shown.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1)}
+    return tuple(sorted(at for at in found if datetime.fromtimestamp(at, zone).replace(tzinfo=None) == shown))
+
+
 def week_start_on(grid: Grid, on: date) -> date:
     """Return the first date of the site's week that holds the local date `on`."""
     return on - timedelta(days=(on.weekday() - grid.week_starts_on) % 7)

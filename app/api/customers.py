@@ -36,7 +36,7 @@ async def list_customers(
     keys = [(kind, value) for kind, value in given.items() if value is not None]
     if not keys:
         detail = "Give a phone, an email or an external_id to look for."
-        raise MalformedRequestError(detail, errors=[{"pointer": "phone", "detail": detail}])
+        raise MalformedRequestError(detail, errors=[{"pointer": "/phone", "detail": detail}])
     found = await house.database.read(rows.list_known, keys)
     return {"items": [await _customer(house, each) for each in found], "next": None}
 

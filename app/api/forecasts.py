@@ -306,7 +306,7 @@ def chosen_week(planning: Planning, week: str | None, now: float) -> date:
         return week_of(planning.grid, week) if week else coming_week(planning.grid, now)
     except ValueError:
         detail = f"{week!r} is no date and no week of a year."
-        raise MalformedRequestError(detail, errors=[{"pointer": "week", "detail": detail}]) from None
+        raise MalformedRequestError(detail, errors=[{"pointer": "/week", "detail": detail}]) from None
 
 
 def override_json(row: forecasts.OverrideRow) -> dict[str, Any]:

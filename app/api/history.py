@@ -101,7 +101,7 @@ async def get_history(
     last = end or start + timedelta(days=7)
     if not 0 < (last - start).total_seconds() <= _MOST_DAYS * 86_400:
         detail = f"end must come after start, by {_MOST_DAYS} days at most."
-        raise MalformedRequestError(detail, errors=[{"pointer": "end", "detail": detail}])
+        raise MalformedRequestError(detail, errors=[{"pointer": "/end", "detail": detail}])
     past = await house.database.read(_past_between, team, start.timestamp(), last.timestamp())
     found = finished(history_of(past, planning.grid), house.clock.now())
     columns = (found.starts, found.offered, found.answered, found.abandoned, found.handled, found.handle_s)
@@ -135,12 +135,12 @@ def _params(kind: str, minutes: int | None, channel: str, pairs: list[str]) -> I
         name, _, ours = pair.rpartition(":")
         if not name:
             detail = f"{pair!r} is not NAME:team."
-            raise MalformedRequestError(detail, errors=[{"pointer": "team", "detail": detail}])
+            raise MalformedRequestError(detail, errors=[{"pointer": "/team", "detail": detail}])
         teams[name] = ours
     try:
         return ImportParams.model_validate(
             {"format": kind, "minutes": minutes, "channel": channel, "teams": teams}
         )
     except ValidationError as error:
-        faults = [{"pointer": str(fault["loc"][0]), "detail": fault["msg"]} for fault in error.errors()]
+        faults = [{"pointer": f"/{fault['loc'][0]}", "detail": fault["msg"]} for fault in error.errors()]
         raise MalformedRequestError(errors=faults) from None

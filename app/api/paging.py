@@ -34,7 +34,7 @@ def window(
         before = int(base64.urlsafe_b64decode(cursor.encode()).decode("ascii"))
     except (ValueError, binascii.Error):
         detail = "This cursor is not one that a page gave; start without one."
-        raise MalformedRequestError(detail, errors=[{"pointer": "cursor", "detail": detail}]) from None
+        raise MalformedRequestError(detail, errors=[{"pointer": "/cursor", "detail": detail}]) from None
     return Window(before, limit)
 
 

@@ -209,7 +209,7 @@ async def list_intervals(
     last = end or start + timedelta(days=1)
     if not 0 < (last - start).total_seconds() <= _MOST_S:
         detail = "end must come after start, by 31 days at most."
-        raise MalformedRequestError(detail, errors=[{"pointer": "end", "detail": detail}])
+        raise MalformedRequestError(detail, errors=[{"pointer": "/end", "detail": detail}])
     now, since, until = house.clock.now(), start.timestamp(), last.timestamp()
     waiting, times = await house.switchboard.read(
         lambda floor: (still_waiting(floor, known, now, channel), times_running(floor, now))

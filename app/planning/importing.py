@@ -22,6 +22,7 @@ from staffing.intervals import Grid, local_date, utc_iso
 _MOST_UNPACKED: Final = 1 << 29
 _REPORT_LINES: Final = 20_000
 _CALL_MINUTES: Final = 15
+_GZIP: Final = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,13 @@ async def import_history(desk: Desk) -> Outcome:
             f"Intervals of {minutes} minutes can't be planned in intervals of {grid.minutes} minutes."
         )
     found: ImportFile = await desk.compute(
-        read_file, data, params, grid.zone, minutes, sorted(planning.policy.teams), part=(0.0, 0.9)
+        read_file,
+        data,
+        params,
+        Grid(grid.zone, minutes),
+        sorted(planning.policy.teams),
+        desk.now,
+        part=(0.0, 0.9),
     )
 
     def save(conn: Connection) -> dict[str, Any]:
@@ -61,7 +68,7 @@ async def import_history(desk: Desk) -> Outcome:
 
 
 def read_file(
-    report: Report, data: bytes, params: ImportParams, zone: str, minutes: int, known: list[str]
+    report: Report, data: bytes, params: ImportParams, grid: Grid, known: list[str], now: float
 ) -> ImportFile:
     """Return what a file (plain or gzip) holds; raises InvalidImportError that names the bad lines."""
     text = _text(data)
@@ -70,45 +77,58 @@ def read_file(
     told = _told(report, lines)
     records: list[CallRecord] = []
     if kind == "intervals":
-        by_team = _accepted(read_interval_csv(told, Grid(zone, minutes)))
+        by_team = _accepted(read_interval_csv(told, grid, now=now))
         _check_teams({params.teams.get(team, team) for team in by_team}, known)
         if len({params.teams.get(team, team) for team in by_team}) < len(by_team):
             raise InvalidImportError("Two teams of the file are mapped to one; add their intervals first.")
         histories = {params.teams.get(team, team): each for team, each in by_team.items()}
     else:
+        quarters = Grid(grid.zone, _CALL_MINUTES)
         records = _accepted(
-            read_queue_log(told)
+            read_queue_log(told, now=now)
             if kind == "queue_log"
-            else read_call_csv(told, Grid(zone, _CALL_MINUTES), teams=params.teams)
+            else read_call_csv(told, quarters, teams=params.teams, now=now)
         )
         records = [_renamed(record, params.teams) for record in records]
         _check_teams({record.team for record in records}, known)
-        histories = histories_from_records(Grid(zone, _CALL_MINUTES), records)
+        histories = histories_from_records(quarters, records)
     if not histories:
         raise InvalidImportError("The file holds no contacts.")
     return ImportFile(
         kind,
         len(lines),
         [row for team, each in histories.items() for row in _rows(team, each, params.channel)],
-        _waits(Grid(zone), records) if params.channel in history.WAITING else [],
+        _waits(grid, records) if params.channel in history.WAITING else [],
         {team: _summary(each) for team, each in sorted(histories.items())},
     )
 
 
 def _text(data: bytes) -> str:
-    if data[:2] == b"\x1f\x8b":
-        unpack = zlib.decompressobj(wbits=31)
-        try:
-            data = unpack.decompress(data, _MOST_UNPACKED)
-        except zlib.error as error:
-            raise InvalidImportError(f"The gzip file is broken: {error}.") from None
-        if unpack.unconsumed_tail:
-            raise InvalidImportError(f"Unpacked, the file exceeds {_MOST_UNPACKED} bytes.")
+    if data[:2] == _GZIP:
+        data = _unpacked(data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _rejected([{"line": line, "detail": "is not UTF-8"}]) from None
+        raise _rejected([{"line": line, "detail": "is not UTF-8; save the file as UTF-8 text"}]) from None
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return what all parts of a gzip file hold; one that was cut off is refused."""
+    parts, size = [], 0
+    while data[:2] == _GZIP:
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(unpack.decompress(data, _MOST_UNPACKED - size))
+        except zlib.error as error:
+            raise InvalidImportError(f"The gzip file is broken: {error}.") from None
+        size += len(parts[-1])
+        if unpack.unconsumed_tail or size >= _MOST_UNPACKED:
+            raise InvalidImportError(f"Unpacked, the file exceeds {_MOST_UNPACKED} bytes.")
+        if not unpack.eof:
+            raise InvalidImportError("The gzip file is broken: its end is missing.")
+        data = unpack.unused_data
+    return b"".join(parts)
 
 
 def _format_of(lines: list[str], wanted: str) -> str:
@@ -144,7 +164,7 @@ def _check_teams(names: set[str], known: list[str]) -> None:
     if unknown:
         raise InvalidImportError(
             f"The file names teams that do not exist: {', '.join(unknown[:20])}. "
-            "Say which of ours each one is.",
+            "Say which of ours each one is: `team=NAME:ours`, on the command line `--team NAME=ours`.",
             unknown=unknown[:100],
             known=known,
         )

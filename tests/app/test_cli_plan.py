@@ -105,6 +105,34 @@ def test_broken_file_is_refused_with_its_line(organised: Settings, tmp_path: Pat
     assert "line 2" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("forecast", "--weeks", "40"), "/weeks"),
+        (("forecast", "--first-on", "tomorrow"), "/first_on"),
+        (("require", "--week", "2026-W60"), "/week"),
+        (("simulate", "1", "--volume", "0"), "/volume"),
+    ],
+)
+def test_wrong_option_is_named(organised: Settings, arguments: tuple[str, ...], field: str) -> None:
+    code, _, said = rondo(*arguments)
+    assert code == 1
+    assert f"  {field}: " in said
+    assert "pydantic" not in said
+
+
+def test_lines_are_not_folded_in_a_pipe(
+    organised: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    done = CliRunner().invoke(app, ["import", str(file)])
+    assert done.exit_code == 0
+    row = next(line for line in done.stdout.splitlines() if "complaints" in line)
+    assert "2026-" in row
+
+
 def test_missing_file_is_named(organised: Settings) -> None:
     code, _, err = rondo("import", "nowhere.csv")
     assert code == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -14,7 +14,14 @@ from app.api.calendars import calendar
 from app.db.plans import AssignmentRow
 from app.settings import Settings
 from tests.app.conftest import Service
-from tests.app.planning_rig import MONDAY, import_history, make_plan, planning_service, run_to_end
+from tests.app.planning_rig import (
+    MONDAY,
+    history_csv,
+    import_history,
+    make_plan,
+    planning_service,
+    run_to_end,
+)
 
 WEEK = MONDAY.isoformat()
 
@@ -29,7 +36,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 @pytest.fixture
 async def planner(service: Service) -> AsyncIterator[httpx.AsyncClient]:
     async with service.client("planner") as client:
-        await import_history(client)
+        await import_history(client, history_csv(before=date(2026, 2, 27)))
         yield client
 
 

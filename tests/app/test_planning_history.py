@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,3 +109,38 @@ async def test_day_on_which_clocks_go_forward_has_an_hour_less(planner: httpx.As
         "/v1/history/general", params={"start": "2025-03-30T00:00:00Z", "end": "2025-03-30T23:00:00Z"}
     )
     assert len(found.json()["items"]) == 46
+
+
+ROWS = b"team,start,offered\ngeneral,2026-03-02T08:00,4\n"
+
+
+async def test_gzip_in_several_parts_is_read_whole(planner: httpx.AsyncClient) -> None:
+    parts = gzip.compress(ROWS) + gzip.compress(b"general,2026-03-02T08:30,5\n")
+    answer = await planner.post("/v1/history/import", content=parts)
+    assert answer.json()["result"]["teams"]["general"]["offered"] == 9
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(ROWS)[:-12], "end is missing"),
+        (ROWS.replace(b"general", "Küche".encode("latin-1")), "save the file as UTF-8"),
+        (ROWS.decode().encode("utf-16"), "save the file as UTF-8"),
+        (ROWS.replace(b"2026", b"2031"), "still to come"),
+        (ROWS.replace(b"general", b"kitchen"), "team=NAME:ours"),
+    ],
+)
+async def test_file_that_is_not_what_it_should_be_changes_nothing(
+    planner: httpx.AsyncClient, content: bytes, said: str
+) -> None:
+    answer = await planner.post("/v1/history/import", content=content)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+    assert (await planner.get("/v1/history")).json()["items"] == []
+
+
+async def test_wrong_parameters_of_an_import_are_pointed_at(planner: httpx.AsyncClient) -> None:
+    for query, pointer in (("minutes=7", "/minutes"), ("team=kitchen", "/team"), ("format=xml", "/format")):
+        answer = await planner.post(f"/v1/history/import?{query}", content=ROWS)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == pointer

@@ -143,13 +143,68 @@ def test_interval_csv_names_every_bad_line_and_takes_nothing() -> None:
 
 def test_interval_csv_without_a_needed_column_is_rejected_at_its_header() -> None:
     assert read_interval_csv(["team,start", "care,2026-01-05T08:00"], BERLIN) == Rejected(
-        (Problem(1, "columns missing: offered"),)
+        (Problem(1, "columns missing: offered; the first line names team, start"),)
     )
 
 
 def test_interval_csv_with_the_same_interval_twice_is_rejected() -> None:
     lines = ["team,start,offered", "care,2026-01-05T08:00,4", "care,2026-01-05T07:00Z,5"]
     assert isinstance(read_interval_csv(lines, BERLIN), Rejected)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_interval_csv_may_be_separated_by_what_spreadsheets_use(separator: str) -> None:
+    lines = [
+        separator.join(row) for row in (("Team", " START", "offered"), ("care", "2026-01-05T08:00", "4"))
+    ]
+    histories = read_interval_csv(lines, BERLIN)
+    assert not isinstance(histories, Rejected)
+    assert histories["care"].offered.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "word"),
+    [
+        (["team,start,offered,offered", "care,2026-01-05T08:00,4,5"], 1, "named twice: offered"),
+        (["team,start,offered", "care,2026-01-05T08:00,4,5"], 2, "4 fields where the first line names 3"),
+        (["team,start,offered", '"care,2026-01-05T08:00,4', "x" * 140_000], 3, "quotation mark"),
+        (["team,start,offered", "care,05.01.2026 08:00,4"], 2, "such as 2026-03-02T08:00"),
+        (["team,start,offered", "care,2026-03-29T02:00,4"], 2, "clock of Europe/Berlin skips"),
+        (["team,start,offered", "care,2030-01-05T08:00,4"], 2, "still to come"),
+    ],
+)
+def test_interval_csv_says_what_is_wrong_with_a_line(lines: list[str], line: int, word: str) -> None:
+    result = read_interval_csv(lines, BERLIN, now=at("2026-06-01T00:00:00"))
+    assert isinstance(result, Rejected)
+    assert [problem.line for problem in result.problems] == [line]
+    assert word in result.problems[0].text
+
+
+def test_second_row_of_an_hour_that_the_clock_repeats_is_the_later_one() -> None:
+    lines = [
+        "team,start,offered",
+        *(f"care,2026-10-25T{clock},{many}" for clock, many in (("02:00", 4), ("02:30", 5), ("02:00", 6))),
+    ]
+    histories = read_interval_csv(lines, BERLIN)
+    assert not isinstance(histories, Rejected)
+    assert histories["care"].starts.tolist() == [
+        at("2026-10-25T00:00:00"),
+        at("2026-10-25T00:30:00"),
+        at("2026-10-25T01:00:00"),
+    ]
+    assert histories["care"].offered.tolist() == [4, 5, 6]
+    assert isinstance(read_interval_csv([*lines, "care,2026-10-25T02:00,7"], BERLIN), Rejected)
+
+
+def test_call_csv_names_a_time_in_the_menu_that_is_no_number() -> None:
+    row = "PS,2026-01-05T08:00,soon,,0,AGENT,60"
+    result = read_call_csv(["type,arrival,vru_s,queue_start,wait_s,outcome,service_s", row], BERLIN)
+    assert result == Rejected((Problem(2, "vru_s is 'soon', not a number"),))
+
+
+def test_queue_log_from_the_future_takes_nothing() -> None:
+    result = read_queue_log(queue_log("c1|care|NONE|ENTERQUEUE||+49301234567|1"), now=1_600_000_000)
+    assert isinstance(result, Rejected)
 
 
 def queue_log(*events: str) -> list[str]:
