@@ -190,7 +190,12 @@ BY_HAND: Final[dict[str, Schema]] = {
             "mean_handle_s": _NUMBER,
             "intervals": _object(
                 "The share of waits that an interval is meant to hold, and does.",
-                {"meant": _NUMBER, "judged": _WHOLE, "coverage": _or_null(_NUMBER)},
+                {
+                    "meant": _NUMBER,
+                    "judged": _WHOLE,
+                    "coverage": _or_null(_NUMBER),
+                    "mean_width_s": _or_null(_NUMBER),
+                },
             ),
             "left_unanswered": _WHOLE,
             "predictors": {"type": "object", "additionalProperties": _ref("PredictorScore")},

@@ -13,14 +13,13 @@ leaves unanswered is no observation of a wait; once somebody behind it is answer
 had is known, and that is learnt from (an interval it outlasted counts as missed at once). The error figures
 are those of answered contacts alone.
 
-The interval comes from the served predictor's recent relative errors, its level corrected after each hit
-and miss (adaptive conformal inference, Gibbs and Candès 2021), so that coverage holds while things change.
+The interval comes from the served predictor's recent errors (`routing.spread`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import ceil, cos, exp, inf, log, pi, sin
+from math import cos, inf, pi, sin
 from typing import Final, NamedTuple
 
 import msgspec
@@ -31,22 +30,17 @@ from routing.floor import Floor
 from routing.model import WAITING_STATES, Contact, ContactState
 from routing.policy import target_s
 from routing.ridge import Ridge
+from routing.spread import COVERAGE, FEWEST, corrected, error, interval
 
 PREDICTORS: Final = ("queue_length", "last_entrant", "head_of_line", "regression")
-COVERAGE: Final = 0.8
-"""The share of waits that an interval is meant to hold."""
 
-_WINDOW: Final = 128
+_WINDOW: Final = 256
 _RECENT: Final = 0.03
 _RECENT_HANDLE: Final = 0.01
-_ADAPT: Final = 0.02
-_FEWEST: Final = 10
-_SOFTEN_S: Final = 5.0
 HANDLE_S: Final = 180.0
 """Mean handle time that is taken before any is known."""
 _DAY_S: Final = 86_400.0
 _GONE: Final = 64
-_GUESS_SPREAD: Final = 3.0
 _PRIOR: Final[tuple[float, ...]] = (0.0, 1 / 3, 1 / 3, 1 / 3, 0.0, 0.0, 0.0)
 """The regression begins as the mean of the three simple predictors."""
 
@@ -63,16 +57,16 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, kw_only=True):
-    """What a predictor was worth: errors on answered contacts, and recent relative errors."""
+    """What a predictor was worth: errors on answered contacts, and recent ones for the interval."""
 
     count: int = 0
     absolute_s: float = 0.0
     squared_s2: float = 0.0
     recent_s: float = 0.0
     """Mean absolute error with the weight on the last contacts; what the best is chosen by."""
-    ratios: list[float] = []
-    """Logarithms of actual to predicted wait, the last ones, in no order."""
-    next_ratio: int = 0
+    errors: list[float] = []
+    """Relative errors by `routing.spread.error`, the last ones, in no order."""
+    next_error: int = 0
 
     @property
     def mean_absolute_error_s(self) -> float | None:
@@ -96,6 +90,8 @@ class QueueBook(msgspec.Struct, kw_only=True):
     level: float = COVERAGE
     judged: int = 0
     covered: int = 0
+    width_s: float = 0.0
+    """Sum of the widths of the judged intervals."""
     abandoned: int = 0
     """Predicted contacts that left unanswered."""
     outlasted: int = 0
@@ -109,9 +105,14 @@ class QueueBook(msgspec.Struct, kw_only=True):
         return self.covered / self.judged if self.judged else None
 
     @property
+    def mean_width_s(self) -> float | None:
+        """The mean width of the judged intervals, or None before the first."""
+        return self.width_s / self.judged if self.judged else None
+
+    @property
     def best(self) -> str:
         """The predictor that is served: the least recent error; queue length until all are known."""
-        if any(score.count < _FEWEST for score in self.scores.values()):
+        if any(score.count < FEWEST for score in self.scores.values()):
             return "queue_length"
         return min(PREDICTORS, key=lambda name: self.scores[name].recent_s)
 
@@ -122,6 +123,8 @@ class Pending(msgspec.Struct, kw_only=True):
     queue: str
     at: float
     effective_at: float
+    turns: float
+    """Agents who must come free before it is answered, as far as could be seen."""
     features: list[float]
     waits_s: list[float]
     low_s: float
@@ -158,16 +161,17 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return None
         queue = queue_of(contact)
         book = self.queues.get(queue) or QueueBook()
-        features = _features(floor, book, contact, now)
-        if features is None:
+        seen = _features(floor, book, contact, now)
+        if seen is None:
             return None
-        longest_s = max(contact.expires_at - now, 0.0)
-        waits, name = _waits(book, features, longest_s), book.best
-        wait_s = waits[PREDICTORS.index(name)]
-        low_s, high_s = _interval(book, name, wait_s, longest_s)
-        place = floor.queues.ahead(contact) + 1
+        told = _foretell(book, seen, longest_s=max(contact.expires_at - now, 0.0))
         return Estimate(
-            position=place, wait_s=wait_s, low_s=low_s, high_s=high_s, predictor=name, queue=queue
+            position=floor.queues.ahead(contact) + 1,
+            wait_s=min(max(told.wait_s, told.low_s), told.high_s),
+            low_s=told.low_s,
+            high_s=told.high_s,
+            predictor=told.predictor,
+            queue=queue,
         )
 
     def prune(self, floor: Floor) -> None:
@@ -181,20 +185,19 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return
         queue = queue_of(contact)
         book = self._book(queue)
-        features = _features(floor, book, contact, event.at)
-        if features is None:
+        seen = _features(floor, book, contact, event.at)
+        if seen is None:
             return
-        longest_s = max(contact.expires_at - event.at, 0.0)
-        waits, name = _waits(book, features, longest_s), book.best
-        low_s, high_s = _interval(book, name, waits[PREDICTORS.index(name)], longest_s)
+        told = _foretell(book, seen, longest_s=max(contact.expires_at - event.at, 0.0))
         self.pending[contact.id] = Pending(
             queue=queue,
             at=event.at,
             effective_at=contact.effective_at,
-            features=features,
-            waits_s=waits,
-            low_s=low_s,
-            high_s=high_s,
+            turns=seen.turns,
+            features=seen.features,
+            waits_s=told.waits_s,
+            low_s=told.low_s,
+            high_s=told.high_s,
         )
 
     def _answered(self, floor: Floor, event: ev.ContactConnected) -> None:
@@ -242,7 +245,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
         if event.at - foretold.at > foretold.high_s:
             book.outlasted += 1
             foretold.outlasted = True
-            _judge(book, held=False)
+            _judge(book, foretold, held=False)
         left = self.gone.setdefault(foretold.queue, [])
         left.append(foretold)
         del left[:-_GONE]
@@ -259,8 +262,14 @@ def queue_of(contact: Contact) -> str:
     return f"{contact.team_id}/{contact.channel.value}"
 
 
-def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> list[float] | None:
-    """Return what the predictors go by: one, the three simple estimates, contacts ahead by agent, time.
+class _Seen(NamedTuple):
+    features: list[float]
+    """What the predictors go by: one, the three simple estimates, contacts ahead by agent, time of day."""
+    turns: float
+
+
+def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _Seen | None:
+    """Return what can be seen of the wait that `contact` begins.
 
     None where nobody who is there could take the contact, at its step or a later one.
     """
@@ -272,15 +281,17 @@ def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> li
     line = _line_of(floor, contact, able, now)
     share = min((line.ahead + 1) / max(line.length, 1), 1.0)
     angle = 2 * pi * (now % _DAY_S) / _DAY_S
-    return [
+    turns = line.rivals + 1
+    features = [
         1.0,
-        max((line.rivals + 1) * book.handle_s / places, opens_s),
+        max(turns * book.handle_s / places, opens_s),
         book.last_wait_s * share,
         line.head_s * share,
         line.ahead / places,
         sin(angle),
         cos(angle),
     ]
+    return _Seen(features, turns)
 
 
 def _who(floor: Floor, contact: Contact, now: float) -> tuple[int, float]:
@@ -330,50 +341,54 @@ def _line_of(floor: Floor, contact: Contact, able: int, now: float) -> _Queue:
     return _Queue(ahead, rivals, now - since if count else 0.0, count)
 
 
+class _Told(NamedTuple):
+    waits_s: list[float]
+    wait_s: float
+    low_s: float
+    high_s: float
+    predictor: str
+
+
+def _foretell(book: QueueBook, seen: _Seen, *, longest_s: float) -> _Told:
+    waits, name = _waits(book, seen.features, longest_s), book.best
+    wait_s = waits[PREDICTORS.index(name)]
+    errors = book.scores[name].errors
+    low_s, high_s = interval(errors, book.level, wait_s=wait_s, turns=seen.turns, longest_s=longest_s)
+    return _Told(waits, wait_s, low_s, high_s, name)
+
+
 def _waits(book: QueueBook, features: list[float], longest_s: float) -> list[float]:
     """Return each predictor's wait, none beyond the contact's longest."""
     raw = (features[1], features[2], features[3], book.ridge.predict(features))
     return [min(max(each, 0.0), longest_s) for each in raw]
 
 
-def _interval(book: QueueBook, name: str, wait_s: float, longest_s: float) -> tuple[float, float]:
-    ratios = sorted(book.scores[name].ratios)
-    count = len(ratios)
-    if count < _FEWEST:
-        return wait_s / _GUESS_SPREAD, min((wait_s + _SOFTEN_S) * _GUESS_SPREAD, longest_s)
-    tail = (1.0 - book.level) / 2
-    low = ratios[max(ceil(tail * (count + 1)) - 1, 0)] if tail * (count + 1) >= 1 else ratios[0]
-    high = ratios[min(ceil((1.0 - tail) * (count + 1)) - 1, count - 1)]
-    soft_s = wait_s + _SOFTEN_S
-    bounds = [min(max(soft_s * exp(each) - _SOFTEN_S, 0.0), longest_s) for each in (low, high)]
-    return bounds[0], bounds[1]
-
-
 def _score(score: Score, predicted_s: float, wait_s: float) -> None:
-    error_s = abs(predicted_s - wait_s)
+    off_s = abs(predicted_s - wait_s)
     score.count += 1
-    score.absolute_s += error_s
-    score.squared_s2 += error_s * error_s
-    score.recent_s += (error_s - score.recent_s) / min(score.count, 1 / _RECENT)
+    score.absolute_s += off_s
+    score.squared_s2 += off_s * off_s
+    score.recent_s += (off_s - score.recent_s) / min(score.count, 1 / _RECENT)
 
 
 def _learn(book: QueueBook, foretold: Pending, wait_s: float, *, judged: bool = True) -> None:
     for name, predicted_s in zip(PREDICTORS, foretold.waits_s, strict=True):
-        _keep_ratio(book.scores[name], log((wait_s + _SOFTEN_S) / (predicted_s + _SOFTEN_S)))
+        _keep(book.scores[name], error(predicted_s, wait_s, foretold.turns))
     book.ridge.learn(foretold.features, wait_s)
     if judged:
-        _judge(book, held=foretold.low_s <= wait_s <= foretold.high_s)
+        _judge(book, foretold, held=foretold.low_s <= wait_s <= foretold.high_s)
 
 
-def _keep_ratio(score: Score, ratio: float) -> None:
-    if len(score.ratios) < _WINDOW:
-        score.ratios.append(ratio)
+def _keep(score: Score, error: float) -> None:
+    if len(score.errors) < _WINDOW:
+        score.errors.append(error)
     else:
-        score.ratios[score.next_ratio] = ratio
-        score.next_ratio = (score.next_ratio + 1) % _WINDOW
+        score.errors[score.next_error] = error
+        score.next_error = (score.next_error + 1) % _WINDOW
 
 
-def _judge(book: QueueBook, *, held: bool) -> None:
+def _judge(book: QueueBook, foretold: Pending, *, held: bool) -> None:
     book.judged += 1
     book.covered += held
-    book.level = min(max(book.level + _ADAPT * (COVERAGE - held), 0.5), 0.99)
+    book.width_s += foretold.high_s - foretold.low_s
+    book.level = corrected(book.level, held=held)

@@ -22,7 +22,8 @@ from routing.floor import Floor
 from routing.model import NEVER, AgentState, Channel, Presence
 from routing.occupancy import running
 from routing.policy import TeamPolicy, target_s
-from routing.wait import COVERAGE, QueueBook
+from routing.spread import COVERAGE
+from routing.wait import QueueBook
 
 router = APIRouter(prefix="/v1/queues", tags=["queues"])
 
@@ -176,7 +177,12 @@ def book_json(channel: str, book: QueueBook) -> dict[str, Any]:
         "channel": channel,
         "served": book.best,
         "mean_handle_s": round(book.handle_s, 1),
-        "intervals": {"meant": COVERAGE, "judged": book.judged, "coverage": book.coverage},
+        "intervals": {
+            "meant": COVERAGE,
+            "judged": book.judged,
+            "coverage": book.coverage,
+            "mean_width_s": book.mean_width_s,
+        },
         "left_unanswered": book.abandoned,
         "predictors": {
             name: {

@@ -16,7 +16,8 @@ from routing.events import Event, OfferMade
 from routing.model import Channel, ContactState, SkillNeed
 from routing.policy import Step
 from routing.refused import Refused
-from routing.wait import COVERAGE, HANDLE_S, PREDICTORS, WaitBook
+from routing.spread import COVERAGE, interval
+from routing.wait import HANDLE_S, PREDICTORS, QueueBook, WaitBook
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
 
 QUEUE = "general/voice"
@@ -136,6 +137,22 @@ def test_served_predictor_beats_telling_everybody_the_mean_wait(day, request):
 def test_interval_holds_its_share_of_waits_while_load_rises_and_falls(day, request):
     book = request.getfixturevalue(day).book.queues[QUEUE]
     assert book.coverage == pytest.approx(COVERAGE, abs=0.05)
+
+
+@pytest.mark.parametrize("day", ["busy_day", "impatient_day"])
+def test_interval_says_more_the_more_agents_must_come_free(day, request):
+    book = request.getfixturevalue(day).book.queues[QUEUE]
+    errors = book.scores[book.best].errors
+    widths = [
+        interval(errors, book.level, wait_s=300.0, turns=turns, longest_s=7200.0) for turns in (1, 5, 25)
+    ]
+    few, some, many = (high - low for low, high in widths)
+    assert few > 1.2 * some > 1.4 * many
+
+
+def test_width_of_the_intervals_is_told(busy_day):
+    assert 0.0 < busy_day.book.queues[QUEUE].mean_width_s < 1000.0
+    assert QueueBook().mean_width_s is None
 
 
 def test_customers_who_left_are_counted_and_their_waits_inferred(impatient_day):
