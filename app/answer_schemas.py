@@ -79,6 +79,7 @@ _CONTACT: Final[dict[str, Schema]] = {
     "enqueued_at": _INSTANT,
     "connected_at": _or_null(_INSTANT),
     "scheduled_at": _or_null(_INSTANT),
+    "attempts": _WHOLE,
     "closed_at": _or_null(_INSTANT),
     "expires_at": _or_null(_INSTANT),
     "short_abandon": _TRUTH,

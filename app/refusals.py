@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from app.errors import (
@@ -35,6 +36,15 @@ _ERRORS: dict[Code, type[AppError]] = {
 def error_of(refused: Refused) -> AppError:
     """Return the error to raise: its status, slug, the sentence and a pointer to the field."""
     members: dict[str, Any] = dict(refused.members)
-    if refused.field:
+    if "findings" in members:
+        members["errors"] = [
+            {"pointer": pointer(path), "detail": problem} for path, problem in members["findings"]
+        ]
+    elif refused.field:
         members["errors"] = [{"pointer": f"/{refused.field}", "detail": refused.detail}]
     return _ERRORS[refused.code](refused.detail, **members)
+
+
+def pointer(path: str) -> str:
+    """Return a path such as `teams.care.steps[0].after_s` as a JSON pointer."""
+    return "/" + re.sub(r"\[(\d+)\]", r".\1", path).replace(".", "/")

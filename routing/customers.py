@@ -63,7 +63,7 @@ def change(turn: Turn, command: cmd.ChangeCustomer) -> None:
 def merge(turn: Turn, command: cmd.MergeCustomers) -> None:
     """Give every ticket and contact of one record to another; nothing is lost, waiting goes on."""
     if command.kept_id == command.merged_id:
-        raise RefusedError(Code.INVALID_VALUE, "A record can't be merged with itself.", "merged_id")
+        raise RefusedError(Code.INVALID_VALUE, "A record can't be merged with itself.", "customer_id")
     turn.emit(
         CustomersMerged(
             at=turn.now,
@@ -78,11 +78,11 @@ def merge(turn: Turn, command: cmd.MergeCustomers) -> None:
 def split(turn: Turn, command: cmd.SplitCustomers) -> None:
     """Undo a merge: what came with it goes back, what was opened since stays."""
     if turn.now - command.merged_at > SPLIT_WITHIN_S:
-        raise RefusedError(Code.WRONG_STATE, "A merge can be undone within a day.", "merged_at")
+        raise RefusedError(Code.WRONG_STATE, "A merge can be undone within a day.", "customer_id")
     kept = [turn.floor.tickets[i] for i in command.ticket_ids if i in turn.floor.tickets]
     if any(ticket.customer_id != command.kept_id for ticket in kept):
         raise RefusedError(
-            Code.WRONG_STATE, "A ticket of this merge belongs to somebody else now.", "ticket_ids"
+            Code.WRONG_STATE, "A ticket of this merge belongs to somebody else now.", "customer_id"
         )
     turn.emit(
         CustomersSplit(

@@ -28,10 +28,10 @@ def reprioritise(turn: Turn, command: cmd.Reprioritise) -> None:
 
 def move(turn: Turn, command: cmd.Move) -> None:
     """Queue a waiting contact for another team, at its place."""
-    check_team(turn.floor, command.team_id)
+    check_team(turn.floor, command.team_id, field="team")
     contact = get_contact(turn.floor, command.contact_id, *_WAITING)
     if contact.team_id == command.team_id:
-        raise RefusedError(Code.WRONG_STATE, f"Contact {contact.id} waits for that team already.", "team_id")
+        raise RefusedError(Code.WRONG_STATE, f"Contact {contact.id} waits for that team already.", "team")
     revoke_offers(turn, contact, reason="moved")
     move_segment(turn, contact.id, command.team_id, reason=command.reason or "moved")
 
@@ -51,19 +51,19 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
     """
     floor = turn.floor
     contact = get_contact(floor, command.contact_id, *_WAITING)
-    agent = get_agent(floor, command.agent_id)
+    agent = get_agent(floor, command.agent_id, field="agent")
     if any(floor.offers[i].agent_id == agent.id for i in contact.offer_ids):
-        raise RefusedError(Code.WRONG_STATE, f"{agent.name} has the offer already.", "agent_id")
+        raise RefusedError(Code.WRONG_STATE, f"{agent.name} has the offer already.", "agent")
     holder = talking_offer(turn, contact)
     if holder is not None and holder.agent_id == agent.id:
-        raise RefusedError(Code.NOT_ELIGIBLE, f"{agent.name} is passing this contact on.", "agent_id")
+        raise RefusedError(Code.NOT_ELIGIBLE, f"{agent.name} is passing this contact on.", "agent")
     bit = floor.staff.bit[agent.id]
     if not bit & floor.staff.present & floor.staff.responding & floor.staff.room[contact.channel]:
         why = eligibility.refusal(floor, agent, contact)
         raise RefusedError(
             Code.NOT_ELIGIBLE,
             f"{agent.name} can't take the contact now ({why or 'no_capacity'}).",
-            "agent_id",
+            "agent",
             refusal=str(why or "no_capacity"),
         )
     revoke_offers(turn, contact, reason="assigned")
@@ -78,7 +78,7 @@ def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:
     ticket = live or floor.changes.tickets.get(command.ticket.id) or command.ticket
     stored: Ticket | None = ticket if live is None else None
     if command.owner_id is not None:
-        get_agent(floor, command.owner_id, field="owner_id")
+        get_agent(floor, command.owner_id, field="owner")
     if command.owner_id is not None and command.owner_id != ticket.owner_id:
         turn.emit(
             TicketOwned(

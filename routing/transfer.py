@@ -26,7 +26,7 @@ def transfer(turn: Turn, command: cmd.Transfer) -> None:
     floor = turn.floor
     contact = get_contact(floor, command.contact_id, ContactState.CONNECTED)
     if command.agent_id is not None and command.agent_id == contact.agent_id:
-        raise RefusedError(Code.INVALID_VALUE, "An agent can't transfer to himself.", "agent_id")
+        raise RefusedError(Code.INVALID_VALUE, "An agent can't transfer to himself.", "agent")
     team_id = _target(floor, contact, command)
     holder = talking_offer(turn, contact)
     reason = command.reason or "transferred"
@@ -132,15 +132,15 @@ def _received(turn: Turn, callback: Contact, origin: Contact) -> ContactReceived
 
 
 def _target(floor: Floor, contact: Contact, command: cmd.Transfer) -> str:
-    agent = get_agent(floor, command.agent_id) if command.agent_id is not None else None
+    agent = get_agent(floor, command.agent_id, field="agent") if command.agent_id is not None else None
     if agent is not None and not (is_present(agent) and not agent.not_responding):
         raise RefusedError(
-            Code.NOT_ELIGIBLE, f"{agent.name} is not there now; transfer to a team instead.", "agent_id"
+            Code.NOT_ELIGIBLE, f"{agent.name} is not there now; transfer to a team instead.", "agent"
         )
     if command.team_id is not None:
-        check_team(floor, command.team_id)
+        check_team(floor, command.team_id, field="team")
         return command.team_id
     if agent is None:
-        raise RefusedError(Code.INVALID_VALUE, "Name the team or the agent to transfer to.", "team_id")
+        raise RefusedError(Code.INVALID_VALUE, "Name the team or the agent to transfer to.", "team")
     known = [team_id for team_id in agent.teams if team_id in floor.policy.teams]
     return contact.team_id if contact.team_id in known or not known else known[0]

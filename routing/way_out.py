@@ -48,6 +48,8 @@ def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
         opening = next_opening(team.hours, now)
         if opening is not None:
             yield Change(kind="opening", what=f"{team.name} is closed and opens", at=opening)
+        else:
+            yield Change(kind="opening", what=f"{team.name} is closed and does not open within a year")
     if contact.expires_at < NEVER:
         yield _held_up(floor, contact, Change(kind="expiry", what="It expires", at=contact.expires_at), now)
 

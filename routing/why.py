@@ -158,7 +158,7 @@ def _considered(strategy: str, candidate: Candidate) -> Considered:
 
 def _most_urgent(decision: Decision) -> str:
     if not decision.rivals:
-        return "no other contact waited that could have gone there"
+        return "it was the first in line"
     rival, value = decision.rivals[0]
     return (
         f"its urgency of {decision.urgency:.2f} was the highest, "
@@ -211,7 +211,7 @@ def _reason(floor: Floor, contact: Contact, against: Against) -> str:
         case Refusal.NO_CAPACITY:
             return f"{names} {'are' if many else 'is'} busy"
         case Refusal.TURNED_DOWN:
-            return f"{names} turned it down"
+            return f"{names} {'were' if many else 'was'} asked already"
         case Refusal.NOT_IN_POOL:
             return f"{names} {'are' if many else 'is'} not in the team"
 
@@ -243,7 +243,7 @@ def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
                 *([f"{name_of(floor, holder.agent_id)} stays with the customer."] if holder else []),
             ]
         case _:
-            because = f": {contact.end_reason}" if contact.end_reason else ""
+            because = f": {contact.end_reason.replace('_', ' ')}" if contact.end_reason else ""
             return [f"It ended as {contact.state}{because}."]
 
 

@@ -65,6 +65,7 @@ def stored_contact_json(contact: Contact) -> dict[str, Any]:
         "enqueued_at": isoformat(contact.enqueued_at),
         "connected_at": isoformat(contact.connected_at),
         "scheduled_at": isoformat(contact.scheduled_at),
+        "attempts": contact.attempts,
         "closed_at": isoformat(contact.closed_at),
         "expires_at": isoformat(contact.expires_at) if contact.expires_at < NEVER else None,
         "short_abandon": contact.short,

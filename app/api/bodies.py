@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -13,9 +13,18 @@ Instant = Annotated[
     AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))
 ]
 """An instant that every calendar and time zone can still show."""
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)]
+_SLUG: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]*$"
+_LANGUAGE: Final = r"^[a-z]{2,3}(-[A-Z]{2})?$"
+_EMAIL: Final = r"^[^@\s]+@[^@\s]+$"
+WRITTEN: Final = {
+    _SLUG: "Letters, digits, dots, dashes, @ and _ only; it begins with a letter or a digit.",
+    _LANGUAGE: "Write it like en or de-AT.",
+    _EMAIL: "Write it like ada@example.com.",
+}
+"""How it is written right, for each pattern that something may fail to match."""
+Slug = Annotated[str, StringConstraints(pattern=_SLUG, max_length=64)]
 Short = Annotated[str, StringConstraints(max_length=200)]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
+Language = Annotated[str, StringConstraints(pattern=_LANGUAGE)]
 Level = Annotated[int, Field(ge=1, le=SKILL_LEVEL_MAX)]
 Priority = Annotated[int, Field(ge=0, le=PRIORITY_MAX)]
 
@@ -30,7 +39,7 @@ class From(Body):
     """Who makes contact: at least one of phone, email, external_id, or nothing for an unknown caller."""
 
     phone: Annotated[str, StringConstraints(min_length=2, max_length=40)] | None = None
-    email: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)] | None = None
+    email: Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)] | None = None
     external_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     name: Short | None = None
     segment: Annotated[str, StringConstraints(max_length=64)] | None = None

@@ -31,7 +31,7 @@ async def list_customers(
     """Return who is known by any of these, as it stands after merges; a phone number is read as at intake."""
     house = house_of(request)
     region = house.switchboard.policy.site.region
-    known = identity(region=region, phone=phone, email=email, external_id=external_id)
+    known = identity(region=region, phone=phone, email=email, external_id=external_id, place="/phone")
     given = {"phone": known.phone, "email": known.email, "external_id": known.external_id}
     keys = [(kind, value) for kind, value in given.items() if value is not None]
     if not keys:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api import bodies
 from app.auth import Principal
 from app.batch import Answer, Key
 from app.errors import AppError, BodyTooLargeError, MalformedRequestError, NotFoundError
@@ -172,11 +173,17 @@ def parse(model: type[M], raw: bytes) -> M:
 def malformed(faults: Any) -> MalformedRequestError:
     """Return the error for pydantic's faults: a JSON pointer and a sentence each."""
     errors = [
-        {"pointer": "".join(f"/{part}" for part in fault["loc"]) or "/", "detail": fault["msg"]}
+        {"pointer": "".join(f"/{part}" for part in fault["loc"]) or "/", "detail": _told(fault)}
         for fault in faults
     ]
     detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors[:3])
     return MalformedRequestError(detail, errors=errors[:20])
+
+
+def _told(fault: Any) -> str:
+    """Return what is wrong, or where a pattern was not met, what would be right: nobody reads a pattern."""
+    said: str = fault["msg"]
+    return next((right for pattern, right in bodies.WRITTEN.items() if f"'{pattern}'" in said), said)
 
 
 def idempotency_key(call: Call, principal: Principal, *, call_id: str | None = None) -> Key | None:

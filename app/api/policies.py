@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -64,9 +64,15 @@ async def publish(
     Where a team has another lead now, tickets that no agent has accepted yet pass to the new one.
     """
     try:
-        policy = msgspec.json.decode(await request.body(), type=Policy)
+        body = await request.body()
+        policy = msgspec.json.decode(body, type=Policy)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedRequestError(str(error)) from None
+
+    unknown = list(_unknown(msgspec.json.decode(body), msgspec.to_builtins(policy)))
+    if unknown:
+        errors = [{"pointer": each, "detail": "A policy has no such field."} for each in unknown]
+        raise MalformedRequestError(f"A policy has no field {', '.join(unknown)}.", errors=errors)
 
     def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
         return Answer(201, encode(floor.policy))
@@ -77,6 +83,19 @@ async def publish(
     answer: Answer = await house.switchboard.submit(cmd.PublishPolicy(actor=who.actor, policy=policy), view)
     await _hand_over(house, who.actor, before, policy)
     return Response(answer.body, answer.status, media_type="application/json")
+
+
+def _unknown(given: Any, known: Any, at: str = "") -> Iterator[str]:
+    """Yield where `given` has fields that were not understood: a misspelt one must not be lost in silence."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for name, value in given.items():
+            if name not in known:
+                yield f"{at}/{name}"
+            else:
+                yield from _unknown(value, known[name], f"{at}/{name}")
+    elif isinstance(given, list) and isinstance(known, list | tuple):
+        for number, (one, other) in enumerate(zip(given, known, strict=False)):
+            yield from _unknown(one, other, f"{at}/{number}")
 
 
 async def _hand_over(house: House, actor: str, before: Policy, now: Policy) -> None:

@@ -183,6 +183,47 @@ async def test_bad_contact_is_refused_naming_the_field_and_changes_nothing(
     assert (await client.get("/readyz")).json()["seq"] == before
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"channel": "voice", "language": "English"}, "Write it like en or de-AT."),
+        ({"channel": "voice", "from": {"email": "ada"}}, "Write it like ada@example.com."),
+    ],
+)
+async def test_what_is_written_wrong_is_told_how_to_write(
+    client: httpx.AsyncClient, body: Any, told: str
+) -> None:
+    (error,) = (await client.post("/v1/contacts", json=body)).json()["errors"]
+    assert error["detail"] == told
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "pointer"),
+    [
+        ("move", {"team": "nobody"}, "/team"),
+        ("move", {"team": "general"}, "/team"),
+        ("assign", {"agent": "nobody"}, "/agent"),
+        ("assign", {"agent": "ann"}, "/agent"),
+        ("priority", {"priority": 6}, "/priority"),
+    ],
+)
+async def test_refusal_points_at_the_field_as_the_caller_wrote_it(
+    client: httpx.AsyncClient, verb: str, body: Any, pointer: str
+) -> None:
+    contact = await post(client, "/v1/contacts", CALL)
+    answer = await client.post(f"/v1/contacts/{contact['id']}/{verb}", json=body)
+    assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
+
+
+async def test_attempts_of_a_callback_are_told(client: httpx.AsyncClient) -> None:
+    await be_available(client)
+    contact = await post(client, "/v1/contacts", CALL | {"channel": "callback"})
+    assert contact["attempts"] == 0
+    await post(client, f"/v1/offers/{contact['offers'][0]['id']}/accept")
+    missed = await post(client, f"/v1/contacts/{contact['id']}/callback-missed", {"reason": "no answer"})
+    assert (missed["state"], missed["attempts"]) == ("scheduled", 1)
+
+
 async def test_oversized_body_is_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/contacts", json={"channel": "voice", "text": "x" * 70_000})
     assert (answer.status_code, answer.json()["limit_bytes"]) == (413, 65536)

@@ -65,6 +65,30 @@ async def test_body_that_is_no_policy_is_refused(client: httpx.AsyncClient) -> N
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/malformed-request")
 
 
+async def test_faults_are_pointed_at_one_by_one(client: httpx.AsyncClient) -> None:
+    policy = await current(client)
+    policy["version"] += 1
+    policy["teams"]["general"] |= {"steps": [{"after_s": 9, "overflow_to": "nobody"}], "strategy": "best"}
+    answer = (await client.post("/v1/policies", json=policy)).json()
+    assert {each["pointer"] for each in answer["errors"]} == {
+        "/teams/general/steps/0",
+        "/teams/general/strategy",
+    }
+
+
+async def test_misspelt_fields_are_refused_wherever_they_are(client: httpx.AsyncClient) -> None:
+    policy = await current(client)
+    policy |= {"version": policy["version"] + 1, "colour": "red"}
+    policy["teams"]["general"] |= {"max_wating": 5, "steps": [{"after_s": 9, "skil_slack": 1}]}
+    answer = await client.post("/v1/policies", json=policy)
+    assert answer.status_code == 422
+    assert {each["pointer"] for each in answer.json()["errors"]} == {
+        "/colour",
+        "/teams/general/max_wating",
+        "/teams/general/steps/0/skil_slack",
+    }
+
+
 async def test_version_that_does_not_exist_is_not_found(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/policies/99")).status_code == 404
 

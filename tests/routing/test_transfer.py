@@ -98,7 +98,7 @@ def test_transfer_to_an_agent_who_is_not_there_is_refused():
     rig = make_rig()
     contact = rig.answered(team_id="orders")
     refusal = rig.refused(Transfer(actor="ann", contact_id=contact, agent_id="bea"))
-    assert (refusal.code, refusal.field) == (Code.NOT_ELIGIBLE, "agent_id")
+    assert (refusal.code, refusal.field) == (Code.NOT_ELIGIBLE, "agent")
 
 
 def test_transfer_to_oneself_is_refused():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from routing.commands import Assign, CallbackMissed, Decline, Move, Reprioritise, TakeBack, Transfer
+from routing.commands import Assign, CallbackMissed, Decline, Move, Reprioritise, Revoke, TakeBack, Transfer
 from routing.course import TOLD
 from routing.events import ContactReceived, Event, NobodyFound, OfferMade
 from routing.hours import Hours, Span
@@ -65,6 +65,29 @@ def test_chosen_agent_is_told_with_those_who_came_after_and_the_terms():
     considered = why(rig, contact).decisions[0].considered
     assert [each.agent_id for each in considered] == ["bob", "ann"]
     assert considered[0].terms == {"outside_team": 0.0, "used_share": 0.0, "idle_since": NOON}
+
+
+def test_freed_agent_is_told_to_take_the_first_where_others_stand_behind():
+    rig = make_rig(make_agent(teams=("orders",)))
+    first, _ = rig.receive(team_id="orders"), rig.receive(team_id="orders")
+    rig.available("ann")
+    assert "Ann became free and was asked: it was the first in line." in said(rig, first)
+
+
+def test_agent_whose_offer_a_lead_took_back_is_not_said_to_have_turned_it_down():
+    rig = make_rig(make_agent(teams=("orders",)))
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.do(Revoke(actor="lead", offer_id=rig.pending(contact)[0], reason="needed elsewhere"))
+    text = said(rig, contact)
+    assert "Ann was asked already" in text
+    assert "turned it down" not in text
+
+
+def test_team_that_does_not_open_again_is_told():
+    rig = make_rig(hours=Hours(time_zone="UTC", week=((),) * 7))
+    contact = rig.receive(team_id="orders", channel=Channel.EMAIL)
+    assert "Orders is closed and does not open within a year." in said(rig, contact)
 
 
 def test_freed_agent_is_told_with_the_rivals():
@@ -142,7 +165,7 @@ def test_every_reason_against_an_agent_is_told_with_names():
         "Away is not there",
         "Silent does not respond",
         "Busy is busy",
-        "Choosy turned it down",
+        "Choosy was asked already",
     ):
         assert part in text
 
@@ -338,7 +361,7 @@ def test_course_of_a_contact_is_told_from_step_to_step():
     assert course[:3] == (
         "After 0 s Ann was asked: nobody else was free for it.",
         "After 5 s Ann turned it down (needs a lawyer).",
-        "After 5 s nobody could take it: Ann turned it down.",
+        "After 5 s nobody could take it: Ann was asked already.",
     )
     assert "After 30 s 1 skill level less will do." in course
     assert "After 50 s Lead gave it priority 4." in course
