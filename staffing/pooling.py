@@ -3,11 +3,10 @@
 Each team on its own needs the most (upper bound), all as one pool the least (lower bound). Every set S of
 teams gives a row: the agents who can serve any of S are at least what S needs as one pool (or, for the upper
 bound, added up, which by Hall's theorem is exactly when a person can be given to each need). Between the
-bounds the routing decides, so the caller's simulation of it is asked, and each team that misses its service
-level adds a cut (Atlason, Epelman and Henderson 2008; Cezik and L'Ecuyer 2008).
+bounds the routing decides: `pool_search`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -23,13 +22,6 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 MOST_TEAMS = 10
-
-Staff = Mapping[str, int]
-SimulatedLevels = Callable[[int, Staff], Mapping[str, float]]
-"""Service level of each team in an interval (its position) with so many agents of each group."""
-
-_SMALL_GAIN = 1e-4
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,39 +61,32 @@ class SkillGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PooledRequirement:
+class PooledBounds:
     """Agents of each group (rows, in the order given) in each interval (columns).
 
     Attributes:
-        agents: Cheapest found that keeps every team's service level in the simulation; `upper` without one.
         lower: Cheapest that whole pools allow: fewer can't do.
         upper: Cheapest with which each team has the agents it needs on its own: enough.
         short: People missing in each interval for `upper`, because groups are too small.
-        cuts: Cuts that the simulation added in each interval.
+        needs: What each set of teams needs as one pool, of shape (sets, intervals).
+        touches: Whether a group serves some team of a set, of shape (sets, groups).
+        serves: Whether a group serves a team, of shape (groups, teams).
     """
 
-    agents: Integers
     lower: Integers
     upper: Integers
     short: Integers
-    cuts: Integers
+    needs: Integers
+    touches: Bools
+    serves: Bools
 
 
-def pooled_requirement(
-    teams: Sequence[TeamLoad],
-    groups: Sequence[SkillGroup],
-    *,
-    simulate: SimulatedLevels | None = None,
-    rounds: int = 12,
-) -> PooledRequirement:
-    """Return the agents of each group that the teams need together.
+def pooled_bounds(teams: Sequence[TeamLoad], groups: Sequence[SkillGroup]) -> PooledBounds:
+    """Return between which agents of each group the answer lies.
 
     Args:
         teams: Teams that share agents, at most `MOST_TEAMS`, with loads for the same intervals.
         groups: Kinds of agents; each team needs at least one group.
-        simulate: Gives the service level of each team for a staffing (use the same random numbers each time);
-            None to stay at the upper bound.
-        rounds: Most rounds of cuts for an interval, after which it gets its upper bound.
 
     Raises:
         ValueError: When there are too many teams, a team has no group, or a group names an unknown team.
@@ -113,23 +98,17 @@ def pooled_requirement(
     added = (subsets @ separate).astype(np.int64)
     pooled = np.minimum(np.stack([_as_one_pool(teams, subset) for subset in subsets]), added)
     intervals = separate.shape[1]
-    agents, lower, upper = (np.zeros((len(groups), intervals), dtype=np.int64) for _ in range(3))
-    short, cuts = np.zeros(intervals, dtype=np.int64), np.zeros(intervals, dtype=np.int64)
+    lower, upper = (np.zeros((len(groups), intervals), dtype=np.int64) for _ in range(2))
+    short = np.zeros(intervals, dtype=np.int64)
     limited = any(group.most is not None for group in groups)
     if not limited:
         np.add.at(upper, _cheapest_group(groups, serves), separate)
+    plan = _CheapestStaff(groups, touches)
     for index in range(intervals):
-        plan = _CheapestStaff(groups, touches)
         if limited:
             upper[:, index], short[index] = plan.solve(added[:, index])
         lower[:, index], _ = plan.solve(pooled[:, index])
-        agents[:, index] = upper[:, index]
-        if simulate is not None:
-            found = _Cuts(teams, groups, serves, index, simulate)
-            agents[:, index], cuts[index] = found.between(
-                lower[:, index], upper[:, index], plan, pooled[:, index], rounds
-            )
-    return PooledRequirement(agents=agents, lower=lower, upper=upper, short=short, cuts=cuts)
+    return PooledBounds(lower=lower, upper=upper, short=short, needs=pooled, touches=touches, serves=serves)
 
 
 def separate_agents(teams: Sequence[TeamLoad]) -> Integers:
@@ -228,106 +207,27 @@ def _positive(values: Floats | None) -> Floats | None:
 
 
 class _CheapestStaff:
-    """Whole numbers of agents of each group that cover every set of teams at least cost, and the cuts."""
+    """Whole numbers of agents of each group that cover every set of teams at least cost."""
 
     def __init__(self, groups: Sequence[SkillGroup], touches: Bools) -> None:
-        self.costs = np.array([group.cost for group in groups])
-        self.most = np.array([np.inf if group.most is None else group.most for group in groups])
-        self.touches = touches.astype(np.float64)
-        self.cut_rows: list[Floats] = []
-        self.cut_limits: list[float] = []
-
-    def cut(self, row: Floats, limit: float) -> None:
-        """Demand from now on that row x agents is at least `limit`."""
-        self.cut_rows.append(row)
-        self.cut_limits.append(limit)
+        costs = np.array([group.cost for group in groups])
+        most = np.array([np.inf if group.most is None else group.most for group in groups])
+        rows = touches.astype(np.float64)
+        # What stays open because groups are too small is priced far above any agent: there is an answer.
+        self.rows = np.hstack([rows, np.maximum(rows.max(axis=1, keepdims=True), 0)])
+        self.costs = np.append(costs, 1000 * costs.max())
+        self.bounds = Bounds(0, np.append(most, np.inf))
 
     def solve(self, needs: Integers) -> tuple[Integers, int]:
-        """Return the cheapest agents, and how many needs stay open because groups are too small.
-
-        The open needs are priced far above any agent, so there is always an answer.
-        """
-        rows = np.array([*self.touches, *self.cut_rows])
-        limits = np.array([*needs.astype(np.float64), *self.cut_limits])
-        groups = len(self.costs)
-        open_need = np.ones((len(rows), 1)) * np.maximum(rows.max(axis=1, keepdims=True), 0)
-        price = 1000 * self.costs.max()
+        """Return the cheapest agents, and how many needs stay open because groups are too small."""
         answer = milp(
-            np.append(self.costs, price),
-            constraints=LinearConstraint(np.hstack([rows, open_need]), lb=limits),
-            integrality=np.append(np.ones(groups), 1),
-            bounds=Bounds(0, np.append(self.most, np.inf)),
+            self.costs,
+            constraints=LinearConstraint(self.rows, lb=needs.astype(np.float64)),
+            integrality=np.ones(len(self.costs)),
+            bounds=self.bounds,
             options={"mip_rel_gap": 0},
         )
         if answer.x is None:
             raise ValueError(f"no staffing was found: {answer.message}")
         whole = np.round(answer.x).astype(np.int64)
-        return whole[:groups], int(whole[groups])
-
-
-@dataclass(frozen=True, slots=True)
-class _Cuts:
-    """Searches one interval between its bounds by simulation."""
-
-    teams: Sequence[TeamLoad]
-    groups: Sequence[SkillGroup]
-    serves: Bools
-    index: int
-    simulate: SimulatedLevels
-
-    def between(
-        self, lower: Integers, upper: Integers, plan: _CheapestStaff, needs: Integers, rounds: int
-    ) -> tuple[Integers, int]:
-        """Return the staff found and the number of cuts it took."""
-        staff, before = lower, len(plan.cut_rows)
-        for _ in range(rounds):
-            misses = self.misses(staff)
-            if not (misses > 0).any():
-                return self.trimmed(staff, plan.costs), len(plan.cut_rows) - before
-            self.add_cuts(staff, misses, plan)
-            staff, open_needs = plan.solve(needs)
-            if open_needs or plan.costs @ staff > plan.costs @ upper:
-                break
-        if not (self.misses(upper) > 0).any():
-            return self.trimmed(upper, plan.costs), len(plan.cut_rows) - before
-        return upper, len(plan.cut_rows) - before
-
-    def misses(self, staff: Integers) -> Floats:
-        """Return for each team its promised service level less the simulated one."""
-        counts = {group.name: int(count) for group, count in zip(self.groups, staff, strict=True)}
-        levels = self.simulate(self.index, counts)
-        wanted = [team.targets.service_level for team in self.teams]
-        return np.array(
-            [
-                -1.0 if level is None else float(np.max(level)) - levels[team.name] - _ROUNDING
-                for team, level in zip(self.teams, wanted, strict=True)
-            ]
-        )
-
-    def add_cuts(self, staff: Integers, misses: Floats, plan: _CheapestStaff) -> None:
-        """Add for each team that misses: the gain of one more of each group has to make up the miss.
-
-        A gain too small to see (an overloaded team, where the level is not concave) asks for one more agent.
-        """
-        one_more = np.eye(len(staff), dtype=np.int64)
-        gains = np.stack([misses - self.misses(staff + extra) for extra in one_more])
-        for team in np.flatnonzero(misses > 0):
-            row = np.maximum(gains[:, team], 0.0)
-            if row.max() < _SMALL_GAIN:
-                row = self.serves[:, team].astype(np.float64)
-                plan.cut(row, float(row @ staff + 1))
-            else:
-                # No more than the agents that serve the team are asked for at once.
-                step = min(float(misses[team]), 4 * float(row.max()))
-                plan.cut(row, float(row @ staff + step))
-
-    def trimmed(self, staff: Integers, costs: Floats) -> Integers:
-        """Return the staff without agents that no team's service level needs, the most costly first."""
-        kept = staff.copy()
-        for group in np.argsort(-costs, kind="stable"):
-            while kept[group] > 0:
-                kept[group] -= 1
-                if (self.misses(kept) > 0).any():
-                    kept[group] += 1
-                    break
-        return kept
+        return whole[:-1], int(whole[-1])

@@ -1,90 +1,215 @@
-"""Decides what service level teams that share agents get, for `staffing.pooling.pooled_requirement`.
+"""Decides what service level teams that share agents get at a level rate: fast to search, routed to verify.
 
-Each question is a stretch at a level rate through `routing.decide`, always with the same contacts, so that
-staffings can be compared. The stretch begins empty; its first part does not count.
+`fast_levels` answers thousands of questions at once in lock-step; `routed_levels` takes one stretch at a time
+through `routing.decide`, steps, hours and limits included. Both meet the same laws of times; contacts come
+one at a time to an agent, who is there all the while.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from routing.model import Agent
-from routing.policy import Policy, TeamPolicy
-from staffing.pooling import SimulatedLevels, SkillGroup, Staff, TeamLoad
-from staffing.simulation.durations import Duration, with_mean
+from routing.model import Agent, Channel
+from routing.policy import Policy, TeamPolicy, target_s
+from staffing.performance import Number
+from staffing.pool_search import Effort, Seen, Simulate
+from staffing.pooled_week import Routed, Staff
+from staffing.pooling import SkillGroup, TeamLoad
+from staffing.simulation.confidence import Ratio, estimate
+from staffing.simulation.durations import Duration, Exponential, with_mean
+from staffing.simulation.lock_step import Rates, Rules, Tally, tally
 from staffing.simulation.replications import overall, simulate
 from staffing.simulation.scenario import Scenario, Shift, Worker
 from staffing.simulation.traffic import TeamTraffic, Volume
+from staffing.simulation.unit_draws import UnitDraws
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 _BEGIN_AT = 1_000_000_000
 _STEP_S = 900
+_CONTACTS, _WARM_UP = 1000, 150
+_REPLICATIONS = {Effort.GAIN: 8, Effort.CHECK: 32, Effort.JUDGE: 64}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """How long is simulated for one answer.
+    """How long is simulated through the routing for one answer.
 
     Args:
         hours: Simulated hours that count, in each replication.
+        contacts: Fewer hours where so many contacts come in them, but one at least.
         warm_up_hours: Hours before them that don't.
-        replications: Independent runs.
+        replications: Independent runs, at least 2 for bounds.
         seed: Seed.
     """
 
     hours: float = 8.0
+    contacts: float = math.inf
     warm_up_hours: float = 0.5
     replications: int = 5
     seed: int = 0
 
 
-def shared_levels(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laws:
+    """Laws of times by team, stretched to the mean of each interval; exponential by default."""
+
+    handle: Mapping[str, Duration] | None = None
+    patience: Mapping[str, Duration] | None = None
+
+
+def fast_levels(
     teams: Sequence[TeamLoad],
     groups: Sequence[SkillGroup],
     *,
     policy: Policy | None = None,
-    handle: Mapping[str, Duration] | None = None,
-    patience: Mapping[str, Duration] | None = None,
-    stretch: Stretch | None = None,
-) -> SimulatedLevels:
-    """Return the simulation that `pooled_requirement(simulate=...)` asks.
+    laws: Laws | None = None,
+    seed: int = 0,
+) -> Simulate:
+    """Return the simulation that `pool_search.PoolSearch` asks.
+
+    Of the policy it follows weights, targets, the choice of the agent idle longest and, for each team, the
+    first step that lets other teams' agents help. Other strategies choose among the same idle agents;
+    overflow, limits of queues and hours are left to `routed_levels`.
 
     Args:
-        teams: Teams with their loads, as given to `pooled_requirement`.
-        groups: Kinds of agents, as given to it.
+        teams: Teams with their loads.
+        groups: Kinds of agents.
         policy: How contacts are routed; longest idle agent and oldest contact first when None. What counts
             as in time is told by the teams' loads.
-        handle: Law of handle times of a team, stretched to the mean of each interval; exponential by default.
-        patience: The same for patience.
-        stretch: How long is simulated.
+        laws: Laws of handle times and patience.
+        seed: Seed.
     """
-    chosen = stretch or Stretch()
+    rules, rates = rules_of(teams, groups, policy), _rates(teams)
+    given = laws or Laws()
+    handle = [(given.handle or {}).get(team.name, Exponential(1.0)) for team in teams]
+    patience = [(given.patience or {}).get(team.name, Exponential(1.0)) for team in teams]
+    most = max(_REPLICATIONS.values())
+
+    @cache
+    def draws(turn: int) -> UnitDraws:
+        return UnitDraws(
+            contacts=_CONTACTS,
+            warm_up=_WARM_UP,
+            rows=most,
+            handle=handle,
+            patience=patience,
+            seed=2 * seed + turn,
+        )
+
+    def simulated(interval: Integers, agents: Integers, effort: Effort) -> Seen:
+        chance = draws(1 if effort is Effort.JUDGE else 0)
+        return _seen(teams, tally(rules, rates, chance, interval, agents, _REPLICATIONS[effort]))
+
+    return simulated
+
+
+def rules_of(teams: Sequence[TeamLoad], groups: Sequence[SkillGroup], policy: Policy | None) -> Rules:
+    """Return how contacts find agents by a policy, as far as the lock-step simulation follows it."""
+    routed = _policy(teams, policy)
+    names = [team.name for team in teams]
+    policies = [routed.teams[name] for name in names]
+    steps = [next((step for step in team.steps if step.teams), None) for team in policies]
+    return Rules(
+        serves=np.array([[name in group.teams for name in names] for group in groups], dtype=np.bool_),
+        weight=np.array([team.weight for team in policies]),
+        target_s=np.array([target_s(routed, team, Channel.VOICE) for team in policies]),
+        within_s=np.array([team.target_s for team in policies]),
+        short_s=np.array([team.short_abandon_s for team in policies]),
+        widen_s=np.array([np.inf if step is None else step.after_s for step in steps]),
+        widened=np.array(
+            [
+                [step is not None and bool(group.teams & set(step.teams)) for step in steps]
+                for group in groups
+            ],
+            dtype=np.bool_,
+        ),
+    )
+
+
+def routed_levels(
+    teams: Sequence[TeamLoad],
+    groups: Sequence[SkillGroup],
+    *,
+    policy: Policy | None = None,
+    laws: Laws | None = None,
+    stretch: Stretch | None = None,
+) -> Routed:
+    """Return the simulation through `routing.decide`; arguments as for `fast_levels`.
+
+    Always with the same contacts, so that staffings can be compared. The stretch begins empty; its first
+    part does not count.
+    """
+    chosen, given = stretch or Stretch(), laws or Laws()
     routed = _policy(teams, policy)
 
     @cache
-    def answer(interval: int, staff: tuple[tuple[str, int], ...]) -> dict[str, float]:
-        kinds = _traffic(teams, interval, handle or {}, patience or {}, chosen)
+    def answer(interval: int, staff: tuple[tuple[str, int], ...]) -> dict[str, tuple[float, float]]:
+        per_hour = (
+            float(sum(team.load_erlangs[interval] / team.handle_time_s[interval] for team in teams)) * 3600
+        )
+        hours = min(chosen.hours, max(np.ceil(chosen.contacts / max(per_hour, 1e-9)), 1.0))
+        kinds = _traffic(teams, interval, given, replace(chosen, hours=hours))
         if not kinds:
-            return {team.name: 1.0 for team in teams}
-        workers = _workers(groups, dict(staff), chosen)
+            return {team.name: (np.nan, np.nan) for team in teams}
+        workers = _workers(groups, dict(staff), replace(chosen, hours=hours))
         first = _BEGIN_AT + round(chosen.warm_up_hours * 3600)
         scenario = Scenario(
             policy=routed,
             workers=workers,
             traffic=kinds,
-            starts=np.arange(first, first + round(chosen.hours * 3600), _STEP_S),
+            starts=np.arange(first, first + round(hours * 3600), _STEP_S),
             step_s=_STEP_S,
         )
         found = simulate(scenario, replications=chosen.replications, seed=chosen.seed)
-        levels = np.nan_to_num(overall(found, "service_level").value, nan=1.0)
-        return {team.name: float(levels[found.teams.index(team.name)]) for team in teams}
+        seen = overall(found, "service_level")
+        rows = {team.name: found.teams.index(team.name) for team in teams}
+        return {name: (float(seen.value[row]), float(seen.half_width[row])) for name, row in rows.items()}
 
-    def levels(interval: int, staff: Staff) -> Mapping[str, float]:
+    def levels(interval: int, staff: Staff) -> Mapping[str, tuple[float, float]]:
         return answer(interval, tuple(sorted(staff.items())))
 
     return levels
+
+
+def _rates(teams: Sequence[TeamLoad]) -> Rates:
+    handle_s = np.stack([team.handle_time_s for team in teams], axis=1)
+    return Rates(
+        per_s=np.stack([team.load_erlangs for team in teams], axis=1) / handle_s,
+        handle_s=handle_s,
+        patience_s=np.stack([team.patience_s for team in teams], axis=1),
+    )
+
+
+def _seen(teams: Sequence[TeamLoad], found: Tally) -> Seen:
+    """Return service levels with bounds, and by how much the worst promise of each team is missed."""
+    level = estimate(Ratio(found.within.swapaxes(0, 1), found.counted.swapaxes(0, 1)))
+    offered, gone = found.offered.sum(axis=1), found.abandoned.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        abandonment = gone / offered
+        asa_s = found.answered_wait_s.sum(axis=1) / (offered - gone)
+    misses = np.full(level.value.shape, -1.0)
+    for row, team in enumerate(teams):
+        targets = team.targets
+        for wanted, by in (
+            (targets.service_level, _number(targets.service_level) - level.value[:, row]),
+            (targets.abandonment, abandonment[:, row] - _number(targets.abandonment)),
+            # A wait of 10 % too long weighs as much as a level of one point too low.
+            (targets.asa_s, 0.1 * (asa_s[:, row] / _number(targets.asa_s) - 1)),
+        ):
+            if wanted is not None:
+                misses[:, row] = np.maximum(misses[:, row], np.nan_to_num(by, nan=-1.0, posinf=1.0))
+    return Seen(level=level.value, half_width=level.half_width, misses=misses)
+
+
+def _number(target: Number | None) -> float:
+    return 1.0 if target is None else float(np.max(target))
 
 
 def _policy(teams: Sequence[TeamLoad], policy: Policy | None) -> Policy:
@@ -113,8 +238,7 @@ def _policy(teams: Sequence[TeamLoad], policy: Policy | None) -> Policy:
 def _traffic(
     teams: Sequence[TeamLoad],
     interval: int,
-    handle: Mapping[str, Duration],
-    patience: Mapping[str, Duration],
+    laws: Laws,
     stretch: Stretch,
 ) -> tuple[TeamTraffic, ...]:
     seconds = round((stretch.warm_up_hours + stretch.hours) * 3600)
@@ -128,8 +252,8 @@ def _traffic(
             TeamTraffic(
                 team_id=team.name,
                 volume=Volume(starts=starts, expected=load / handle_s * _STEP_S, step_s=_STEP_S),
-                handle=with_mean(handle.get(team.name), handle_s),
-                patience=with_mean(patience.get(team.name), float(team.patience_s[interval])),
+                handle=with_mean((laws.handle or {}).get(team.name), handle_s),
+                patience=with_mean((laws.patience or {}).get(team.name), float(team.patience_s[interval])),
             )
         )
     return tuple(kinds)
