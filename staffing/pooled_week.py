@@ -22,6 +22,8 @@ Bools = NDArray[np.bool_]
 _STEPS = ((0.05, 1.01), (0.1, 1.02), (0.25, 1.05), (0.5, 1.1))
 """Rounding of loads, from fine to coarse: in erlangs, and where that is less as a factor."""
 _MOST_COLUMNS = 300
+SEARCH_SHARE = 0.75
+"""Part of the work that is the search, where the live routing judges afterwards."""
 _AT_ONCE = 96
 _TRIES = 3
 
@@ -112,12 +114,10 @@ def pooled_week(
     columns, which = _columns(teams)
     week = _Week(teams, groups, columns, which)
     if simulate is not None:
-        search_share = 0.75 if routed is not None and verify else 1.0
-        week.search(simulate(week.alike), lambda share: go_on(search_share * share))
+        week.search(simulate(week.alike), lambda share: go_on(SEARCH_SHARE * share))
         if routed is not None:
-            week.verify(
-                routed(week.alike), verify, lambda share: go_on(search_share + (1 - search_share) * share)
-            )
+            rest = 1 - SEARCH_SHARE
+            week.verify(routed(week.alike), verify, lambda share: go_on(SEARCH_SHARE + rest * share))
     return week.found()
 
 
@@ -252,13 +252,18 @@ def _rounded_up(load: Floats, step: float, growth: float) -> Floats:
 
 
 def _alike(team: TeamLoad, loads: Floats, which: Integers) -> TeamLoad:
-    """Return a team's loads without repetition, with handle times and patience averaged by load."""
+    """Return a team's loads without repetition, with what else it has averaged by load."""
     weights = np.maximum(team.load_erlangs, 1e-9)
     total = np.bincount(which, weights=weights, minlength=len(loads))
 
     def mean(values: Floats) -> Floats:
         return np.asarray(np.bincount(which, weights=weights * values, minlength=len(loads)) / total)
 
+    variation = np.broadcast_to(np.asarray(team.rate_variation, dtype=np.float64), which.shape)
     return replace(
-        team, load_erlangs=loads, handle_time_s=mean(team.handle_time_s), patience_s=mean(team.patience_s)
+        team,
+        load_erlangs=loads,
+        handle_time_s=mean(team.handle_time_s),
+        patience_s=mean(team.patience_s),
+        rate_variation=mean(variation),
     )

@@ -16,6 +16,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from staffing.erlang import required_agents
 from staffing.performance import Number, Targets
+from staffing.uncertain_rate import required_for_uncertain, uncertain_load
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -34,6 +35,7 @@ class TeamLoad:
         handle_time_s: Mean handle time.
         patience_s: Mean patience; infinity when nobody hangs up.
         targets: What the team promises; plain numbers.
+        rate_variation: Coefficient of variation of the rate; 0 where it is known.
     """
 
     name: str
@@ -41,6 +43,7 @@ class TeamLoad:
     handle_time_s: Floats
     patience_s: Floats
     targets: Targets
+    rate_variation: Number = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,14 @@ def separate_agents(teams: Sequence[TeamLoad]) -> Integers:
     """Return what each team (rows) needs in each interval (columns) on its own."""
     return np.stack(
         [
-            required_agents(
-                team.load_erlangs, team.targets, handle_time_s=team.handle_time_s, patience_s=team.patience_s
+            required_for_uncertain(
+                uncertain_load(
+                    team.load_erlangs,
+                    team.rate_variation,
+                    handle_time_s=team.handle_time_s,
+                    patience_s=team.patience_s,
+                ),
+                team.targets,
             )
             for team in teams
         ]
@@ -168,7 +177,7 @@ def _as_one_pool(teams: Sequence[TeamLoad], subset: Bools) -> Integers:
     """Return what the teams of a subset need if all their agents could serve them all.
 
     The pool promises the average of what its teams promise, weighted by contacts, within the longest of their
-    times: no more than they promise together.
+    times, at the rates expected: no more than they promise together.
     """
     members = [team for team, chosen in zip(teams, subset, strict=True) if chosen]
     if len(members) == 1:

@@ -60,7 +60,9 @@ class RequireParams(Params):
     pooling_s: Annotated[
         float | None,
         Field(
-            ge=0, le=3600, description="Seconds of simulation for teams that share agents; none: the site's."
+            ge=0,
+            le=3600,
+            description="Most seconds of simulation for teams that share agents; none: the site's, 0: none.",
         ),
     ] = None
 

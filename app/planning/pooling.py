@@ -18,13 +18,24 @@ from app.planning.needs import shrinkage_of
 from app.planning.terms import ContractTerms
 from routing.policy import Policy
 from staffing.performance import Targets
-from staffing.pooled_week import PooledWeek, pooled_week
-from staffing.pooling import MOST_TEAMS, SimulatedLevels, SkillGroup, TeamLoad, separate_agents
+from staffing.pooled_week import SEARCH_SHARE, PooledWeek, Verified, pooled_week
+from staffing.pooling import MOST_TEAMS, SkillGroup, TeamLoad, separate_agents
 from staffing.requirement import before_shrinkage, kept_share
 
 Ints = NDArray[np.int64]
 
+VERIFIED: Final = 10
+"""Intervals that the live routing judges, those that come closest to a miss."""
+HANDLE_SCV: Final = 1.2
+"""Squared coefficient of variation of handle times: lognormal, as measured in call centres."""
+
 _ENDLESS_S: Final = float("inf")
+_ROUTED: Final[dict[str, Any]] = {
+    "hours": 200.0,
+    "contacts": 2000,
+    "warm_up_hours": 0.5,
+    "replications": 6,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +57,24 @@ def with_pools(report: Report, task: PoolTask) -> dict[str, dict[str, Any]]:
     found = dict(task.requirements)
     pools = pools_of(list(found), task.people)
     clock = stopwatch()
-    until_s = clock()
     for number, names in enumerate(pools):
-        until_s += task.seconds / len(pools)
+        began_s, seconds = clock(), task.seconds / len(pools)
 
-        def go_on(share: float, *, number: int = number, until_s: float = until_s) -> bool:
-            report((number + share) / len(pools), "simulating teams that share agents")
-            return clock() < until_s
+        def go_on(
+            share: float, *, number: int = number, began_s: float = began_s, seconds: float = seconds
+        ) -> bool:
+            searching = share < SEARCH_SHARE
+            report(
+                (number + share) / len(pools),
+                "searching agents that teams share" if searching else "checking them through the routing",
+            )
+            # What is left of the time when the search is over goes to the routing.
+            return clock() - began_s < seconds * (SEARCH_SHARE if searching else 1.0)
 
         data = {team: found[team] for team in names}
         groups = groups_of(names, task.people)
         loads = [_load(task.policy, team, each) for team, each in data.items()]
-        week = pooled_week(
-            loads,
-            groups,
-            simulate=_simulation(groups, task.policy) if task.seconds > 0 else None,
-            go_on=go_on,
-        )
+        week = _week(loads, groups, task, go_on)
         saved = _saved(loads, week)
         if task.staffed:
             found |= _lowered(data, saved)
@@ -105,13 +117,34 @@ def groups_of(names: Sequence[str], people: Sequence[tuple[str, ...]]) -> list[S
     ]
 
 
-def _simulation(
-    groups: Sequence[SkillGroup], policy: Policy
-) -> Callable[[Sequence[TeamLoad]], SimulatedLevels]:
-    from staffing.simulation.shared_agents import Stretch, shared_levels  # noqa: PLC0415  loaded when used
+def _week(
+    loads: Sequence[TeamLoad],
+    groups: Sequence[SkillGroup],
+    task: PoolTask,
+    go_on: Callable[[float], bool],
+) -> PooledWeek:
+    if task.seconds <= 0:
+        return pooled_week(loads, groups)
+    from staffing.simulation.durations import Lognormal  # noqa: PLC0415  loaded when used
+    from staffing.simulation.shared_agents import (  # noqa: PLC0415
+        Laws,
+        Stretch,
+        fast_levels,
+        routed_levels,
+    )
 
-    stretch = Stretch(hours=4.0, warm_up_hours=0.5, replications=4)
-    return lambda teams: shared_levels(teams, groups, policy=policy, stretch=stretch)
+    laws = Laws(handle={each.name: Lognormal(1.0, HANDLE_SCV) for each in loads})
+    policy = task.policy
+    return pooled_week(
+        loads,
+        groups,
+        simulate=lambda teams: fast_levels(teams, groups, policy=policy, laws=laws),
+        routed=lambda teams: routed_levels(
+            teams, groups, policy=policy, laws=laws, stretch=Stretch(**_ROUTED)
+        ),
+        verify=VERIFIED,
+        go_on=go_on,
+    )
 
 
 def _load(policy: Policy, team: str, data: Mapping[str, Any]) -> TeamLoad:
@@ -129,13 +162,14 @@ def _load(policy: Policy, team: str, data: Mapping[str, Any]) -> TeamLoad:
             answer_within_s=targets["answer_within_s"] or 20.0,
             short_abandon_s=policy.teams[team].short_abandon_s,
         ),
+        rate_variation=np.array(data["rate_cv"], dtype=np.float64),
     )
 
 
 def _saved(loads: Sequence[TeamLoad], week: PooledWeek) -> Ints:
-    """Return how many agents sharing saves in each interval, as far as it was simulated."""
+    """Return how many agents sharing saves in each interval; below 0 where the simulation asks more."""
     apart = separate_agents(loads).sum(axis=0)
-    return np.asarray(np.where(week.checked, np.maximum(apart - week.agents.sum(axis=0), 0), 0))
+    return np.asarray(np.where(week.checked, apart - week.agents.sum(axis=0), 0))
 
 
 def _live(data: Mapping[str, dict[str, Any]]) -> Ints:
@@ -188,6 +222,36 @@ def _pool_json(
         "short": week.short.tolist(),
         "simulated": week.checked.tolist(),
         "simulated_share": round(float(week.checked[busy].mean()), 4) if busy.any() else 0.0,
-        "cuts": int(week.cuts.sum()),
+        "corrected": (week.added - week.spared).tolist(),
+        "cuts": int(week.added.sum()),
+        "missing": week.missing.tolist(),
+        "levels": {
+            team: {
+                "wanted": each["targets"]["service_level"],
+                "value": _shares(week.level[row]),
+                "half_width": _shares(week.half_width[row]),
+            }
+            for row, (team, each) in enumerate(data.items())
+        },
+        "verified": [_verified_json(list(data), each) for each in week.verified],
         "saved_hours": round(float(saved.sum()) * hours, 2),
     }
+
+
+def _verified_json(teams: Sequence[str], each: Verified) -> dict[str, Any]:
+    return {
+        "interval": each.interval,
+        "alike": each.alike,
+        "added": each.added,
+        "kept": each.kept,
+        "levels": {
+            team: {"value": value, "half_width": half}
+            for team, value, half in zip(
+                teams, _shares(np.array(each.level)), _shares(np.array(each.half_width)), strict=True
+            )
+        },
+    }
+
+
+def _shares(values: NDArray[np.float64]) -> list[float | None]:
+    return [round(float(each), 4) if np.isfinite(each) else None for each in values]

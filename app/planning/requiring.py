@@ -138,7 +138,14 @@ async def _pooled(
 
 
 def _pool_summary(pool: dict[str, Any]) -> dict[str, Any]:
-    return {name: pool[name] for name in ("teams", "simulated_share", "cuts", "saved_hours")}
+    verified = pool["verified"]
+    return {name: pool[name] for name in ("teams", "simulated_share", "cuts", "saved_hours")} | {
+        "corrected_intervals": sum(each != 0 for each in pool["corrected"]),
+        "missing_intervals": sum(pool["missing"]),
+        "verified": len(verified),
+        "verified_kept": sum(each["kept"] for each in verified),
+        "verified_added": sum(each["added"] for each in verified),
+    }
 
 
 def save_requirements(conn: Connection, desk: Desk, needed: Needed, week_on: date) -> dict[str, int]:
@@ -206,6 +213,7 @@ def requirement_json(need: Need) -> dict[str, Any]:
         "volume": spread(working, found.volume[working], 2),
         "handle_s": spread(working, found.handle_s[working], 1),
         "load": spread(working, found.load[working], 3),
+        "rate_cv": np.round(expected.rate_cv * need.terms.allow_for_uncertainty, 4).tolist(),
         "door": np.round(found.door, 2).tolist(),
         "required": found.required.tolist(),
         "rostered": found.rostered.tolist(),

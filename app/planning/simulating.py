@@ -16,6 +16,7 @@ from app.errors import CannotPlanError
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.needs import shrinkage_of
 from app.planning.params import SimulateParams
+from app.planning.pooling import HANDLE_SCV
 from app.planning.standing import Standing, assignments_of, plan_starts, problem_of, read_standing
 from routing.model import Agent
 from routing.policy import Policy
@@ -32,8 +33,6 @@ Floats = NDArray[np.float64]
 
 _METRICS: Final = ("service_level", "asa_s", "abandonment", "occupancy")
 _BURST_S: Final = 1.0
-_SPREAD: Final = 1.2
-"""Squared coefficient of variation of handle times: lognormal, as measured in call centres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def _traffic(standing: Standing, team: str, each: dict[str, Any], side: _Side) -
             day_cv=each.get("day_cv", 0.0),
             slot_cv=each.get("slot_cv", 0.0),
         ),
-        handle=Lognormal(mean_s, _SPREAD),
+        handle=Lognormal(mean_s, HANDLE_SCV),
         patience=Exponential(patience_s) if patience_s is not None else ENDLESS,
         handle_factors=handle_s / mean_s,
         channel=side.channel,

@@ -127,8 +127,8 @@ class SiteTerms(Terms):
         Field(description="Teams that share agents: counted together, shown, or staffed for together."),
     ] = "shown"
     pooling_s: Annotated[
-        float, Field(ge=0, le=3600, description="Seconds of simulation for it; 0 gives the bounds alone.")
-    ] = 0.0
+        float, Field(ge=0, le=3600, description="Seconds of simulation for it at most; 0: the bounds alone.")
+    ] = 30.0
     under_cost: Annotated[int, Field(ge=0, le=100_000)] = 100
     over_cost: Annotated[int, Field(ge=0, le=100_000)] = 10
     change_cost: Annotated[int, Field(ge=0, le=100_000)] = 50

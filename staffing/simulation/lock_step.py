@@ -61,16 +61,20 @@ class Rates:
         per_s: Arrivals per second; at least one team of each case has some.
         handle_s: Mean handle time.
         patience_s: Mean patience, infinity for endless.
+        variation: Coefficient of variation of the rates; each replication draws its own.
     """
 
     per_s: Floats
     handle_s: Floats
     patience_s: Floats
+    variation: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """What was counted; arrays of shape (questions, replications, teams), warm-up left out.
+
+    All runs have as many contacts, so each counts by how busy it is: a busy hour has more of them.
 
     Attributes:
         offered: Contacts.
@@ -121,8 +125,12 @@ def tally(
         run = _Run(rules, rates, draws, sequences, case[asked], agents[asked], replications)
         run.to_the_end()
         counts[:, :, lanes] = run.counts
-    late, short, gone, waited = counts.reshape(4, teams, len(case), replications).transpose(0, 2, 3, 1)
-    offered = sequences.offered[sequences.place[case]]
+    place = sequences.place[case]
+    weight = (sequences.rate_per_s[place] / rates.per_s.sum(axis=1)[case][:, None])[:, :, None]
+    late, short, gone, waited = weight * counts.reshape(4, teams, len(case), replications).transpose(
+        0, 2, 3, 1
+    )
+    offered = weight * sequences.offered[place]
     counted = offered - short
     unserved = agents @ rules.serves.astype(np.int64) == 0
     within = np.where(unserved[:, None, :], 0.0, counted - late)
@@ -130,19 +138,21 @@ def tally(
 
 
 class _Sequences:
-    """Whose contact is the n-th of each case and replication, and how many are counted."""
+    """Whose contact is the n-th of each case and replication, how fast they come, how many are counted."""
 
     def __init__(self, rates: Rates, draws: UnitDraws, cases: Integers, replications: int) -> None:
-        shares = np.cumsum(rates.per_s, axis=1)
-        shares /= np.maximum(shares[:, -1:], 1e-300)
         teams = rates.per_s.shape[1]
+        self.rate_per_s = np.zeros((len(cases), replications))
         self.place = np.full(len(rates.per_s), -1, dtype=np.int64)
         self.place[cases] = np.arange(len(cases))
         self.team = np.zeros((len(cases), replications, draws.contacts), dtype=np.int8)
         for number, each in enumerate(cases.tolist()):
-            rank = draws.rank[draws.rows_of(each, replications)]
+            rows = draws.rows_of(each, replications)
+            rates_per_s = rates.per_s[each] * draws.busyness(rates.variation[each], rows)
+            summed = np.cumsum(rates_per_s, axis=1)
+            self.rate_per_s[number] = summed[:, -1]
             for team in range(teams - 1):
-                self.team[number] += rank >= shares[each, team]
+                self.team[number] += draws.rank[rows] * summed[:, -1:] >= summed[:, team : team + 1]
         counted = self.team[:, :, draws.warm_up :]
         self.offered = np.stack([(counted == team).sum(axis=2) for team in range(teams)], axis=2).astype(
             float
@@ -174,7 +184,7 @@ class _Run:
             sequences.place[of] * replications + np.tile(np.arange(replications), len(case))
         ) * self.size
         self.team_of = sequences.team.ravel()
-        self.gap_s = 1 / rates.per_s[of].sum(axis=1)
+        self.gap_s = 1 / sequences.rate_per_s[sequences.place[case]].ravel()
         self.handle_s, self.patience_s = rates.handle_s[of].T.copy(), rates.patience_s[of].T.copy()
         self.next = np.zeros(lanes, dtype=np.int64)
         self.arrive_at = _BEGIN_AT + draws.arrive.ravel()[self.row] * self.gap_s

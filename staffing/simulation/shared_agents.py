@@ -184,6 +184,9 @@ def _rates(teams: Sequence[TeamLoad]) -> Rates:
         per_s=np.stack([team.load_erlangs for team in teams], axis=1) / handle_s,
         handle_s=handle_s,
         patience_s=np.stack([team.patience_s for team in teams], axis=1),
+        variation=np.stack(
+            [np.broadcast_to(team.rate_variation, team.load_erlangs.shape) for team in teams], axis=1
+        ).astype(np.float64),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from staffing.simulation.durations import Duration, Exponential, Fixed, with_mean
 
@@ -61,6 +62,21 @@ class UnitDraws:
     def patience_of(self, team: Integers, place: Integers) -> Floats:
         """Return unit patience of contacts, as `handle_of`."""
         return np.asarray(self._patience.take(self._patience_of[team] + place))
+
+    def busyness(self, variation: Floats, rows: Integers) -> Floats:
+        """Return factors on the rates, gamma-distributed with a mean of 1, of shape (rows, teams).
+
+        Whatever rows stand side by side, their factors spread evenly over the law (Weyl 1916).
+
+        Args:
+            variation: Coefficient of variation of each team's rate.
+            rows: The rows.
+        """
+        steps = np.sqrt(np.array([2, 3, 5, 7, 11, 13, 17, 19, 23, 29], dtype=np.float64))
+        rank = (0.5 + rows[:, None] * steps[: len(variation)]) % 1.0
+        some = variation > 1e-6
+        shape = 1 / np.where(some, variation, 1.0) ** 2
+        return np.asarray(np.where(some, gammaincinv(shape, rank) / shape, 1.0))
 
     def start(self, agents: int) -> tuple[Floats, Floats]:
         """Return for each agent and row whether it is at work at the begin (a share) and for how long."""

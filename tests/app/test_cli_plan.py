@@ -52,7 +52,7 @@ def test_history_becomes_a_simulated_roster_by_five_commands(organised: Settings
     imported = as_json("import", str(file))
     assert set(imported["result"]["teams"]) == {"general", "complaints"}
     assert set(as_json("forecast", "--first-on", WEEK)["result"]["forecasts"]) == {"general", "complaints"}
-    assert sum(as_json("require", "--week", WEEK)["requirements"]["teams"]["general"]["required"]) > 0
+    assert sum(as_json("require", "--week", WEEK, "--pooling", "0")["requirements"]["teams"]["general"]["required"]) > 0
     plans = as_json("roster", "--week", WEEK, "--time-limit", "2")["plans"]
     assert {shift["name"] for shift in plans[0]["assignments"]} <= {f"Agent{i}" for i in range(6)}
     assert isinstance(plans[0]["repeatable"], bool)
@@ -77,7 +77,7 @@ def test_tables_are_whole_in_a_terminal_of_80_columns(organised: Settings, tmp_p
     commands = (
         ("import", str(file)),
         ("forecast", "--first-on", WEEK),
-        ("require", "--week", WEEK),
+        ("require", "--week", WEEK, "--pooling", "0"),
         ("roster", "--week", WEEK, "--time-limit", "1"),
         ("simulate", "1", "--replications", "2", "--volume", "1.5"),
     )

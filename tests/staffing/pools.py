@@ -19,6 +19,7 @@ def load(
     handle_s: float = HANDLE_S,
     patience_s: float = PATIENCE_S,
     targets: Targets | None = None,
+    rate_variation: float = 0.0,
 ) -> TeamLoad:
     many = len(erlangs)
     return TeamLoad(
@@ -27,6 +28,7 @@ def load(
         handle_time_s=np.full(many, handle_s),
         patience_s=np.full(many, patience_s),
         targets=targets or Targets(service_level=0.8, answer_within_s=20.0),
+        rate_variation=rate_variation,
     )
 
 
@@ -57,6 +59,7 @@ def counted(
     patience_s: float = PATIENCE_S,
     handle: Duration | None = None,
     patience: Duration | None = None,
+    variation: float = 0.0,
     contacts: int = 1000,
     warm_up: int = 200,
     replications: int = 400,
@@ -76,6 +79,7 @@ def counted(
         per_s=load / HANDLE_S,
         handle_s=np.full(load.shape, HANDLE_S),
         patience_s=np.full(load.shape, patience_s),
+        variation=np.full(load.shape, variation),
     )
     case = np.zeros(len(agents), dtype=np.int64)
     return tally(found_by, rates, chance, case, np.array(agents), replications)

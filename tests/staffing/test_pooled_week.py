@@ -65,6 +65,13 @@ def test_sharing_needs_fewer_and_keeps_the_promise() -> None:
     assert np.array_equal(week.agents.sum(axis=0), week.lower.sum(axis=0) + week.added - week.spared)
 
 
+def test_rates_that_may_vary_need_more() -> None:
+    sure = pooled_week([load("a", 9.0), load("b", 8.0)], GROUPS, simulate=fast)
+    unsure = [load(name, many, rate_variation=0.15) for name, many in (("a", 9.0), ("b", 8.0))]
+    week = pooled_week(unsure, GROUPS, simulate=fast)
+    assert sure.agents.sum() < week.agents.sum() <= separate_agents(unsure).sum()
+
+
 def test_promised_wait_and_abandonment_are_kept_too() -> None:
     targets = Targets(asa_s=10.0, abandonment=0.02)
     teams = [load("a", 5.0, targets=targets), load("b", 4.0, targets=targets)]

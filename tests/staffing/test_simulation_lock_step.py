@@ -6,12 +6,14 @@ import pytest
 from app.preset import preset_policy
 from routing.policy import Policy, Step, TeamPolicy
 from staffing.erlang import performance, wait_probability
+from staffing.performance import Targets
 from staffing.pool_search import Effort
 from staffing.pooling import SkillGroup, TeamLoad
 from staffing.simulation.confidence import Estimate, Ratio, estimate
 from staffing.simulation.durations import Erlang, Lognormal
 from staffing.simulation.lock_step import MOST_AGENTS, Tally
 from staffing.simulation.shared_agents import Laws, Stretch, fast_levels, routed_levels, rules_of
+from staffing.uncertain_rate import expected_performance, uncertain_load
 from tests.staffing.pools import HANDLE_S, counted, group, load, rules
 
 SURE = 0.999
@@ -93,6 +95,17 @@ def test_simulation_published_for_erlang_times_is_reproduced() -> None:
     )
     lost = share(found.abandoned, found.offered)
     assert abs(float(lost.value[0, 0]) - 0.0351) <= float(lost.half_width[0, 0]) + 0.00029
+
+
+def test_rate_that_may_vary_is_the_expectation_over_the_rates() -> None:
+    found = counted(rules((1,)), (9.0,), (10,), (13,), variation=0.2)
+    exact = expected_performance(
+        uncertain_load([9.0, 9.0], 0.2, handle_time_s=HANDLE_S, patience_s=300.0),
+        [10, 13],
+        Targets(service_level=0.8),
+    )
+    assert agrees(level(found), exact.service_level[:, None])
+    assert agrees(share(found.abandoned, found.offered), exact.abandonment[:, None])
 
 
 def test_handle_times_follow_their_law() -> None:
