@@ -128,7 +128,11 @@ def require_command(
     reforecast: Annotated[bool, typer.Option(help="Make new forecasts first.")] = False,
     pooling: Annotated[
         float | None,
-        typer.Option(help="Seconds of simulation for teams that share agents.", min=0, max=3600),
+        typer.Option(
+            help="Most seconds of simulation for teams that share agents; none: the site's, 0: none.",
+            min=0,
+            max=3600,
+        ),
     ] = None,
     url: Url = None,
     key: Key = None,
@@ -158,11 +162,7 @@ def require_command(
             )
         out.print(table)
         for pool in run["result"]["pools"]:
-            saves = (
-                f"{pool['saved_hours']} h less than separately, {pool['simulated_share']:.0%} of it simulated"
-            )
-            told = saves if pool["simulated_share"] else "--pooling SECONDS tells what that saves"
-            out.print(f"{', '.join(pool['teams'])} share agents: {told}")
+            out.print(f"{', '.join(pool['teams'])} share agents: {_pool_told(pool)}", highlight=False)
 
     in_place(work, url, key)
 
@@ -350,6 +350,22 @@ async def carry_out_run(
             print_json(run)
         _explain(run["error"])
     return run
+
+
+def _pool_told(pool: dict[str, Any]) -> str:
+    if not pool["simulated_share"]:
+        return "--pooling SECONDS tells what that saves"
+    told = [
+        f"{pool['saved_hours']} h less than separately ({pool['simulated_share']:.0%} simulated)",
+        f"the simulation corrected {pool['corrected_intervals']} intervals and added {pool['cuts']} agents",
+    ]
+    if pool["missing_intervals"]:
+        told.append(f"{pool['missing_intervals']} miss their service level with everybody at work")
+    if pool["verified"]:
+        told.append(
+            f"{pool['verified_kept']} of the {pool['verified']} closest to a miss keep it through the routing"
+        )
+    return "; ".join(told)
 
 
 def _forecast_row(found: dict[str, Any]) -> list[str]:

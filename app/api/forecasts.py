@@ -99,8 +99,12 @@ async def get_forecast(
     "(erlangs) as it comes and where it is placed, `chat` {concurrency, slowdown, volume, handle_s, "
     "required} the chats, or null. `pools`: sets of teams that share agents, each person counted once: "
     "`teams`, `groups` [{teams, people, agents}], columns `separate` (agents added up), `together` (less "
-    "what the simulation saves), `least`, `short` (people missing whoever works where), `simulated` "
-    "(whether); `simulated_share`, `cuts`, `saved_hours`.",
+    "what the simulation saves), `least` (if all were one pool), `short` (people missing whoever works "
+    "where), `simulated` (whether), `corrected` (agents that the simulation added to the least), `missing` "
+    "(whether a promise is missed with everybody at work); `levels.{team}` {wanted, value, half_width}: the "
+    "simulated service level of each interval and half its 95 % interval; `verified` [{interval, alike, "
+    "added, kept, levels}]: the intervals closest to a miss as the routing itself gave them; "
+    "`simulated_share`, `cuts` (agents added), `saved_hours`.",
 )
 async def list_requirements(request: Request, _: Reader, week: WeekQuery = None) -> dict[str, Any]:
     """Return the requirement of a week; `teams` is empty while there is none."""

@@ -101,6 +101,22 @@ async def requirement_of(
     }
 
 
+def _verified(
+    planning: Planning, found: dict[str, Any], pool: dict[str, Any], each: dict[str, Any]
+) -> dict[str, Any]:
+    """Return an interval that the routing judged, with its agents and levels in the order of the teams."""
+    at = datetime.fromisoformat(found["intervals"][each["interval"]]).astimezone(ZoneInfo(planning.grid.zone))
+    levels = [each["levels"][team] for team in pool["teams"]]
+    return {
+        "clock": f"{at:%a %H:%M}",
+        "agents": sum(group["agents"][each["interval"]] for group in pool["groups"]),
+        "least": pool["least"][each["interval"]],
+        "levels": [(level["value"], level["half_width"]) for level in levels],
+        "added": each["added"],
+        "kept": each["kept"],
+    }
+
+
 async def pools_of(
     request: Request, who: Principal, planning: Planning, week_on: date, team: str
 ) -> list[dict[str, Any]]:
@@ -117,6 +133,10 @@ async def pools_of(
             ],
             "hours": {name: sum(pool[name]) / hour for name in ("separate", "together", "least", "short")},
             "simulated": pool["simulated_share"],
+            "corrected": sum(each != 0 for each in pool.get("corrected", [])),
+            "cuts": pool["cuts"],
+            "missing": sum(pool.get("missing", [])),
+            "verified": [_verified(planning, found, pool, each) for each in pool.get("verified", [])],
         }
         for pool in found["pools"]
         if not team or team in pool["teams"]

@@ -52,7 +52,14 @@ def test_history_becomes_a_simulated_roster_by_five_commands(organised: Settings
     imported = as_json("import", str(file))
     assert set(imported["result"]["teams"]) == {"general", "complaints"}
     assert set(as_json("forecast", "--first-on", WEEK)["result"]["forecasts"]) == {"general", "complaints"}
-    assert sum(as_json("require", "--week", WEEK, "--pooling", "0")["requirements"]["teams"]["general"]["required"]) > 0
+    assert (
+        sum(
+            as_json("require", "--week", WEEK, "--pooling", "0")["requirements"]["teams"]["general"][
+                "required"
+            ]
+        )
+        > 0
+    )
     plans = as_json("roster", "--week", WEEK, "--time-limit", "2")["plans"]
     assert {shift["name"] for shift in plans[0]["assignments"]} <= {f"Agent{i}" for i in range(6)}
     assert isinstance(plans[0]["repeatable"], bool)
@@ -69,6 +76,18 @@ def test_tables_name_teams_and_people(organised: Settings, tmp_path: Path) -> No
     assert code == 0
     assert "Agent1" in out
     assert "short h" in out
+
+
+def test_requirement_tells_what_sharing_agents_saves(organised: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(history_csv())
+    rondo("import", str(file))
+    _, unknown, _ = rondo("require", "--week", WEEK, "--pooling", "0")
+    assert "--pooling SECONDS" in unknown
+    code, out, _ = rondo("require", "--week", WEEK)
+    assert code == 0
+    assert "h less than separately" in out
+    assert "closest to a miss keep it through the routing" in out
 
 
 def test_tables_are_whole_in_a_terminal_of_80_columns(organised: Settings, tmp_path: Path) -> None:

@@ -286,6 +286,24 @@ async def test_teams_that_share_agents_are_counted_together(page: Page, planning
         await expect(value).to_have_text(f"{sum(pool[name]) / 2:.1f} h")
 
 
+async def test_simulated_pool_says_what_was_corrected_and_checked(page: Page, planning: Service) -> None:
+    async with planning.client("planner") as client, planning.working():
+        run = await run_to_end(client, "require", week=MONDAY.isoformat(), pooling_s=60)
+        assert run["state"] == "done", run["error"]
+    await open_week(page, planning)
+    (pool,) = (await planning.get("planner", f"/v1/requirements?week={MONDAY}"))["pools"]
+    panel = page.locator("[aria-labelledby=pools-title]")
+    await expect(panel).to_contain_text(f"added {pool['cuts']} agents")
+    await panel.get_by_text("closest to a miss").click()
+    rows = panel.locator("tbody tr")
+    await expect(rows).to_have_count(len(pool["verified"]))
+    first = pool["verified"][0]
+    agents = sum(group["agents"][first["interval"]] for group in pool["groups"])
+    await expect(rows.first.locator("[data-label='Agents']")).to_have_text(str(agents))
+    value = first["levels"][pool["teams"][0]]["value"]
+    await expect(rows.first.locator("td.num").nth(2)).to_contain_text(f"{100 * value:.1f}")
+
+
 async def test_backtest_says_what_is_gained_on_seasonal_naive(page: Page, planning: Service) -> None:
     await open_week(page, planning, query="&team=general")
     backtest = (await planning.get("planner", f"/v1/forecasts/general?week={MONDAY}"))["backtest"]
