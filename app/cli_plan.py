@@ -363,7 +363,7 @@ def _pool_told(pool: dict[str, Any]) -> str:
         told.append(f"{pool['missing_intervals']} miss their service level with everybody at work")
     if pool["verified"]:
         told.append(
-            f"{pool['verified_kept']} of the {pool['verified']} closest to a miss keep it through the routing"
+            f"{pool['verified_kept']} of the {pool['verified']} closest to a miss keep it through the routing, within bounds"
         )
     return "; ".join(told)
 

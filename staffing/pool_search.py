@@ -136,8 +136,7 @@ class PoolSearch:
             eager: Add several where the miss is many times the gain of one.
         """
         missed = seen.misses > 0
-        helps = (missed[:, None, :] & self.bounds.serves[None]).any(axis=2) & (agents < self.most)
-        which, group = np.nonzero(helps)
+        which, group = np.nonzero(self._may_help(missed, agents))
         if not len(which):
             return agents
         more = np.concatenate([agents, agents[which]])
@@ -151,14 +150,22 @@ class PoolSearch:
         worth[which, group] = gain / self.costs[group]
         chosen = worth.argmax(axis=1)
         best = worth.max(axis=1)
+        # Overloaded teams may gain too little to see; who only relieves others has to show a gain.
+        direct = (missed & self.bounds.serves[chosen]).any(axis=1)
         step = np.ones(len(agents))
         if eager:
             total = np.maximum(seen.misses, 0.0).sum(axis=1)
             step = np.clip(np.floor(_EAGER * total / np.maximum(best, _SMALL_GAIN)), 1, _MOST_AT_ONCE)
         found = agents.copy()
-        able = np.flatnonzero(np.isfinite(best))
+        able = np.flatnonzero(np.isfinite(best) & (direct | (best > _SMALL_GAIN)))
         found[able, chosen[able]] += step[able].astype(np.int64)
         return np.asarray(np.minimum(found, self.most), dtype=np.int64)
+
+    def _may_help(self, missed: Bools, agents: Integers) -> Bools:
+        """Return which groups may get one more: those of teams that miss, else whoever may relieve them."""
+        left = agents < self.most
+        direct = np.logical_and((missed[:, None, :] & self.bounds.serves[None]).any(axis=2), left)
+        return np.asarray(np.where(direct.any(axis=1, keepdims=True), direct, left))
 
     def _raised(self, intervals: Integers, first: Integers) -> Integers:
         """Return agents with which no promise is missed in the search's own simulation."""

@@ -93,6 +93,13 @@ def test_what_is_not_searched_in_time_keeps_what_each_team_needs_on_its_own() ->
     assert week.agents.tolist() == week.upper.tolist()
 
 
+def test_others_relieve_those_who_are_all_at_work() -> None:
+    few = [group("a"), group("ab", most=5)]
+    week = pooled_week([load("a", 2.0), load("b", 2.2)], few, simulate=lambda teams: fast_levels(teams, few))
+    assert week.agents[1, 0] == 5
+    assert not week.missing.any()
+
+
 def test_groups_that_are_too_small_are_named() -> None:
     few = [group("a", most=1), group("b", most=1), group("ab", most=1)]
     week = pooled_week([load("a", 4.0), load("b", 4.0)], few, simulate=lambda teams: fast_levels(teams, few))
