@@ -362,9 +362,8 @@ def _pool_told(pool: dict[str, Any]) -> str:
     if pool["missing_intervals"]:
         told.append(f"{pool['missing_intervals']} miss their service level with everybody at work")
     if pool["verified"]:
-        told.append(
-            f"{pool['verified_kept']} of the {pool['verified']} closest to a miss keep it through the routing, within bounds"
-        )
+        kept = f"{pool['verified_kept']} of the {pool['verified']} closest to a miss"
+        told.append(f"{kept} keep it through the routing, within bounds")
     return "; ".join(told)
 
 
