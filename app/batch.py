@@ -51,6 +51,7 @@ class Request:
     make: Make | None = None
     identity: Identity | None = None
     ticket_id: int | None = None
+    customer_ids: tuple[int, ...] = ()
     key: Key | None = None
 
     def resolve(self, result: Any) -> None:
@@ -105,6 +106,7 @@ def wanted_by(requests: Sequence[Request], floor: Floor, now: float, *, head: bo
             for each in requests
             if each.ticket_id is not None and each.ticket_id not in floor.tickets
         ),
+        customer_ids=tuple(customer_id for each in requests for customer_id in each.customer_ids),
         answers=tuple((each.key.scope, each.key.key) for each in requests if each.key is not None),
         since=now - floor.policy.reopen_s,
         head=head,

@@ -8,9 +8,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from app.db import floor_rows
+from app.db import floor_rows, merges
 from app.db.batch_writes import Literal
 from app.db.engine import Ask, Connection
+from app.errors import NotFoundError, WrongStateError
 from routing import events as ev
 from routing.commands import Identity
 from routing.floor import Floor
@@ -22,10 +23,11 @@ Stored = dict[tuple[str, str], tuple[str, int, str]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a batch has to read: identity keys, ids of tickets, idempotency keys."""
+    """What a batch has to read: identity keys, ids of tickets and customers, idempotency keys."""
 
     keys: tuple[tuple[str, str], ...] = ()
     ticket_ids: tuple[int, ...] = ()
+    customer_ids: tuple[int, ...] = ()
     answers: tuple[tuple[str, str], ...] = ()
     since: float = 0.0
     """Tickets resolved before this instant are of no interest."""
@@ -33,7 +35,7 @@ class Wanted:
     """Whether it matters where the log ends: other replicas may have appended to it."""
 
     def __bool__(self) -> bool:
-        return bool(self.keys or self.ticket_ids or self.answers or self.head)
+        return bool(self.keys or self.ticket_ids or self.customer_ids or self.answers or self.head)
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Looked:
     """The last sequence number when the customers were read; None where nobody asked."""
     customers: floor_rows.Customers = field(default_factory=lambda: floor_rows.Customers(0))
     named: dict[int, Ticket] = field(default_factory=dict)
+    merges: merges.Merges = field(default_factory=merges.Merges)
     answers: Stored = field(default_factory=dict)
 
 
@@ -76,10 +79,12 @@ async def look_up_by(ask: Ask, dialect: str, wanted: Wanted) -> Looked:
 def _looking(dialect: str, wanted: Wanted) -> Generator[Literal, Any, Looked]:
     """Yield each query, be sent its rows, and return what they say."""
     looked = Looked()
-    if wanted.keys or wanted.head:
+    if wanted.keys or wanted.head or wanted.customer_ids:
         rows = yield floor_rows.customers_query(dialect, wanted.keys, since=wanted.since)
         looked.customers = floor_rows.customers_found(rows, wanted.keys)
         looked.head = looked.customers.head
+    if wanted.customer_ids:
+        looked.merges = merges.merges_found((yield merges.merges_query(dialect, wanted.customer_ids)))
     if wanted.ticket_ids:
         looked.named = floor_rows.tickets_found((yield floor_rows.tickets_query(dialect, wanted.ticket_ids)))
     if wanted.answers:
@@ -98,6 +103,7 @@ class Found:
         self._numbers = looked.customers.numbers
         self._tickets = looked.customers.tickets
         self._named = looked.named
+        self._merges = looked.merges
         self._flying: dict[int, Ticket] = {}
         self._flying_of: dict[int, list[Ticket]] = {}
 
@@ -126,6 +132,20 @@ class Found:
     def facts(self, customer_id: int | None) -> Identity | None:
         """Return what is known of the customer: name, language and segment."""
         return self._facts.get(customer_id) if customer_id is not None else None
+
+    def survivor(self, customer_id: int) -> int:
+        """Return who a customer is after merges; raises NotFoundError where there is none."""
+        survivor = self._merges.survivors.get(customer_id)
+        if survivor is None:
+            raise NotFoundError(f"There is no customer {customer_id}.")
+        return survivor
+
+    def merge_of(self, customer_id: int) -> merges.Merge:
+        """Return the merge that a customer went into; raises WrongStateError where there is none."""
+        merge = self._merges.open.get(customer_id)
+        if merge is None:
+            raise WrongStateError(f"Customer {customer_id} is not merged into another.")
+        return merge
 
     def tickets(self, customer_id: int | None) -> tuple[Ticket, ...]:
         """Return the tickets that a contact of the customer could join, newest first."""
@@ -171,7 +191,10 @@ class Found:
                 told = {name: getattr(event, name) for name in _FACTS if getattr(event, name) is not None}
                 known = self._facts.get(event.customer_id, Identity())
                 self._facts[event.customer_id] = replace(known, **told)
+            elif type(event) is ev.CustomersSplit:
+                self._merges.split(event.merged_id)
             elif type(event) is ev.CustomersMerged:
+                self._merges.merge(event.kept_id, event.merged_id)
                 for key, customer_id in self._customers.items():
                     if customer_id == event.merged_id:
                         self._customers[key] = event.kept_id

@@ -140,10 +140,11 @@ class Switchboard:
         *,
         identity: Identity | None = None,
         ticket_id: int | None = None,
+        customer_ids: tuple[int, ...] = (),
         key: Key | None = None,
     ) -> Any:
-        """Like `submit`, for a command that needs the stored customer or ticket: `make(found)` builds it."""
-        request = Request(view, self._future(), make=make, identity=identity, ticket_id=ticket_id, key=key)
+        """Like `submit`, for a command that needs stored customers or a ticket: `make(found)` builds it."""
+        request = Request(view, self._future(), make, identity, ticket_id, customer_ids, key)
         return await self._enqueue(request)
 
     async def read(self, view: Callable[[Floor], Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -9,13 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from app.api import bodies
 from app.auth import Principal, requires
 from app.clock import isoformat
-from app.db import merges
 from app.db import tickets as rows
 from app.errors import MalformedRequestError, NotFoundError, WrongStateError
+from app.found import Found
 from app.house import House, house_of
 from app.identify import identity
 from routing.commands import ChangeCustomer, MergeCustomers, SplitCustomers
 from routing.customers import SPLIT_WITHIN_S
+from routing.events import CustomerChanged, CustomersMerged, Event
+from routing.floor import Floor
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
 
@@ -65,10 +68,13 @@ async def change_customer(
     if not told:
         detail = "Give a name, a language or a segment to change."
         raise MalformedRequestError(detail, errors=[{"pointer": "/name", "detail": detail}])
-    kept = await _survivor(house, customer_id)
     facts = {name: value or "" for name, value in told.items()}
-    command = ChangeCustomer(actor=who.actor, customer_id=kept, reason=given.reason, **facts)
-    await house.switchboard.submit(command, _nothing)
+
+    def make(found: Found) -> ChangeCustomer:
+        kept = found.survivor(customer_id)
+        return ChangeCustomer(actor=who.actor, customer_id=kept, reason=given.reason, **facts)
+
+    kept: int = await house.switchboard.submit_for(make, _changed, customer_ids=(customer_id,))
     return await _customer(house, kept)
 
 
@@ -81,11 +87,15 @@ async def merge(
 ) -> dict[str, Any]:
     """Put another record into this one: its contacts, tickets and keys. Can be undone within a day."""
     house = house_of(request)
-    kept = await _survivor(house, customer_id)
-    gone = await _survivor(house, given.customer_id)
-    await house.switchboard.submit(
-        MergeCustomers(actor=who.actor, kept_id=kept, merged_id=gone, reason=given.reason), _nothing
-    )
+
+    def make(found: Found) -> MergeCustomers:
+        kept, gone = found.survivor(customer_id), found.survivor(given.customer_id)
+        if kept == gone and customer_id != given.customer_id:
+            raise WrongStateError(f"Customers {customer_id} and {given.customer_id} are one record already.")
+        return MergeCustomers(actor=who.actor, kept_id=kept, merged_id=gone, reason=given.reason)
+
+    ids = (customer_id, given.customer_id)
+    kept: int = await house.switchboard.submit_for(make, _kept, customer_ids=ids)
     return await _customer(house, kept)
 
 
@@ -98,20 +108,19 @@ async def split(
 ) -> dict[str, Any]:
     """Give back what came with the merge; what was opened since stays with the other record."""
     house = house_of(request)
-    merge = await house.database.read(merges.find_merge, customer_id)
-    if merge is None:
-        raise WrongStateError(f"Customer {customer_id} is not merged into another.")
-    await house.switchboard.submit(
-        SplitCustomers(
+
+    def make(found: Found) -> SplitCustomers:
+        merge = found.merge_of(customer_id)
+        return SplitCustomers(
             actor=who.actor,
             kept_id=merge.kept_id,
             merged_id=merge.merged_id,
             merged_at=merge.merged_at,
             ticket_ids=merge.ticket_ids,
             reason=given.reason,
-        ),
-        _nothing,
-    )
+        )
+
+    await house.switchboard.submit_for(make, _nothing, customer_ids=(customer_id,))
     return await _customer(house, customer_id)
 
 
@@ -134,11 +143,12 @@ async def _customer(house: House, customer_id: int) -> dict[str, Any]:
     }
 
 
-async def _survivor(house: House, customer_id: int) -> int:
-    survivor = await house.database.read(merges.find_survivor, customer_id)
-    if survivor is None:
-        raise NotFoundError(f"There is no customer {customer_id}.")
-    return survivor
+def _changed(_: Floor, events: Sequence[Event]) -> int:
+    return next(each.customer_id for each in events if isinstance(each, CustomerChanged))
+
+
+def _kept(_: Floor, events: Sequence[Event]) -> int:
+    return next(each.kept_id for each in events if isinstance(each, CustomersMerged))
 
 
 def _nothing(*_: object) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from app.db import merges
 from app.db.batch_writes import Literal, Row, Rows, write_rows
 from app.db.engine import Connection
+from app.db.literals import literal
 from routing import events as ev
 from routing.commands import Identity
 from routing.floor import Changes, Floor
@@ -389,28 +389,6 @@ def _select(conn: Connection, statement: str, *parameters: Any) -> Any:
     """Run a literal query."""
     text, given = literal(conn.dialect.name, statement, *parameters)
     return conn.exec_driver_sql(text, tuple(given))
-
-
-def literal(
-    dialect: str, statement: str, *parameters: Any, values: Sequence[str | int] | None = None
-) -> Literal:
-    """Return a query as the driver takes it; `values`, one or more, fill the place `IN ?*`, the last."""
-    if values is None:
-        return _driver_text(dialect, statement), parameters
-    if dialect == "postgresql":
-        kind = "text" if isinstance(values[0], str) else "bigint"
-        return _driver_text(dialect, statement, kind), (*parameters, values)
-    text = statement.replace("IN ?*", "IN (SELECT value FROM json_each(?))")
-    return text, (*parameters, _encode(values).decode())
-
-
-@cache
-def _driver_text(dialect: str, statement: str, kind: str = "") -> str:
-    """Return `statement` with the driver's own placeholders: `?` on SQLite, `$1` on PostgreSQL."""
-    if dialect != "postgresql":
-        return statement
-    parts = statement.replace("IN ?*", f"= ANY(?::{kind}[])").split("?")
-    return parts[0] + "".join(f"${i}{part}" for i, part in enumerate(parts[1:], 1))
 
 
 _HEAD = "SELECT seq, next_id FROM floor WHERE id = 1"

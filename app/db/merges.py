@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from app.db.batch_writes import Literal
 from app.db.engine import Connection
+from app.db.literals import literal
 from app.db.schema import contact, customer, customer_merge, ticket
 from routing import events as ev
 
@@ -20,6 +24,43 @@ class Merge:
     merged_id: int
     merged_at: float
     ticket_ids: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Merges:
+    """Who the customers asked for are after merges, and the merges that each went into and is still in."""
+
+    survivors: dict[int, int] = field(default_factory=dict)
+    open: dict[int, Merge] = field(default_factory=dict)
+
+    def merge(self, kept_id: int, merged_id: int) -> None:
+        """Take in a merge that is not stored yet; nobody can undo it before it is."""
+        for customer_id, survivor in self.survivors.items():
+            if survivor == merged_id:
+                self.survivors[customer_id] = kept_id
+
+    def split(self, merged_id: int) -> None:
+        """Take in a split that is not stored yet."""
+        self.open.pop(merged_id, None)
+        if merged_id in self.survivors:
+            self.survivors[merged_id] = merged_id
+
+
+def merges_query(dialect: str, customer_ids: Iterable[int]) -> Literal:
+    """Return the query for `merges_found`: about the customers among `customer_ids`, one or more."""
+    wanted = sorted({each for each in customer_ids if 0 < each < 2**63})
+    return literal(dialect, _FIND_MERGES, values=wanted or [0])
+
+
+def merges_found(rows: Sequence[Any]) -> Merges:
+    """Return what the rows say."""
+    found = Merges()
+    for customer_id, survivor, kept_id, merged_at, ticket_ids in rows:
+        found.survivors[customer_id] = survivor
+        if kept_id is not None:
+            tickets = tuple(msgspec.json.decode(ticket_ids))
+            found.open[customer_id] = Merge(kept_id, customer_id, merged_at, tickets)
+    return found
 
 
 def save_merge(conn: Connection, event: ev.CustomersMerged, *, opened: list[int]) -> None:
@@ -65,20 +106,6 @@ def save_split(conn: Connection, event: ev.CustomersSplit) -> None:
     conn.execute(sa.update(customer_merge).where(customer_merge.c.id == row.id).values(split_at=event.at))
 
 
-def find_merge(conn: Connection, merged_id: int) -> Merge | None:
-    """Return the merge that `merged_id` went into and is still in, or None."""
-    m = customer_merge.c
-    row = conn.execute(
-        sa.select(m.kept_id, m.merged_id, m.merged_at, m.ticket_ids)
-        .where(m.merged_id == merged_id, m.split_at.is_(None))
-        .order_by(m.id.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Merge(row[0], row[1], row[2], tuple(msgspec.json.decode(row[3])))
-
-
 def list_merged(conn: Connection, kept_id: int) -> list[tuple[int, int, float]]:
     """Return (record, what it went into, when) of all that is merged into `kept_id`, directly or not."""
     m = customer_merge.c
@@ -94,13 +121,11 @@ def list_merged(conn: Connection, kept_id: int) -> list[tuple[int, int, float]]:
     return found
 
 
-def find_survivor(conn: Connection, customer_id: int) -> int | None:
-    """Return the customer that an id stands for after merges, or None where there is none."""
-    row = conn.execute(
-        sa.select(sa.func.coalesce(customer.c.merged_into, customer.c.id)).where(customer.c.id == customer_id)
-    ).one_or_none()
-    return int(row[0]) if row is not None else None
-
-
 def _text(ids: list[int]) -> str:
     return msgspec.json.encode(ids).decode()
+
+
+_FIND_MERGES = (
+    "SELECT c.id, COALESCE(c.merged_into, c.id), m.kept_id, m.merged_at, m.ticket_ids FROM customer c "
+    "LEFT JOIN customer_merge m ON m.merged_id = c.id AND m.split_at IS NULL WHERE c.id IN ?*"
+)

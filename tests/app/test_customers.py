@@ -254,3 +254,56 @@ async def test_segment_of_a_known_customer_counts_where_the_contact_gives_none(s
         again = await post(client, "/v1/contacts", told("+442079460001"))
         other = await post(client, "/v1/contacts", told("+442079460002"))
     assert (again["team"], other["team"]) == ("complaints", "general")
+
+
+async def callers(client: httpx.AsyncClient, count: int) -> list[int]:
+    """Have so many customers call; return who they are."""
+    calls = [call(f"+44207946000{number}") for number in range(count)]
+    return [(await post(client, "/v1/contacts", each))["customer_id"] for each in calls]
+
+
+async def test_two_merges_the_other_way_round_at_once_leave_one_customer(client: httpx.AsyncClient) -> None:
+    one, other = [
+        (await post(client, "/v1/contacts", call(f"+44207946000{n}")))["customer_id"] for n in (1, 2)
+    ]
+    answers = await asyncio.gather(
+        client.post(f"/v1/customers/{one}/merge", json={"customer_id": other}),
+        client.post(f"/v1/customers/{other}/merge", json={"customer_id": one}),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    records = [await known(client, each) for each in (one, other)]
+    assert sorted(each["merged_into"] is None for each in records) == [False, True]
+    kept = next(each["id"] for each in records if each["merged_into"] is None)
+    assert len(await ids(client, "/v1/tickets", kept)) == 2
+
+
+async def test_circle_of_merges_at_once_leaves_one_customer(client: httpx.AsyncClient) -> None:
+    who = await callers(client, 3)
+    await asyncio.gather(
+        *(
+            client.post(f"/v1/customers/{kept}/merge", json={"customer_id": gone})
+            for kept, gone in zip(who, [*who[1:], who[0]], strict=True)
+        )
+    )
+    records = [await known(client, each) for each in who]
+    (kept,) = (each["id"] for each in records if each["merged_into"] is None)
+    assert len(await ids(client, "/v1/contacts", kept)) == 3
+    reached = [
+        (await post(client, "/v1/contacts", call(f"+44207946000{n}")))["customer_id"] for n in range(3)
+    ]
+    assert reached == [kept] * 3
+
+
+async def test_merge_undone_twice_at_once_is_undone_once(service: Service, client: httpx.AsyncClient) -> None:
+    one, other = [
+        (await post(client, "/v1/contacts", call(f"+44207946000{n}")))["customer_id"] for n in (1, 2)
+    ]
+    for contact in (await client.get("/v1/contacts")).json()["items"]:
+        await post(client, f"/v1/contacts/{contact['id']}/abandon")
+    await post(client, f"/v1/customers/{one}/merge", {"customer_id": other})
+    answers = await asyncio.gather(
+        *(client.post(f"/v1/customers/{other}/split", json={}) for _ in range(3)),
+        post(client, "/v1/contacts", call("+442079460009")),
+    )
+    assert sorted(answer.status_code for answer in answers[:3]) == [200, 409, 409]
+    check(await service.house.database.tx(read_truth))

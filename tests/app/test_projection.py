@@ -120,6 +120,25 @@ async def test_what_was_converted_is_the_same_after_a_restart(settings: Settings
     assert after == before
 
 
+async def test_calls_that_were_abandoned_are_listed_with_who_it_was_after_a_restart(
+    settings: Settings,
+) -> None:
+    async with running(settings) as service, service.client() as client:
+        await furnish(service.house)
+        lost, waiting = [await post(client, "/v1/contacts", CALL) for _ in range(2)]
+        await post(client, f"/v1/contacts/{lost['id']}/abandon")
+    async with running(settings) as service, service.client() as client:
+        listed = (await client.get("/v1/contacts", params={"state": "abandoned"})).json()["items"]
+        assert [each["id"] for each in listed] == [lost["id"]]
+        customer = (await client.get(f"/v1/customers/{listed[0]['customer_id']}")).json()
+        assert customer["keys"][0]["kind"] == "phone"
+        events = (await client.get("/v1/events/page", params={"limit": 500})).json()["items"]
+        assert [each["kind"] for each in events if each.get("contact_id") == lost["id"]][
+            -1
+        ] == "contact_ended"
+        assert (await client.get(f"/v1/contacts/{waiting['id']}")).json()["state"] == "queued"
+
+
 async def test_declined_offer_leaves_the_figures_as_they_were(
     service: Service, client: httpx.AsyncClient
 ) -> None:

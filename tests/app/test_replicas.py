@@ -9,6 +9,8 @@ import pytest
 from app.settings import Settings
 from tests.app.conftest import furnish, running
 from tests.app.test_contacts import CALL, be_available, post
+from tests.builders import make_agent, make_team
+from tests.faults.truth import check, read_truth
 
 
 @pytest.mark.postgres
@@ -84,3 +86,64 @@ async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(postgres_url: 
                     break
         state = await two.house.switchboard.read(lambda floor: floor.agents["ann"].state)
     assert state == "not_responding"
+
+
+@pytest.mark.postgres
+async def test_of_two_agents_who_accept_at_once_at_two_replicas_one_gets_the_call(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as one, running(settings) as two:
+        agents = (make_agent(name, teams=("general",)) for name in ("ann", "bob"))
+        await furnish(one.house, *agents, teams=(make_team("general", broadcast=2, wrap_up_s=0.0),))
+        async with one.client() as first, two.client() as second:
+            for name in ("ann", "bob"):
+                await first.put(f"/v1/agents/{name}/presence", json={"presence": "available"})
+            for number in range(20):
+                caller = {"phone": f"+44207946{number:04}"}
+                contact = await post(first, "/v1/contacts", {"channel": "voice", "from": caller})
+                ringing = [each["id"] for each in contact["offers"]]
+                assert len(ringing) == 2
+                answers = await asyncio.gather(
+                    *(
+                        client.post(f"/v1/offers/{offer}/accept")
+                        for client, offer in zip((first, second), ringing, strict=True)
+                    )
+                )
+                assert sorted(answer.status_code for answer in answers) == [200, 409]
+                await post(second, f"/v1/contacts/{contact['id']}/complete")
+            check(await two.house.database.tx(read_truth))
+
+
+@pytest.mark.postgres
+async def test_what_crosses_at_two_replicas_neither_deadlocks_nor_fails(postgres_url: str) -> None:
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    async with running(settings) as one, running(settings) as two:
+        await furnish(one.house)
+        async with one.client() as first, two.client() as second, asyncio.timeout(45):
+            await be_available(first)
+            for _ in range(6):
+                numbers = [f"+44207946{number:04}" for number in range(4)]
+                contacts = await asyncio.gather(
+                    *(
+                        post(client, "/v1/contacts", {"channel": "voice", "from": {"phone": number}})
+                        for number in numbers
+                        for client in (first, second)
+                    )
+                )
+                ids = [each["id"] for each in contacts]
+                who = sorted({each["customer_id"] for each in contacts})
+                # Each pair is asked of the two replicas in opposite order, as what deadlocks is.
+                pairs = [(who[0], who[-1]), (who[-1], who[0])]
+                wanted = [
+                    *((f"/v1/customers/{kept}/merge", {"customer_id": gone}) for kept, gone in pairs),
+                    *((f"/v1/contacts/{each}/move", {"team": "complaints"}) for each in ids),
+                    *((f"/v1/contacts/{each}/priority", {"priority": 3}) for each in reversed(ids)),
+                    *((f"/v1/contacts/{each}/abandon", None) for each in ids),
+                ]
+                answers = await asyncio.gather(
+                    *(first.post(path, json=body) for path, body in wanted),
+                    *(second.post(path, json=body) for path, body in reversed(wanted)),
+                )
+                assert {answer.status_code for answer in answers} <= {200, 404, 409, 422}
+            truth = await one.house.database.tx(read_truth)
+    check(truth)
+    assert set(truth.contacts.values()) == {"abandoned"}

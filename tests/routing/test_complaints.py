@@ -1,19 +1,20 @@
 """What users of other systems complain about most, and the traps found in their sources: one test each."""
 
+import sys
+
 import pytest
 
 from routing import events as ev
 from routing.commands import (
     Abandon,
     Accept,
+    Complete,
     ConvertToCallback,
     Decline,
     Drain,
-    Identity,
     MissOffer,
     PublishPolicy,
     PutAgent,
-    Receive,
     Reprioritise,
     TakeBack,
     Transfer,
@@ -26,7 +27,7 @@ from routing.model import AgentState, Channel, ContactState, Presence, SkillNeed
 from routing.policy import Step
 from routing.refused import Code, Refused
 from tests.builders import NOON, START, Rig, make_agent, make_policy, make_team
-from tests.routing.invariants import find_missed_match, reload
+from tests.routing.invariants import check_floor, find_missed_match, reload
 
 
 def staffed(*names, **changes):
@@ -44,6 +45,58 @@ def test_1_waiting_work_is_picked_up_the_moment_somebody_is_free_and_nobody_over
     second = rig.receive()
     rig.finish(running)
     assert (rig.asked(first), rig.asked(second)) == (["ann"], [])
+
+
+BECOMING_FREE = {
+    "comes to work": lambda rig: rig.available("ann"),
+    "is back from a break": lambda rig: (rig.available("ann"), rig.leaves("ann"), rig.available("ann")),
+    "joins the team": lambda rig: (rig.available("bob"), rig.do(put("bob", teams=("general",)))),
+    "learns the language": lambda rig: (rig.available("cid"), rig.do(put("cid", languages=("de",)))),
+    "is let in by a step": lambda rig: (rig.available("bob"), rig.wait(40.0)),
+    "is let in by a new policy": lambda rig: (
+        rig.available("bob"),
+        rig.do(
+            PublishPolicy(actor="admin", policy=two_teams(Step(after_s=1.0, teams=("orders",)), version=2))
+        ),
+    ),
+    "is there again after missing an offer": lambda rig: (
+        rig.available("ann"),
+        rig.wait(20.0),
+        rig.available("ann"),
+    ),
+}
+
+
+def put(name, *, teams=("general",), **profile):
+    return PutAgent(actor="admin", agent=make_agent(name, teams=teams, **profile))
+
+
+def two_teams(*steps, version=1):
+    return make_policy(make_team(steps=steps), make_team("orders"), version=version)
+
+
+@pytest.mark.parametrize("way", BECOMING_FREE)
+def test_1_waiting_work_is_picked_up_whatever_way_somebody_becomes_free(way):
+    agents = (make_agent("ann"), make_agent("bob", teams=("orders",)), make_agent("cid"))
+    rig = Rig(two_teams(Step(after_s=40.0, teams=("orders",))), *agents)
+    terms = {"language": "de"} if way == "learns the language" else {}
+    if terms:
+        rig.do(put("ann", languages=("de",)))
+    first = rig.receive(team_id="general", **terms)
+    rig.now += 2.0
+    second = rig.receive(team_id="general", **terms)
+    BECOMING_FREE[way](rig)
+    assert (len(rig.asked(first)), rig.asked(second)) == (1, [])
+
+
+def test_2_agent_whose_call_died_without_a_word_is_freed_by_hand():
+    rig = staffed("ann")
+    contact = rig.answered()
+    rig.wait(8 * 3600.0)
+    rig.do(Complete(actor="lead", contact_id=contact))
+    rig.wait(60.0)
+    assert (rig.agent_state("ann"), rig.floor.offers) == (AgentState.IDLE, {})
+    assert rig.asked(rig.receive()) == ["ann"]
 
 
 @pytest.mark.parametrize("moment", ["ringing", "talking", "passing on", "wrapping up"])
@@ -72,6 +125,20 @@ def test_3_assigned_and_ignored_work_comes_back_and_goes_to_the_next():
     assert rig.asked(contact) == [({"ann", "bob"} - {ignoring}).pop()]
 
 
+def test_3_work_that_everybody_ignores_keeps_its_place_its_owner_and_a_running_clock():
+    rig = staffed("ann", "bob", not_responding_s=60.0)
+    ignored = rig.receive()
+    rig.now += 1.0
+    later = rig.receive()
+    for _ in range(200):
+        rig.wait(1.0)
+        assert rig.floor.position(rig.contact(ignored)) == 1
+        assert rig.floor.next_due() is not None
+        assert rig.ticket(ignored).owner_id == "lead"
+    assert len([e for e in rig.happened(ev.OfferMade) if e.offer.contact_id == ignored]) == 3
+    assert rig.floor.position(rig.contact(later)) == 2
+
+
 def test_4_work_is_spread_evenly_by_itself():
     names = [f"agent{number}" for number in range(5)]
     rig = staffed(*names, wrap_up_s=0.0)
@@ -91,6 +158,18 @@ def test_5_capacity_is_respected_and_chats_go_to_whoever_has_fewer():
         used.append(sorted(rig.agent(name).used for name in ("ann", "bob")))
     assert used[:4] == [[0, 30], [30, 30], [30, 60], [60, 60]]
     assert used[-1] == [90, 90]
+
+
+def test_5_voice_takes_the_whole_agent_and_chats_leave_no_room_for_it():
+    rig = staffed("ann")
+    for _ in range(3):
+        rig.answered(channel=Channel.CHAT)
+    call = rig.receive()
+    assert (rig.asked(call), rig.agent("ann").used) == ([], 90)
+    for contact in [each.id for each in rig.floor.contacts.values() if each.channel is Channel.CHAT]:
+        rig.finish(contact)
+    rig.accept(call)
+    assert rig.asked(rig.receive(channel=Channel.CHAT)) == []
 
 
 def test_6_work_does_not_go_to_agents_who_are_not_there():
@@ -121,6 +200,29 @@ def test_7_nobody_starves_under_a_stream_of_urgent_contacts():
         rig.accept(running)
     assert rig.state(plain) is not ContactState.QUEUED
     assert rig.contact(plain).connected_at - NOON <= 60.0 * 5 + 20.0
+
+
+def test_7_team_of_ten_times_the_weight_does_not_starve_the_other():
+    heavy, light = make_team("vip", weight=10.0, wrap_up_s=0.0), make_team("general", wrap_up_s=0.0)
+    rig = Rig(make_policy(heavy, light), make_agent(teams=("vip", "general")))
+    rig.available("ann")
+    running = rig.answered(team_id="vip")
+    plain = rig.receive(team_id="general")
+    waits = []
+    for _ in range(4):
+        rig.receive(team_id="vip")
+    for _ in range(200):
+        rig.receive(team_id="vip")  # as many as the one agent can serve, for ever
+        rig.now += 30.0
+        rig.complete(running)
+        running = next(c.id for c in rig.floor.contacts.values() if c.offer_ids)
+        waits.append(rig.now - rig.contact(running).enqueued_at)
+        rig.accept(running)
+        if running == plain:
+            break
+    assert running == plain
+    # Urgency grows with the square of the age: who has waited the root of ten times as long goes first.
+    assert waits[-1] <= 10.0**0.5 * max(waits[:-1]) + 30.0
 
 
 def test_8_no_contact_waits_while_an_agent_it_may_have_is_free():
@@ -171,6 +273,24 @@ def test_10_wrap_up_of_one_team_keeps_the_agent_from_the_work_of_another():
     assert rig.asked(waiting) == ["ann"]
 
 
+def test_10_wrap_up_neither_ends_nor_begins_anew_by_what_else_happens():
+    rig = staffed("ann", wrap_up_s=60.0)
+    contact = rig.answered()
+    rig.complete(contact)
+    (offer,) = rig.floor.offers.values()
+    assert offer.wrap_up_until == rig.now + 60.0
+    rig.wait(20.0)
+    rig.leaves("ann")
+    rig.available("ann")
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(make_team(wrap_up_s=300.0), version=2)))
+    waiting = rig.receive()
+    assert (rig.agent_state("ann"), offer.wrap_up_until) == (AgentState.WRAP_UP, rig.now + 40.0)
+    rig.wait(39.0)
+    assert rig.asked(waiting) == []
+    rig.wait(1.0)
+    assert rig.asked(waiting) == ["ann"]
+
+
 def test_11_two_nodes_never_connect_one_contact_twice():
     rig = staffed("ann", "bob", broadcast=2)
     first, second = rig.pending(rig.receive())
@@ -185,17 +305,72 @@ def test_11_two_nodes_never_connect_one_contact_twice():
     assert there.code is Code.OFFER_GONE
 
 
-def test_12_nothing_waits_for_a_lock_one_command_is_one_turn():
-    # What deadlocks there is one synchronous function here: the outcome is there when it returns.
-    rig = staffed("ann")
-    outcome = decide(rig.floor, Receive(actor="pbx", channel=Channel.VOICE, identity=Identity()), rig.now)
-    assert [type(event) for event in outcome] == [
-        ev.CustomerAdded,
-        ev.TicketOpened,
-        ev.ContactReceived,
-        ev.ContactQueued,
-        ev.OfferMade,
+def steps_of(work):
+    """Return how many steps the interpreter takes in `work()`: each turn of a loop counts."""
+    count = 0
+
+    def seen(frame, event, _argument):
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return seen
+
+    before = sys.gettrace()
+    sys.settrace(seen)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def crowded(waiting, idle):
+    """Return a floor where so many wait for one team, and as many agents of another are idle."""
+    rig = Rig(
+        make_policy(
+            make_team("general", wrap_up_s=0.0), make_team("orders"), make_team("fast", wrap_up_s=0.0)
+        ),
+        make_agent("ann", teams=("fast", "general")),
+        *(make_agent(f"agent{number:03}", teams=("orders",)) for number in range(idle)),
+    )
+    rig.available(*(f"agent{number:03}" for number in range(idle)))
+    for _ in range(waiting):
+        rig.receive(team_id="general")
+    rig.available("ann")
+    return rig
+
+
+def one_call(rig):
+    """Have the agent whom everybody waits for finish one call and be asked for the next; one more comes."""
+    running = next(each.id for each in rig.floor.contacts.values() if each.offer_ids)
+    rig.accept(running)
+    rig.receive(team_id="general")
+    rig.complete(running)
+
+
+def test_12_one_command_costs_the_same_however_much_waits_and_whoever_is_there():
+    # Counted, not timed: what collapses elsewhere scans every caller and every agent for each event.
+    few, many = crowded(10, 5), crowded(3000, 300)
+    costs = [steps_of(lambda rig=rig: one_call(rig)) for rig in (few, many)]
+    assert costs[1] <= 1.3 * costs[0]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_12_commands_that_cross_are_one_turn_each_and_nothing_waits_for_a_lock(order):
+    # What deadlocks there is one synchronous function here: every outcome is there when it returns.
+    rig = staffed("ann", "bob")
+    one, other = rig.answered(), rig.answered()
+    takers = [rig.contact(each).agent_id for each in (one, other)]
+    crossing = [
+        Transfer(actor=takers[0], contact_id=one, agent_id=takers[1], warm=True),
+        Transfer(actor=takers[1], contact_id=other, agent_id=takers[0], warm=True),
     ]
+    for each in order:
+        assert not isinstance(decide(rig.floor, crossing[each], rig.now), Refused)
+    assert {rig.state(each) for each in (one, other)} == {ContactState.QUEUED}
+    rig.wait(4 * 3600.0)  # each is waiting for the other: both calls go back to whoever holds them
+    assert {rig.state(each) for each in (one, other)} == {ContactState.CONNECTED}
+    check_floor(rig.floor)
 
 
 def test_13_first_agent_is_not_charged_for_the_time_after_a_transfer():
@@ -320,6 +495,36 @@ def test_18_customer_is_told_the_place_and_may_choose_the_team():
     contact = rig.receive(team_id="orders")
     assert rig.contact(contact).team_id == "orders"
     assert rig.floor.position(rig.contact(contact)) == 2
+
+
+def test_18_place_and_wait_never_grow_while_nobody_of_higher_priority_comes():
+    rig = staffed("ann", wrap_up_s=0.0)
+    running = rig.answered()
+    line = [rig.receive() for _ in range(5)]
+    last, seen = line[-1], []
+    rig.do(Abandon(actor="pbx", contact_id=line[1]))
+    while rig.state(last) is ContactState.QUEUED:
+        rig.receive()
+        seen.append(rig.floor.position(rig.contact(last)))
+        rig.now += 60.0
+        rig.complete(running)
+        running = next(each.id for each in rig.floor.contacts.values() if each.offer_ids)
+        rig.accept(running)
+    assert seen == [4, 3, 2, 1]
+
+
+def test_19_what_misses_its_target_is_passed_to_those_who_can_help_by_itself():
+    steps = (Step(after_s=20.0, teams=("orders",)), Step(after_s=60.0, overflow_to="care"))
+    policy = make_policy(make_team(steps=steps), make_team("orders"), make_team("care"))
+    rig = Rig(policy, make_agent("ann", teams=("orders",)), make_agent("bob", teams=("care",)))
+    rig.available("ann", "bob")
+    rig.answered(team_id="orders")
+    contact = rig.receive(team_id="general")
+    rig.wait(59.0)
+    assert (rig.contact(contact).team_id, rig.asked(contact)) == ("general", [])
+    rig.wait(1.0)
+    assert (rig.contact(contact).team_id, rig.asked(contact)) == ("care", ["bob"])
+    assert rig.contact(contact).enqueued_at == NOON
 
 
 def test_19_business_hours_know_the_lunch_break():
