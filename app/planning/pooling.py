@@ -207,7 +207,7 @@ def _shared_out(live: Ints, totals: Ints) -> Ints:
 def _pool_json(
     data: Mapping[str, dict[str, Any]], groups: Sequence[SkillGroup], week: PooledWeek, saved: Ints
 ) -> dict[str, Any]:
-    busy = week.upper.sum(axis=0) > 0
+    busy = (np.array([each["load"] for each in data.values()], dtype=np.float64) > 0).sum(axis=0) > 1
     separate = _live(data).sum(axis=0)
     hours = next(iter(data.values()))["minutes"] / 60
     return {

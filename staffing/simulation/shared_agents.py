@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 
 _BEGIN_AT = 1_000_000_000
 _STEP_S = 900
+_BUSY_FOR = 8
+"""Steps for which the rate stays where it was drawn."""
 _CONTACTS, _WARM_UP = 1000, 150
 _REPLICATIONS = {Effort.GAIN: 8, Effort.CHECK: 32, Effort.JUDGE: 64}
 
@@ -144,7 +146,7 @@ def routed_levels(
     """Return the simulation through `routing.decide`; arguments as for `fast_levels`.
 
     Always with the same contacts, so that staffings can be compared. The stretch begins empty; its first
-    part does not count.
+    part does not count. A rate that may vary is drawn anew every two hours.
     """
     chosen, given = stretch or Stretch(), laws or Laws()
     routed = _policy(teams, policy)
@@ -254,7 +256,13 @@ def _traffic(
         kinds.append(
             TeamTraffic(
                 team_id=team.name,
-                volume=Volume(starts=starts, expected=load / handle_s * _STEP_S, step_s=_STEP_S),
+                volume=Volume(
+                    starts=starts,
+                    expected=load / handle_s * _STEP_S,
+                    step_s=_STEP_S,
+                    days=np.arange(len(starts)) // _BUSY_FOR,
+                    day_cv=float(np.broadcast_to(team.rate_variation, team.load_erlangs.shape)[interval]),
+                ),
                 handle=with_mean((laws.handle or {}).get(team.name), handle_s),
                 patience=with_mean((laws.patience or {}).get(team.name), float(team.patience_s[interval])),
             )

@@ -161,6 +161,11 @@ def test_same_as_routing_with_specialists_and_generalists() -> None:
     shared(policy_of(team("a"), team("b")), [load("a", 5.0), load("b", 3.0)], groups, [3, 2, 4])
 
 
+def test_same_as_routing_where_rates_vary() -> None:
+    loads = [load("a", 5.0, rate_variation=0.2), load("b", 3.0, rate_variation=0.2)]
+    shared(policy_of(team("a"), team("b")), loads, [group("a"), group("b"), group("ab")], [3, 2, 4])
+
+
 def test_same_as_routing_with_unequal_weights_and_channel_targets() -> None:
     teams = team("a", weight=4.0), team("b", channel_target_s={"voice": 60.0}), team("c")
     groups = [group("ab"), group("bc"), group("c")]
