@@ -48,7 +48,7 @@ def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
             escape(queue["name"]),
             str(queue["waiting"]),
             seconds(queue["longest_wait_s"]),
-            f"{share(day['service_level'])} in {queue['target_s']:.0f} s",
+            f"{share(day['service_level']) or 'no data'} in {queue['target_s']:.0f} s",
             str(day["answered"]),
             str(day["abandoned"]),
             f"{agents['available']} of {agents['members']}" + (f": {doing}" if doing else ""),
@@ -95,16 +95,22 @@ def _estimates(books: list[dict[str, Any]]) -> Table:
     for book in books:
         for name, score in book["predictors"].items():
             served = name == book["served"]
-            held = f"{share(book['intervals']['coverage'])} of {book['intervals']['judged']}"
             table.add_row(
                 book["channel"],
                 f"{name} (served)" if served else name,
                 str(score["answered"]),
                 seconds(score["mean_absolute_error_s"]),
                 seconds(score["recent_error_s"]),
-                f"{held}, {share(book['intervals']['meant'])} meant" if served else "",
+                _held(book["intervals"]) if served else "",
             )
     return table
+
+
+def _held(intervals: dict[str, Any]) -> str:
+    if not intervals["judged"]:
+        return "no data"
+    held = f"{share(intervals['coverage'])} of {intervals['judged']}, {share(intervals['meant'])} meant"
+    return f"{held}, {seconds(intervals['mean_width_s'])} wide"
 
 
 def waiting(

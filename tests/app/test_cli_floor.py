@@ -114,12 +114,16 @@ async def test_service_that_is_away_is_named(listening: Service) -> None:
 
 async def test_figures_of_a_queue_are_shown_with_variants_and_estimates(listening: Service) -> None:
     await listening.presence("ada.abel")
-    first, _ = [await listening.contact(menu=["1"]) for _ in range(2)]
-    offer = (await listening.get("lead", f"/v1/contacts/{first}"))["offers"][0]["id"]
-    await listening.post("telephony", f"/v1/offers/{offer}/accept")
+    first, second = [await listening.contact(menu=["1"]) for _ in range(2)]
+    for contact in (first, second):
+        offer = (await listening.get("lead", f"/v1/contacts/{contact}"))["offers"][0]["id"]
+        await listening.post("telephony", f"/v1/offers/{offer}/accept")
+        await listening.post("telephony", f"/v1/contacts/{contact}/complete")
+        await listening.post("telephony", f"/v1/offers/{offer}/finish-wrap-up")
     code, out, err = await rondo(listening, "figures", "complaints")
     assert code == 0, err
     assert all(said in out for said in ("service_level_genesys", "no data", "queue_length (served)"))
+    assert all(said in out for said in ("of 1, 80.0 % meant", "wide"))
     told = await as_json(listening, "figures", "complaints", "--channel", "voice")
     assert (told["queue"]["today"]["offered"], told["estimates"][0]["channel"]) == (2, "voice")
 
