@@ -123,7 +123,7 @@ class Pending(msgspec.Struct, kw_only=True):
     queue: str
     at: float
     effective_at: float
-    turns: float
+    turns: float = 1.0
     """Agents who must come free before it is answered, as far as could be seen."""
     features: list[float]
     waits_s: list[float]

@@ -303,6 +303,19 @@ def test_book_goes_on_from_where_it_was_stored():
     assert stored.estimate(rig.floor, last, rig.now) == rig.book.estimate(rig.floor, last, rig.now)
 
 
+def test_book_of_the_release_before_keeps_what_it_has_learnt():
+    rig = run_day(seed=3, agents=3, contacts=200, load=0.95)
+    rig.receive()
+    stored = msgspec.to_builtins(rig.book)
+    for pending in stored["pending"].values():
+        del pending["turns"]
+    for score in stored["queues"][QUEUE]["scores"].values():
+        score["ratios"], score["next_ratio"] = score.pop("errors"), score.pop("next_error")
+    book = msgspec.convert(stored, WaitBook, str_keys=True)
+    assert book.queues[QUEUE].ridge == rig.book.queues[QUEUE].ridge
+    assert book.queues[QUEUE].handle_s == rig.book.queues[QUEUE].handle_s
+
+
 def test_restored_book_drops_what_ended_meanwhile():
     rig = at_work()
     contact = rig.receive()
