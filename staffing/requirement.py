@@ -121,12 +121,14 @@ class Requirement:
         rate_variation: Coefficient of variation of the rate.
         average_load: Erlangs at the interval's average rate.
         load: Erlangs staffed for: the peak of the moving load.
+        mean_load: Mean of the moving load, which occupancy follows from.
         agents: Fewest agents taking work that keep the targets.
         binding: The target that one agent fewer would break (`staffing.performance.TARGET_NAMES`), "load"
             when the queue would grow without end, "none" when no agent is needed.
         rostered: Agents to put on the roster, so that `agents` are left after unplanned shrinkage.
         employed: People to employ for this interval, so that `rostered` are left after planned shrinkage.
-        expected: What customers and agents experience with `agents`.
+        expected: What customers experience with `agents` at the peak, and the agents' occupancy over the
+            interval.
         rules: The rules used.
     """
 
@@ -138,6 +140,7 @@ class Requirement:
     rate_variation: Floats
     average_load: Floats
     load: Floats
+    mean_load: Floats
     agents: Integers
     binding: tuple[str, ...]
     rostered: Integers
@@ -194,15 +197,21 @@ def requirement(demand: Demand, rules: Rules) -> Requirement:
     handle_s = handle_s * (1 + rules.slowdown * (rules.concurrency - 1))
     rate_per_s = offered / demand.step_s
     average = rate_per_s * handle_s
-    load = average
+    load = mean_load = average
     if rules.follow_rate and len(starts):
-        load = moving_load(
+        moving = moving_load(
             starts, rate_per_s, handle_time_s=handle_s, step_s=demand.step_s, waiting_at_start=door
-        ).peak
-    uncertain = uncertain_load(
-        load, variation, handle_time_s=handle_s, patience_s=patience_s, interval_s=demand.step_s
+        )
+        load, mean_load = moving.peak, moving.mean
+    loads = _Loads(
+        *(
+            uncertain_load(
+                each, variation, handle_time_s=handle_s, patience_s=patience_s, interval_s=demand.step_s
+            )
+            for each in (load, mean_load)
+        )
     )
-    agents = _agents(uncertain, rules)
+    agents = _agents(loads, rules)
     kept_unplanned = kept_share(rules.shrinkage, planned=False)
     kept = kept_unplanned * kept_share(rules.shrinkage, planned=True)
     return Requirement(
@@ -214,11 +223,12 @@ def requirement(demand: Demand, rules: Rules) -> Requirement:
         rate_variation=variation,
         average_load=average,
         load=load,
+        mean_load=mean_load,
         agents=agents,
-        binding=_binding(uncertain, rules, agents),
+        binding=_binding(loads, rules, agents),
         rostered=before_shrinkage(agents, kept_unplanned),
         employed=before_shrinkage(agents, kept),
-        expected=_experience(uncertain, rules, agents),
+        expected=_experience(loads, rules, agents),
         rules=rules,
     )
 
@@ -259,23 +269,38 @@ def explain(needed: Requirement, index: int) -> Explanation:
     )
 
 
-def _agents(load: UncertainLoad, rules: Rules) -> Integers:
+@dataclass(frozen=True, slots=True)
+class _Loads:
+    """The load that customers meet at worst, and the one that keeps agents busy over an interval."""
+
+    peak: UncertainLoad
+    mean: UncertainLoad
+
+
+def _agents(loads: _Loads, rules: Rules) -> Integers:
     # An agent with c chats is c places; the minimum is one of agents, not of places.
-    places = required_for_uncertain(load, replace(rules.targets, min_agents=0))
+    places = required_for_uncertain(loads.peak, replace(rules.targets, min_agents=0, max_occupancy=None))
+    if rules.targets.max_occupancy is not None:
+        busy = required_for_uncertain(loads.mean, Targets(max_occupancy=rules.targets.max_occupancy))
+        places = np.maximum(places, busy)
     agents = -(-places // rules.concurrency)
     return np.asarray(np.maximum(agents, rules.targets.min_agents), dtype=np.int64)
 
 
-def _experience(load: UncertainLoad, rules: Rules, agents: Integers) -> Performance:
-    return expected_performance(load, agents * rules.concurrency, rules.targets)
+def _experience(loads: _Loads, rules: Rules, agents: Integers) -> Performance:
+    at_peak, on_average = (
+        expected_performance(each, agents * rules.concurrency, rules.targets)
+        for each in (loads.peak, loads.mean)
+    )
+    return replace(at_peak, occupancy=on_average.occupancy)
 
 
-def _binding(load: UncertainLoad, rules: Rules, agents: Integers) -> tuple[str, ...]:
+def _binding(loads: _Loads, rules: Rules, agents: Integers) -> tuple[str, ...]:
     one_fewer = np.maximum(agents - 1, 0)
     targets = replace(rules.targets, min_agents=0)
-    breaks = unmet(_experience(load, rules, one_fewer), targets)
+    breaks = unmet(_experience(loads, rules, one_fewer), targets)
     names = np.full(agents.shape, "none", dtype="<U16")
-    names[(agents > 0) & (load.mean_erlangs > 0) & np.isinf(load.patience_s)] = "load"
+    names[(agents > 0) & (loads.peak.mean_erlangs > 0) & np.isinf(loads.peak.patience_s)] = "load"
     names[(agents > 0) & (agents <= rules.targets.min_agents)] = "min_agents"
     for name in reversed(TARGET_NAMES):
         names[breaks[name] & (agents > 0)] = name

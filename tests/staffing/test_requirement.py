@@ -49,6 +49,22 @@ def test_interval_after_a_busy_one_still_needs_agents_when_load_is_moving() -> N
     assert needed.agents[1] > 50
 
 
+def test_occupancy_is_that_of_the_whole_interval_not_of_its_peak() -> None:
+    # The load of the busy interval dies away over the quiet one, where most of the time is idle.
+    needed = requirement(demand([100, 5], handle_time_s=600.0), Rules(targets=EIGHTY_IN_TWENTY))
+    handling_s = needed.mean_load[1] * HALF_HOUR_S
+    assert needed.expected.occupancy[1] == pytest.approx(handling_s / (needed.agents[1] * HALF_HOUR_S))
+    assert needed.mean_load[1] < 0.6 * needed.load[1]
+
+
+def test_limit_of_occupancy_holds_over_the_interval() -> None:
+    rules = Rules(targets=Targets(max_occupancy=0.5))
+    needed = requirement(demand([100, 5], handle_time_s=600.0, patience_s=120.0), rules)
+    assert needed.expected.occupancy[1] <= 0.5
+    at_peak = required_agents(needed.load, rules.targets, handle_time_s=600.0, patience_s=120.0)
+    assert needed.agents[1] < at_peak[1]
+
+
 def test_door_is_staffed_at_opening() -> None:
     closed, open_door = (
         requirement(demand([10, 10], waiting_at_start=[door, 0.0]), Rules(targets=EIGHTY_IN_TWENTY))
