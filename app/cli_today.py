@@ -40,7 +40,7 @@ def carry_out(
     team: Annotated[str, typer.Argument(help="The team.")],
     proposal: Annotated[str, typer.Argument(help="The proposal's id, as `rondo today TEAM` prints it.")],
     key: Key,
-    agent: Annotated[str | None, typer.Option(help="Who takes the time off.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Who takes the time off, or is trained.")] = None,
     because: Annotated[str, typer.Option(help="Why; kept with your name.")] = "",
     url: Url = HOME,
     as_json: AsJson = False,

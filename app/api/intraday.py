@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -38,6 +38,8 @@ async def steers(request: Request) -> Principal:
 
 
 Steerer = Annotated[Principal, Depends(steers)]
+_CHOSEN: Final = ("time_off", "training")
+"""Kinds of proposals that are for one of several agents."""
 _CHANGE = (
     "`id`, `kind`, `team`, `agent`, `to_team`, `starts_at`, `ends_at`, `text`, `reason`, `made_at`, "
     "`made_by`, `plan` (the new version of the roster, null for an overflow), `begun`, `ended_at` and "
@@ -82,10 +84,10 @@ async def list_intraday(request: Request, _: Reader) -> dict[str, Any]:
     description="Columns by interval of the day: `forecast` (of this morning, corrected), `updated` (with "
     "what came), `actual` (null to come), `required` agents, `rostered` people wanted, `staffed`, `gap` "
     "(staffed less wanted), `service_level` expected with `staffed`. `actions`: `kind` (move_break, lend, "
-    "overtime, overflow, time_off), `agent` and `name`, `to_team` of an overflow, `agents`, `starts_at`, "
-    "`ends_at`, `text` (names, the site's clock), `who` could take time off, `service_level_before` and "
-    "`_after`; an `id` to carry it out by. `carried_out`: what was, newest first. A run of kind "
-    "`intraday` brings it up to date; it runs every quarter of an hour by itself.",
+    "overtime, overflow, time_off, training), `agent` and `name`, `to_team` of an overflow, `agents`, "
+    "`starts_at`, `ends_at`, `text` (names, the site's clock), `who` could take time off or be trained, "
+    "`service_level_before` and `_after`; an `id` to carry it out by. `carried_out`: what was, newest first. "
+    "A run of kind `intraday` brings it up to date; it runs every quarter of an hour by itself.",
 )
 async def get_intraday(request: Request, team: str, _: Reader) -> dict[str, Any]:
     """Return a team's day; NotFoundError while no run has looked at it."""
@@ -110,10 +112,10 @@ async def get_intraday(request: Request, team: str, _: Reader) -> dict[str, Any]
     status_code=201,
     summary="Carry out what is proposed.",
     description="Scope `plans:write` or `floor:lead`. `action` is the `id` of a proposal. Who is moved, "
-    "lent, kept longer or sent home is so in the next version of the published roster, at once; `agent` "
-    "says who takes time off. An overflow lets agents of `to_team` take what has waited past the target, by "
-    "a new version of the policy, from `starts_at` until `ends_at` or until it is ended. `reason` is kept "
-    "with your name. "
+    "lent, kept longer, trained or sent home is so in the next version of the published roster, at once; "
+    "`agent` says who is trained or takes time off. An overflow lets agents of `to_team` take what has "
+    "waited past the target, by a new version of the policy, from `starts_at` until `ends_at` or until it "
+    "is ended. `reason` is kept with your name. "
     f"The answer: {_CHANGE}, `broken_rules` (those of the roster that did hold before, in words; shown, not "
     "enforced), and the `run` that looks at the day again. 409 when the roster has changed since the "
     "proposal was made, or it is too late for it.",
@@ -229,7 +231,7 @@ async def _change_roster(
     shifts = carrying_out.changed_by(standing, proposal, who, now=values["made_at"])
     before = await asyncio.to_thread(rules_broken, standing, standing.shifts)
     after = await asyncio.to_thread(rules_broken, standing, shifts)
-    text = who["text"] if proposal["kind"] == "time_off" else proposal["text"]
+    text = who["text"] if proposal["kind"] in _CHOSEN else proposal["text"]
     made = values | {"agent_id": who["agent"], "text": text}
     change_id = await house.database.tx(carrying_out.carry_out, standing, shifts, made)
     return await _found(house, change_id), [each for each in after if each not in before]
@@ -237,12 +239,12 @@ async def _change_roster(
 
 def _chosen(proposal: dict[str, Any], given: CarryOut) -> dict[str, Any]:
     """Return whose shift changes, and how."""
-    if proposal["kind"] != "time_off":
+    if proposal["kind"] not in _CHOSEN:
         return proposal
     who = next((each for each in proposal["who"] if each["agent"] == given.agent), None)
     if who is None:
         known = [each["agent"] for each in proposal["who"]]
-        raise UnknownReferenceError("Say which `agent` takes the time off.", known=known)
+        raise UnknownReferenceError("Say which `agent` it is for.", known=known)
     found: dict[str, Any] = who
     return found
 

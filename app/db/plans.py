@@ -30,6 +30,10 @@ class PlanRow:
     data: dict[str, Any]
 
 
+TRAINING: Final = "training"
+"""Name of a training among a shift's breaks, and of the presence that keeps to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AssignmentRow:
     """One agent's shift on one date; breaks and work are [name, since, until]."""

@@ -1,6 +1,7 @@
-"""What to do about a gap of today's roster: move a break, lend an agent, extend a shift, overflow, time off.
+"""What to do about a gap of today's roster: move a break, lend, extend a shift, overflow, time off, train.
 
-Each action says what it does to the service level of the intervals it helps (or, for time off, costs).
+Each action says what it does to the service level of the intervals it helps (or, for time off and training,
+costs).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db.plans import AssignmentRow
+from app.db.plans import TRAINING, AssignmentRow
 from app.planning.people import Person
 from staffing.intervals import Starts, utc_iso
 
@@ -29,6 +30,9 @@ _SPARE: Final = 2
 _SPARE_S: Final = 3600.0
 _LEAST_S: Final = 2 * 3600.0
 """What stays of a shift that is made shorter, at least."""
+_WORTH_S: Final = 1800.0
+"""Time off that is worth a change of the roster, at least."""
+_TRAINING_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,11 @@ def recommended(
     """Return actions for the intervals to come, in order of time, the most helpful of each gap first.
 
     Each has an `id` (the same for the same proposal), `kind` (move_break, lend, overtime, overflow,
-    time_off), `agent` and `name` where it is about one, `on` (the date of that one's shift), `from` and `to`
-    (where a break begins now and then, or where a shift is made longer), `to_team` for an overflow,
-    `starts_at` and `ends_at` of the intervals meant, `agents` (how many), `who` could take time off
-    [{agent, name, on, from, to, text}], `text` with people's names and times of the site's clock, and the
-    service level before and after.
+    time_off, training), `agent` and `name` where it is about one, `on` (the date of that one's shift), `from`
+    and `to` (where a break begins now and then, where a shift is made longer, or when a training is),
+    `to_team` for an overflow, `starts_at` and `ends_at` of the intervals meant, `agents` (how many), `who`
+    could take time off or be trained [{agent, name, on, from, to, text}], `text` with people's names
+    and times of the site's clock, and the service level before and after.
     """
     words = _Words({person.id: person.name for person in people}, ZoneInfo(zone))
     found: list[dict[str, Any]] = []
@@ -90,10 +94,7 @@ def recommended(
         ]
     for span in _spans(ahead & (gaps.gap >= _SPARE) & (gaps.staffed > 0)):
         if len(span) * gaps.step_s >= _SPARE_S:
-            spare = int(gaps.gap[span].min()) - 1
-            text = f"{spare} could go home or be trained"
-            who = list(_leavers(gaps, span, shifts, words))
-            found.append(_action(gaps, "time_off", span, -spare, text=text) | {"name": None, "who": who})
+            found += [_time_off(gaps, span, shifts, words), *_training(gaps, span, shifts, words)]
     return [each | {"id": _id_of(each)} for each in found[:_MOST]]
 
 
@@ -190,24 +191,89 @@ def _overtime(
         return
 
 
+def _time_off(gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], words: _Words) -> dict[str, Any]:
+    """Return that people could go home or come late, and who."""
+    spare = int(gaps.gap[span].min()) - 1
+    who = list(_leavers(gaps, span, shifts, words))
+    return _action(gaps, "time_off", span, -spare, text=f"{spare} could go home or come later") | {
+        "name": None,
+        "who": who,
+    }
+
+
+def _training(
+    gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], words: _Words
+) -> Iterable[dict[str, Any]]:
+    """Yield an hour in which people could be trained: where most are to spare, within their shifts."""
+    long = max(_TRAINING_S // gaps.step_s, 1)
+    starts = range(len(span) - long + 1)
+    best = max(starts, key=lambda i: (int(gaps.gap[span[i : i + long]].min()), -i))
+    hour = span[best : best + long]
+    since, until = float(gaps.starts[hour[0]]), float(gaps.starts[hour[-1]] + gaps.step_s)
+    spare = int(gaps.gap[hour].min()) - 1
+    hours = f"from {words.clock(since)} to {words.clock(until)}"
+    who = [
+        {
+            "agent": shift.agent_id,
+            "name": words.name(shift.agent_id),
+            "text": f"{words.name(shift.agent_id)} is trained {hours}",
+            **_moved(shift, (since, until)),
+        }
+        for shift in shifts
+        if _serves(shift, gaps.team, since, until) and all(name != TRAINING for name, _, _ in shift.breaks)
+    ]
+    if who:
+        text = f"{min(spare, len(who))} could be trained {hours}"
+        found = _action(gaps, "training", hour, -min(spare, len(who)), text=text)
+        yield found | {"name": None, "who": who}
+
+
 def _leavers(
     gaps: Gaps, span: Ints, shifts: Iterable[AssignmentRow], words: _Words
 ) -> Iterable[dict[str, Any]]:
-    """Yield who could go home early or begin late: whose shift ends or begins while people are to spare."""
-    since, until = float(gaps.starts[span[0]]), float(gaps.starts[span[-1]] + gaps.step_s)
+    """Yield who could go home early or begin late, and when.
+
+    The shift's end (or beginning) and every interval until then (from then on) must be such that one may be
+    missing; all of them but single ones in between have more to spare. Two hours of the shift stay.
+    """
+    first, last = _reach(gaps, span)
+    since, until = float(gaps.starts[first]), float(gaps.starts[last] + gaps.step_s)
     for shift in shifts:
-        begin, end = max(since, shift.starts_at), min(until, shift.ends_at)
-        teams = {team for team, start, stop in shift.work if start < end and stop > begin}
-        if teams != {gaps.team}:
-            continue
+        leaves = max(since, _up(shift.starts_at + _LEAST_S, gaps))
+        comes = min(until, _down(shift.ends_at - _LEAST_S, gaps))
         name = words.name(shift.agent_id)
-        if shift.starts_at + _LEAST_S <= since < shift.ends_at <= until:
-            edge, text = (shift.ends_at, since), f"{name} goes home at {words.clock(since)}"
-        elif since <= shift.starts_at < until <= shift.ends_at - _LEAST_S:
-            edge, text = (shift.starts_at, until), f"{name} begins at {words.clock(until)}"
+        if since < shift.ends_at <= until and shift.ends_at - leaves >= _WORTH_S:
+            edge, text = (shift.ends_at, leaves), f"{name} goes home at {words.clock(leaves)}"
+        elif since <= shift.starts_at < until and comes - shift.starts_at >= _WORTH_S:
+            edge, text = (shift.starts_at, comes), f"{name} begins at {words.clock(comes)}"
         else:
             continue
-        yield {"agent": shift.agent_id, "name": name, "text": text, **_moved(shift, edge)}
+        begin, end = sorted(edge)
+        if {team for team, start, stop in shift.work if start < end and stop > begin} == {gaps.team}:
+            yield {"agent": shift.agent_id, "name": name, "text": text, **_moved(shift, edge)}
+
+
+def _reach(gaps: Gaps, span: Ints) -> tuple[int, int]:
+    """Return the first and last interval of a spare span and of those beside it, past a single tight one."""
+    spare = (gaps.gap >= _SPARE) & (gaps.staffed > 0)
+    first, last = int(span[0]), int(span[-1])
+    while last + 2 < len(spare) and spare[last + 2] and gaps.gap[last + 1] >= 1:
+        last += 2
+        while last + 1 < len(spare) and spare[last + 1]:
+            last += 1
+    return first, last
+
+
+def _up(at: float, gaps: Gaps) -> float:
+    """Return the first beginning of an interval from an instant on."""
+    later = gaps.starts[gaps.starts >= at]
+    return float(later[0]) if len(later) else float(gaps.starts[-1] + gaps.step_s)
+
+
+def _down(at: float, gaps: Gaps) -> float:
+    """Return the last beginning of an interval up to an instant."""
+    earlier = gaps.starts[gaps.starts <= at]
+    return float(earlier[-1]) if len(earlier) else float(gaps.starts[0])
 
 
 def _overflows(gaps: Gaps, span: Ints, others: Iterable[Gaps]) -> Iterable[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How a proposal of the day changes the roster: one shift, moved, lengthened, shortened or lent."""
+"""How a proposal of the day changes the roster: one shift moved, lengthened, shortened, lent, trained in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from app.db import day_changes, plans
 from app.db.engine import Connection
-from app.db.plans import AssignmentRow, PlanRow
+from app.db.plans import TRAINING, AssignmentRow, PlanRow
 from app.errors import WrongStateError
 from app.planning.requests import replace_published
 from app.planning.standing import Standing, read_standing
@@ -49,6 +49,8 @@ def changed_by(
         case "lend":
             begins_at = instant(action["starts_at"])
             new = with_team(shift, action["team"], begins_at, instant(action["ends_at"]))
+        case "training":
+            new, begins_at = with_training(shift, source, target), source
         case _:
             new, begins_at = with_edge_moved(shift, action["team"], source, target), min(source, target)
     if begins_at <= now:
@@ -81,6 +83,14 @@ def with_break_moved(shift: AssignmentRow, since: float, to: float) -> Assignmen
     ):
         raise WrongStateError("The break would meet another one, or lie outside the shift.")
     return replace(shift, breaks=breaks, work=_without(_whole(shift), breaks))
+
+
+def with_training(shift: AssignmentRow, since: float, until: float) -> AssignmentRow:
+    """Return a shift with a training from `since` to `until` in place of work."""
+    if not any(begin <= since and until <= end for _, begin, end in shift.work):
+        raise WrongStateError("There is no work any more in place of which the training could be.")
+    breaks = sorted([*shift.breaks, (TRAINING, since, until)], key=lambda each: each[1])
+    return replace(shift, breaks=breaks, work=_without(list(shift.work), [(TRAINING, since, until)]))
 
 
 def with_team(shift: AssignmentRow, team: str, since: float, until: float) -> AssignmentRow:

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.db import plans
 from app.db.engine import Connection
-from app.db.plans import AssignmentRow, PlanRow
+from app.db.plans import TRAINING, AssignmentRow, PlanRow
 from app.planning.people import Staff, read_staff
 from app.planning.posing import RosterTask, dated, roster_problem
 from app.planning.terms import Planning, read_planning
@@ -71,7 +71,10 @@ def problem_of(standing: Standing) -> RosterProblem:
 def assignments_of(
     standing: Standing, problem: RosterProblem, shifts: Iterable[AssignmentRow] | None = None
 ) -> list[Assignment]:
-    """Return the shifts (by default the plan's) of the people and kinds that the problem knows."""
+    """Return the shifts (by default the plan's) of the people and kinds that the problem knows.
+
+    A training is work elsewhere, no break that a kind of shift has.
+    """
     agents = {agent.id for agent in problem.agents}
     kinds = {kind.id for kind in problem.kinds}
     return [
@@ -81,7 +84,7 @@ def assignments_of(
             each.shift,
             each.starts_at,
             each.ends_at,
-            tuple(Spell(*spell) for spell in each.breaks),
+            tuple(Spell(*spell) for spell in each.breaks if spell[0] != TRAINING),
             tuple(Spell(*spell) for spell in each.work),
         )
         for each in (standing.shifts if shifts is None else shifts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,49 @@ def test_people_may_go_home_where_there_are_too_many() -> None:
     assert [(each["kind"], each["agents"], each["starts_at"]) for each in found] == [
         ("time_off", 2, "2026-03-02T11:00:00Z")
     ]
+
+
+def leavers(found: list[dict[str, Any]]) -> dict[str, str]:
+    (off,) = (each for each in found if each["kind"] == "time_off")
+    return {who["agent"]: who["text"] for who in off["who"]}
+
+
+def test_who_has_just_begun_goes_home_when_two_hours_are_worked() -> None:
+    rich = gaps("general", [7] * 8, [4] * 8)
+    shifts = [shift("ann", "general", -8, 7), shift("bob", "general", 1, 7), shift("cem", "general", 3, 11)]
+    found = recommended(rich, [], shifts, [], now=at(0) - 1)
+    assert leavers(found) == {
+        "ann": "ann goes home at 09:00",
+        "bob": "bob goes home at 11:30",
+        "cem": "cem begins at 12:30",
+    }
+
+
+def test_one_tight_interval_keeps_nobody_who_may_leave_for_the_rest_of_the_shift() -> None:
+    rich = gaps("general", [7, 7, 7, 5, 7, 7, 7, 7], [4] * 8)
+    found = recommended(rich, [], [shift("ann", "general", -8, 8)], [], now=at(0) - 1)
+    first = min((each for each in found if each["kind"] == "time_off"), key=lambda each: each["starts_at"])
+    assert [who["text"] for who in first["who"]] == ["ann goes home at 09:00"]
+    short = gaps("general", [7, 7, 7, 4, 7, 7, 7, 7], [4] * 8)
+    found = recommended(short, [], [shift("ann", "general", -8, 8)], [], now=at(0) - 1)
+    assert min(found, key=lambda each: each["starts_at"])["who"] == []
+
+
+def test_training_lies_where_most_are_to_spare_and_goes_to_who_works_all_of_it() -> None:
+    rich = gaps("general", [7, 7, 7, 9, 9, 7, 7, 7], [4] * 8)
+    trained = shift("dev", "general", -4, 12)
+    shifts = [
+        shift("ann", "general", -4, 12),
+        shift("bob", "general", 4, 12),
+        shift("cem", "complaints", -4, 12),
+        replace(trained, breaks=[("training", at(6), at(7))]),
+    ]
+    found = recommended(rich, [], shifts, [], now=at(0) - 1, zone="Europe/Berlin")
+    (training,) = (each for each in found if each["kind"] == "training")
+    assert (training["starts_at"], training["ends_at"]) == ("2026-03-02T10:30:00Z", "2026-03-02T11:30:00Z")
+    assert training["text"] == "1 could be trained from 11:30 to 12:30"
+    assert [who["text"] for who in training["who"]] == ["ann is trained from 11:30 to 12:30"]
+    assert training["service_level_after"] <= training["service_level_before"]
 
 
 def test_past_gaps_need_no_action() -> None:

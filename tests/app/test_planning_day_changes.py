@@ -15,9 +15,15 @@ from app.db.engine import Connection
 from app.db.plans import AssignmentRow
 from app.errors import WrongStateError
 from app.overflowing import keep_time, with_overflow, without_overflow
-from app.planning.carrying_out import with_break_moved, with_edge_moved, with_team
+from app.planning.carrying_out import (
+    with_break_moved,
+    with_edge_moved,
+    with_team,
+    with_training,
+)
 from app.settings import Settings
 from routing.policy import Step
+from staffing.intervals import utc_iso
 from tests.app.conftest import Service
 from tests.app.planning_rig import import_history, make_plan, planning_service, run_to_end
 from tests.builders import make_policy, make_team
@@ -74,6 +80,14 @@ def test_overtime_is_work_for_the_team_that_is_short() -> None:
     assert hours(after.work) == [("general", 9, 17), ("complaints", 17, 18)]
     early = with_edge_moved(shift(), "general", at(9), at(8))
     assert (early.starts_at, hours(early.work)) == (at(8), [("general", 8, 17)])
+
+
+def test_training_takes_the_place_of_work_and_of_nothing_else() -> None:
+    found = with_training(shift((12, 12.5)), at(13), at(14))
+    assert [(name, since) for name, since, _ in found.breaks] == [("break 0", at(12)), ("training", at(13))]
+    assert all(not (begin < at(14) and end > at(13)) for _, begin, end in found.work)
+    with pytest.raises(WrongStateError):
+        with_training(shift((12, 12.5)), at(12), at(13))
 
 
 def test_who_goes_home_early_takes_no_later_break() -> None:
@@ -185,6 +199,24 @@ async def test_time_off_goes_to_the_one_who_is_chosen(service: Service, lead: ht
     assert (done["agent"], done["text"]) == (each["agent"], "x goes home at 14:30")
     shifts = (await published(lead))["assignments"]
     assert [s["ends_at"] for s in shifts if (s["agent"], s["on"]) == (each["agent"], ON)] == [text(14.5)]
+
+
+async def test_training_is_in_the_roster_and_breaks_no_rule(
+    service: Service, lead: httpx.AsyncClient
+) -> None:
+    each = await afternoon_shift(lead)
+    ends = datetime.fromisoformat(each["ends_at"]).timestamp()
+    hour = {"from": utc_iso(ends - 3600), "to": utc_iso(ends)}
+    who = {"agent": each["agent"], "name": "x", "on": ON, "text": "x is trained", **hour}
+    path = await propose(service, kind="training", who=[who], **hour)
+    answer = await lead.post(path, json={"agent": each["agent"], "reason": "new tariff"})
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["text"], answer.json()["broken_rules"]) == ("x is trained", [])
+    (after,) = (
+        s for s in (await published(lead))["assignments"] if (s["agent"], s["on"]) == (each["agent"], ON)
+    )
+    assert [b["name"] for b in after["breaks"]][-1] == "training"
+    assert (after["starts_at"], after["ends_at"]) == (each["starts_at"], each["ends_at"])
 
 
 async def test_proposal_is_refused_once_the_roster_has_changed(

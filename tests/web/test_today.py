@@ -146,6 +146,20 @@ async def test_overflow_is_begun_and_ended_by_clicking(page: Page, service: Serv
     assert (before == after, before == during) == (True, False)
 
 
+async def test_training_is_planned_for_the_one_chosen(page: Page, service: Service) -> None:
+    await propose(service)
+    shift = (await service.get("planner", "/v1/intraday/general"))["actions"][0]
+    ends = datetime.fromisoformat(shift["from"])
+    hour = {"from": (ends - timedelta(hours=1)).isoformat(), "to": shift["from"]}
+    who = {"agent": shift["agent"], "on": shift["on"], "text": "Somebody is trained", **hour}
+    await propose(service, kind="training", agent=None, text="1 could be trained", who=[who])
+    panel = await open_general(page, service, "lead")
+    await panel.get_by_text("Carry out", exact=True).click()
+    await panel.get_by_label("Who").select_option(label="Somebody is trained")
+    await panel.get_by_role("button", name="Plan the training").click()
+    await expect(page.get_by_text("Done, in the next version of the roster")).to_be_visible()
+
+
 async def test_agent_sees_proposals_without_the_forms(page: Page, service: Service) -> None:
     await propose(service)
     panel = await open_general(page, service, "agent")
