@@ -55,9 +55,10 @@ _NUDGE_S: Final = 1.0
 _CATCH_UP: Final = 5000
 """Beyond so many foreign events the floor is loaded anew instead."""
 _SPLIT: Final = 16
-"""From how many commands on a first batch takes half of them: the other half is decided while it is stored.
+"""From how many commands on a batch takes at most half of them and of those being stored.
 
-Callers who wait for answers and then send the next commands would otherwise all wait together, for ever.
+Callers who wait for answers and then send the next commands would otherwise come to wait all together, or one
+alone beside all others, for ever: two equal halves are decided and stored in turns.
 """
 _SHARED_S: Final = 1.0
 """How long batches are decided under the lock after another replica was seen to append."""
@@ -216,8 +217,9 @@ class Switchboard:
             self._look = False
             await self._take_in()
             size = min(len(self._waiting), self._batch_size)
-            if self._flight is None and size >= _SPLIT and not self._shared():
-                size //= 2
+            if size >= _SPLIT and not self._shared():
+                flying = len(self._flight.requests) if self._flight is not None else 0
+                size = min(size, (size + flying + 1) // 2)
             batch = [self._waiting.popleft() for _ in range(size)]
             batch = [each for each in batch if not each.future.cancelled()]
             if not await self._fly(batch):

@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
 from app.db.batch_writes import Literal, Rows, at_once, one_by_one, write_rows
-from app.db.sqlite_writer import PRAGMAS, SqliteWriter
+from app.db.sqlite_writer import PRAGMAS, SqliteWriter, connect
 from app.errors import MalformedRequestError, StorageUnavailableError
 from app.settings import Settings
 
@@ -106,8 +106,10 @@ class SqliteDatabase:
         self._process = SqliteWriter(path, self._lock)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
+        self._looker = ThreadPoolExecutor(1, thread_name_prefix="sqlite-looker")
         self._engine = sqlite_engine(path, immediate=True)
         self._read_engine = sqlite_engine(path, immediate=False, pool_size=_READERS)
+        self._line = connect(path)
 
     async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` in the writer thread."""
@@ -121,12 +123,12 @@ class SqliteDatabase:
         return await loop.run_in_executor(self._readers, lambda: _run(self._read_engine, f, *args, **kwargs))
 
     async def query(self, literal: Literal) -> Sequence[Any]:
-        """Run a reading statement in a reader thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._query, *literal)
+        """Run a reading statement by the driver alone, in a thread that no long read holds up."""
+        return await asyncio.get_running_loop().run_in_executor(self._looker, self._query, *literal)
 
     def _query(self, text: str, parameters: Sequence[Any]) -> Sequence[Any]:
-        with _outages(), self._read_engine.connect() as connection:
-            return list(connection.exec_driver_sql(text, tuple(parameters)))
+        with _outages():
+            return self._line.execute(text, parameters).fetchall()
 
     async def store(self, rows: Rows, *, after: int) -> bool:
         """Write the rows in the writer process once a batch was large enough for one, else in the thread."""
@@ -142,6 +144,8 @@ class SqliteDatabase:
         await self._process.close()
         await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
+        await asyncio.to_thread(self._looker.shutdown)
+        self._line.close()
         self._engine.dispose()
         self._read_engine.dispose()
         os.close(self._lock)

@@ -118,6 +118,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[tuple[str, list[tuple[Any, ...]]]]).decode
 
 
+def connect(path: str | Path) -> sqlite3.Connection:
+    """Return the driver's own connection to a SQLite file, for literal statements from any one thread."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
 class _Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -128,9 +136,7 @@ class _Stream(Protocol):
 
 def serve(stream: _Stream, path: str) -> None:
     """Store what comes, transaction after transaction, until the other end is closed."""
-    conn = sqlite3.connect(path, isolation_level=None, timeout=30.0)
-    for pragma in PRAGMAS:
-        conn.execute(f"PRAGMA {pragma}")
+    conn = connect(path)
     while size := stream.read(_SIZE_BYTES):
         fault = _store(conn, _decode(stream.read(int.from_bytes(size, "big"))))
         stream.write(len(fault).to_bytes(_SIZE_BYTES, "big") + fault)
