@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from itertools import islice
 from typing import Final
 
 from app.db import floor_rows
@@ -23,7 +24,9 @@ class Feed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._recent: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
+        self._recent: deque[bytes] = deque(maxlen=_KEPT)
+        self._last = 0
+        """Sequence number of the newest event in memory."""
         self._news = asyncio.Event()
         self.head = 0
         self._stopped = False
@@ -39,11 +42,12 @@ class Feed:
 
     def publish(self, first_seq: int, encoded: list[bytes]) -> None:
         """Take in what this process has committed."""
-        if self._recent and self._recent[-1][0] + 1 != first_seq:
+        if self._last + 1 != first_seq:
             # Another replica committed in between: memory would have a hole, the database has none.
             self._recent.clear()
-        self._recent.extend((first_seq + i, data) for i, data in enumerate(encoded))
-        self.head = max(self.head, first_seq + len(encoded) - 1)
+        self._recent.extend(encoded)
+        self._last = first_seq + len(encoded) - 1
+        self.head = max(self.head, self._last)
         self._wake()
 
     def advance(self, seq: int) -> None:
@@ -71,9 +75,10 @@ class Feed:
     async def _after(self, after: int) -> list[tuple[int, bytes]]:
         if after >= self.head:
             return []
-        if self._recent and self._recent[0][0] <= after + 1 <= self._recent[-1][0]:
-            skip = after + 1 - self._recent[0][0]
-            return [self._recent[i] for i in range(skip, min(len(self._recent), skip + _PAGE))]
+        skip = after - self._last + len(self._recent)
+        if 0 <= skip < len(self._recent):
+            page = islice(self._recent, skip, skip + _PAGE)
+            return list(enumerate(page, after + 1))
         rows = await self._database.read(floor_rows.events_after, after, _PAGE)
         return [(seq, data.encode()) for seq, data in rows]
 

@@ -166,7 +166,7 @@ class PostgresDatabase:
         )
         # Each statement for itself: reads see what is committed, and none costs a round trip to begin or end.
         self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._lines: list[AsyncConnection] = []
+        self._lines: list[tuple[AsyncConnection, Any]] = []
 
     async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` on a pooled connection, in one transaction."""
@@ -204,24 +204,24 @@ class PostgresDatabase:
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[Any]:
         """Lend the driver's end of a connection kept for literal statements; what fails on one closes it."""
-        fresh = not self._lines
-        line = await self._alone.connect() if fresh else self._lines.pop()
+        line, driver = self._lines.pop() if self._lines else (await self._alone.connect(), None)
         try:
-            driver = (await line.get_raw_connection()).driver_connection
-            assert driver is not None  # noqa: S101 - it is only after invalidate()
-            if fresh:
+            if driver is None:
+                driver = (await line.get_raw_connection()).driver_connection
+                assert driver is not None  # noqa: S101 - it is only after invalidate()
                 await driver.execute(_BY_KEY)
             yield driver
         except BaseException:
             await line.invalidate()
             await line.close()
             raise
-        self._lines.append(line)
+        self._lines.append((line, driver))
 
     async def close(self) -> None:
         """Close the pool."""
         while self._lines:
-            await self._lines.pop().close()
+            line, _ = self._lines.pop()
+            await line.close()
         await self._engine.dispose()
 
 
