@@ -21,7 +21,7 @@ INTERVAL_S: Final = 900
 Key = tuple[str, str, int]
 _TALKED: Final = frozenset({"answered", "resumed"})
 """Ends of a conversation: counted when it began; a resumed one was never offered."""
-_ZERO: Final = (0.0,) * 13
+_ZERO: Final = (*(0,) * 7, *(0.0,) * 3, 0, 0.0, 0)
 _OFFERED, _ANSWERED, _IN_TARGET, _ABANDONED, _ABANDONED_IN, _SHORT, _FLOWED = range(7)
 _WAIT, _EXCESS, _ABANDON_WAIT, _HANDLED, _HANDLE, _CONVERTED_IN = range(7, 13)
 
