@@ -19,11 +19,10 @@ from typing import Final
 COVERAGE: Final = 0.8
 """The share of waits that an interval is meant to hold."""
 FEWEST: Final = 10
-"""So many errors must be known before they make the interval."""
+"""So many errors must be known before they make the interval alone."""
 
 _ADAPT: Final = 0.005
 _SOFTEN_S: Final = 5.0
-_GUESS_SPREAD: Final = 3.0
 _MODEL: Final = 0.05
 """Variance of the logarithm that remains however many are ahead: handle times and staff change meanwhile."""
 
@@ -38,12 +37,11 @@ def interval(
 ) -> tuple[float, float]:
     """Return the shortest interval (s) around `wait_s` that holds a share `level` of `errors`.
 
-    A guess around `wait_s` where there are fewer than ten of them; nothing is beyond `longest_s`.
+    Where there are fewer than ten of them those of exponential waits are taken besides. Nothing is beyond
+    `longest_s`.
     """
-    count = len(errors)
-    if count < FEWEST:
-        return wait_s / _GUESS_SPREAD, min((wait_s + _SOFTEN_S) * _GUESS_SPREAD, longest_s)
-    scatter, ordered = _scatter(turns), sorted(errors)
+    ordered = sorted(errors if len(errors) >= FEWEST else [*errors, *_EXPECTED])
+    count, scatter = len(ordered), _scatter(turns)
     held = min(ceil(level * (count + 1)), count)
     soft_s = wait_s + _SOFTEN_S
     spare = count - held + 1
@@ -62,3 +60,12 @@ def _scatter(turns: float) -> float:
     """Return the standard deviation of the logarithm of a wait behind `turns` (1 or more) agents."""
     share = 1.0 / max(turns, 1.0)
     return sqrt(_MODEL + share + share * share / 2 + share * share * share / 6)
+
+
+_POINTS: Final = 19
+_UNSURE: Final = 1.5
+"""Errors are taken to be this much larger while nothing is known of handle times either."""
+_EXPECTED: Final = tuple(
+    _UNSURE * log(-log(1.0 - (each + 0.5) / _POINTS)) / _scatter(1.0) for each in range(_POINTS)
+)
+"""Errors of exponential waits, at the middles of equally likely parts."""

@@ -41,8 +41,17 @@ def test_interval_is_shorter_than_one_that_cuts_both_tails_alike() -> None:
     assert high_s - low_s < 0.85 * (waits[9000] - waits[1000])
 
 
-def test_few_errors_make_a_wide_guess() -> None:
-    assert told([0.0] * 9, wait_s=60.0, turns=1) == (20.0, 195.0)
+@pytest.mark.parametrize("turns", [1, 3, 10])
+def test_before_errors_are_known_it_is_that_of_exponential_talks_and_more(turns: int) -> None:
+    low_s, high_s = told([], wait_s=turns * 60.0, turns=turns)
+    waits = gamma_waits(random.Random(4), turns, 4000)
+    held = sum(low_s <= wait_s <= high_s for wait_s in waits) / len(waits)
+    assert COVERAGE <= held <= 0.97
+    assert high_s <= 2.5 * turns * 60.0
+
+
+def test_ten_errors_make_the_interval_alone() -> None:
+    assert told([0.0] * 9, wait_s=60.0, turns=1) != pytest.approx((60.0, 60.0))
     assert told([0.0] * 10, wait_s=60.0, turns=1) == pytest.approx((60.0, 60.0))
 
 
