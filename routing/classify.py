@@ -37,11 +37,10 @@ def classify(policy: Policy, contact: Receive, *, now: float, ticket: Ticket | N
     """
     priority, skills, decided = 0, list(contact.skills), None
     said: str | None = None
-    segment = contact.identity.segment or (contact.known.segment if contact.known is not None else None)
     for rule in policy.rules:
         if rule.words and said is None:
             said = _spoken(f"{contact.subject} {contact.text}")
-        if _matches(rule, contact, said or "", segment, now):
+        if _matches(rule, contact, said or "", now):
             priority = rule.priority if rule.priority is not None else priority
             skills += [need for need in rule.skills if need.skill not in {each.skill for each in skills}]
             if rule.team is not None:
@@ -95,13 +94,18 @@ def _spoken(text: str) -> str:
 _phrase = lru_cache(maxsize=4096)(_spoken)
 
 
-def _matches(rule: Rule, contact: Receive, said: str, segment: str | None, now: float) -> bool:
+def _matches(rule: Rule, contact: Receive, said: str, now: float) -> bool:
     return (
         (not rule.dialled or contact.dialled in rule.dialled)
         and (not rule.menu or contact.menu[: len(rule.menu)] == rule.menu)
         and (not rule.channels or contact.channel in rule.channels)
         and (not rule.languages or contact.language in rule.languages)
-        and (not rule.segments or segment in rule.segments)
+        and (not rule.segments or _segment(contact) in rule.segments)
         and (not rule.words or any(_phrase(words) in said for words in rule.words))
         and (rule.hours is None or is_open(rule.hours, now))
     )
+
+
+def _segment(contact: Receive) -> str | None:
+    known = contact.known.segment if contact.known is not None else None
+    return contact.identity.segment or known

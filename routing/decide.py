@@ -30,7 +30,8 @@ def decide(floor: Floor, command: cmd.Command, now: float) -> list[Event] | Refu
         _HANDLERS[type(command)](turn, command)
     except RefusedError as error:
         return error.refused
-    due.catch_up(turn)
+    if floor.open_contacts:
+        due.catch_up(turn)
     dispatch(turn)
     return turn.events
 

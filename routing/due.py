@@ -42,13 +42,14 @@ def catch_up(turn: Turn) -> None:
     An offered contact does not wait, so that its steps, its overflow, its refusals and its longest wait have
     no timer; they count from the same instants as ever, and hold at once when its last offer has ended.
     """
-    floor = turn.floor
-    if not floor.open_contacts:
-        return
-    for contact_id in tuple(floor.open_contacts):
-        contact = floor.contacts[contact_id]
-        if contact.due_at <= turn.now and contact.state is ContactState.QUEUED:
-            _contact_due(turn, contact)
+    contacts, now = turn.floor.contacts, turn.now
+    behind = [
+        each
+        for contact_id in turn.floor.open_contacts
+        if (each := contacts[contact_id]).due_at <= now and each.state is ContactState.QUEUED
+    ]
+    for contact in behind:
+        _contact_due(turn, contact)
 
 
 def _offer_due(turn: Turn, offer: Offer) -> None:
