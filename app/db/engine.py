@@ -271,32 +271,35 @@ def _outages() -> Iterator[None]:
     """
     try:
         yield
-    except sqlalchemy.exc.DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        if isinstance(error, sqlalchemy.exc.DataError) or (state or "").startswith(_BAD_DATA):
+    except (sqlalchemy.exc.DBAPIError, sqlite3.Error, asyncpg.PostgresError, OverflowError) as error:
+        cut = isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated
+        kind = _blamed(error)
+        if kind == "values":
             raise UnstorableError from error
-        to_blame = isinstance(error, _BLAMING) if state is None else state.startswith(_OUR_FAULT)
-        if to_blame and not error.connection_invalidated:
-            raise
-        raise OutageError from error
-    except (OverflowError, sqlite3.DataError) as error:
-        raise UnstorableError from error
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise
-    except sqlite3.Error as error:
-        raise OutageError from error
-    except asyncpg.PostgresError as error:
-        state = error.sqlstate or ""
-        if state.startswith(_BAD_DATA):
-            raise UnstorableError from error
-        if state.startswith(_OUR_FAULT):
+        if kind == "statement" and not cut:
             raise
         raise OutageError from error
     except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.InterfaceError) as error:
         raise OutageError from error
 
 
-_BLAMING = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
+def _blamed(error: Exception) -> str | None:
+    """Return whether an error, a driver's or the toolkit's, blames `values`, `statement` or neither."""
+    original = getattr(error, "orig", None)
+    state = getattr(original if original is not None else error, "sqlstate", None)
+    if isinstance(error, _BAD_VALUES) or (state or "").startswith(_BAD_DATA):
+        return "values"
+    to_blame = isinstance(error, _BLAMING) if state is None else state.startswith(_OUR_FAULT)
+    return "statement" if to_blame else None
+
+
+_BAD_VALUES = (sqlalchemy.exc.DataError, sqlite3.DataError, OverflowError)
+_BLAMING = (
+    sqlalchemy.exc.IntegrityError,
+    sqlalchemy.exc.ProgrammingError,
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+)
 
 
 def _take_lock(path: Path) -> int:
