@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.api.bodies_plan import PlanChanges
 from app.api.forecasts import WeekQuery, chosen_week
 from app.api.paging import Cursor, page
+from app.api.runs import queue_run
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import plans
@@ -25,6 +26,7 @@ from app.planning.changing import Change, changed_shifts
 from app.planning.coverage import hours_short_and_over
 from app.planning.difference import difference
 from app.planning.drafts import names_of
+from app.planning.past import today
 from app.planning.standing import changed_data, plan_starts, read_standing, rules_broken
 from app.planning.terms import read_planning
 from staffing.intervals import utc_iso
@@ -138,7 +140,11 @@ async def change_plan(request: Request, plan_id: int, given: PlanChanges, who: W
     return full_plan_json(await found_plan(house, new_id), shifts) | {"broken_rules": broken}
 
 
-@router.post("/{plan_id}/publish", summary="Publish a draft; the week's published plan is superseded.")
+@router.post(
+    "/{plan_id}/publish",
+    summary="Publish a draft; the week's published plan is superseded.",
+    description="Where the plan has today among its days, a run of kind `intraday` looks at the day anew.",
+)
 async def publish(request: Request, plan_id: int, who: Writer) -> dict[str, Any]:
     """Publish a draft; WrongStateError when it is none."""
     house = house_of(request)
@@ -147,6 +153,10 @@ async def publish(request: Request, plan_id: int, who: Writer) -> dict[str, Any]
         raise WrongStateError(
             f"Plan {plan_id} is {row.state}; only a draft can be published.", state=row.state
         )
+    on = today((await house.database.read(read_planning)).grid, house.clock.now())
+    first_on = date.fromisoformat(row.week_on)
+    if first_on <= on < first_on + timedelta(days=row.days):
+        await queue_run(house, "intraday", {}, who.actor)
     return plan_json(await found_plan(house, plan_id))
 
 

@@ -125,6 +125,12 @@ def observed_live(conn: Connection) -> list[int]:
     return [int(at) for at in conn.scalars(query)]
 
 
+def first_live(conn: Connection) -> int | None:
+    """Return the start of the first quarter in which any team met anything, or None."""
+    at = conn.scalar(sa.select(sa.func.min(interval_stat.c.starts_at)))
+    return int(at) if at is not None else None
+
+
 def list_waits(conn: Connection, team: str, *, first_on: str) -> list[DayWaits]:
     """Return the waits of a team's imported contacts from a local date on, oldest first."""
     t = history_wait.c

@@ -85,12 +85,14 @@ def read_days(conn: Connection, planning: Planning, teams: list[str], now: float
     staffed, shifts = _roster_of(conn, planning, on)
     people = read_staff(conn, on, 1).people
     seen = [row.id for row in plans_of(conn, on.isoformat())]
+    first = history.first_live(conn)
+    observed = [first] if first is not None else []
     days = []
     for team in teams:
         row = forecasts.find_forecast(conn, team, first_on=on.isoformat(), last_on=on.isoformat())
         if row is None or row.data["minutes"] != grid.minutes or row.data["zone"] != grid.zone:
             continue
-        past = Past(team, [], history.live_intervals(conn, team, start=since, end=until), [])
+        past = Past(team, [], history.live_intervals(conn, team, start=since, end=until), observed)
         need = read_needs(conn, planning, {team: row.data}, on, 1)[0]
         aside = _set_aside(conn, planning, team, on)
         need = replace(need, deferred=aside.get("deferred"), shared=aside.get("shared"))
@@ -139,6 +141,7 @@ def _look(day: TeamDay, now: float) -> _Look:
             "actual_so_far": round(update.actual_so_far, 1),
             "reason": update.reason,
         }
+    came = dict(zip(done.tolist(), counts.astype(int).tolist(), strict=True))
     patience_s = patience_of(day.need.terms, day.need.waits).mean_s
     found = team_need(day.need, expected, starts, patience_s)
     staffed = np.array(day.staffed.get(day.need.team, [0] * len(starts)), dtype=np.int64)
@@ -148,7 +151,7 @@ def _look(day: TeamDay, now: float) -> _Look:
         starts,
         planned,
         expected,
-        [*(int(each) for each in counts), *[None] * (len(starts) - len(done))],
+        [came.get(int(at)) for at in starts],
         said,
         replace(gaps, gap=staffed - found.rostered, wanted=found.rostered),
         found.required.tolist(),

@@ -81,9 +81,13 @@ def finished(each: History, now: float) -> History:
 
 
 def live_counts(past: Past, grid: Grid, on: date, until: float) -> tuple[Starts, np.ndarray]:
-    """Return the finished intervals of a local day before `until` and the contacts offered live in them."""
+    """Return the finished intervals of a local day before `until` and the contacts offered live in them.
+
+    None of before the service met its first contact: nothing is known of them, they were not quiet.
+    """
     starts = intervals_between(grid, on, on)
-    done = starts[starts + grid.step_s <= until]
+    first = min(past.observed, default=float("inf"))
+    done = starts[(starts + grid.step_s <= until) & (starts >= first)]
     counts = np.zeros(len(done))
     for row in past.live:
         place = int(np.searchsorted(done, row[1], side="right")) - 1

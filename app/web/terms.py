@@ -51,6 +51,7 @@ async def terms_page(house: House, who: Principal, request: Request) -> Response
         jobs=(await list_jobs(request, who))["items"],
         when_words=when_words,
         history=(await list_history(request, who))["items"],
+        local_day=lambda text: f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d}",
         local=lambda text: f"{datetime.fromisoformat(text).astimezone(zone):%a %d %b %Y %H:%M}",
         may_plan="plans:write" in who.scopes,
     )

@@ -67,6 +67,8 @@ async def today_page(house: House, who: Principal, request: Request) -> Response
         instant_of=lambda text: datetime.fromisoformat(text).timestamp(),
         done=_done(day, known, zone) if day else [],
         names=names,
+        rostered=bool(day and any(day["staffed"])),
+        short=any(each["team"] == team and (each["worst_gap"] or 0) < 0 for each in found),
         may_plan="plans:write" in who.scopes,
         may_steer=bool({"plans:write", "floor:lead"} & who.scopes),
     )

@@ -88,6 +88,28 @@ async def test_finished_intervals_show_what_came_and_later_ones_nothing(
     assert actual["2026-03-03T12:00:00Z"] is None
 
 
+async def test_time_before_the_first_contact_is_unknown_and_not_quiet(
+    service: Service, planner: httpx.AsyncClient
+) -> None:
+    nothing = await look(planner)
+    assert set(nothing["actual"]) == {None}
+    assert nothing["updated"] == nothing["forecast"]
+    await came(service, 1.0)
+    day = await look(planner)
+    actual = dict(zip(day["intervals"], day["actual"], strict=True))
+    assert actual["2026-03-03T08:30:00Z"] is None
+    assert actual["2026-03-03T09:00:00Z"] > 0
+
+
+async def test_day_is_looked_at_when_its_roster_is_published(planner: httpx.AsyncClient) -> None:
+    before = (await planner.get("/v1/runs", params={"kind": "intraday"})).json()["items"]
+    for week, looks in (("2026-03-09", 0), ("2026-03-02", 1)):
+        run = await run_to_end(planner, "roster", week=week, time_limit_s=1)
+        await planner.post(f"/v1/plans/{run['result']['plans'][0]['id']}/publish")
+        after = (await planner.get("/v1/runs", params={"kind": "intraday"})).json()["items"]
+        assert len(after) - len(before) == looks
+
+
 async def test_gap_is_people_on_the_roster_less_people_wanted(
     service: Service, planner: httpx.AsyncClient
 ) -> None:
