@@ -32,7 +32,7 @@ WeekQuery = Annotated[Week | None, Query(description="None: the coming week.")]
 _NAMES: Final = ("volume", "handle_s", "load", "required", "rostered", "service_level", "asa_s", "occupancy")
 
 
-_PARTS: Final = ("live", "door", "deferred", "deferrable", "chat", "patience")
+_PARTS: Final = ("live", "door", "deferred", "deferrable", "chat", "patience", "simulated")
 """What newer requirements tell besides."""
 
 
@@ -97,7 +97,9 @@ async def get_forecast(
     "waited}. `required` is `live` (agents for calls and chats) and `deferred` (agents for work that can "
     "wait) together; `deferrable.{channel}` {within_hours, arrives, done} shows that work in agents "
     "(erlangs) as it comes and where it is placed, `chat` {concurrency, slowdown, volume, handle_s, "
-    "required} the chats, or null. `pools`: sets of teams that share agents, each person counted once: "
+    "required} the chats, or null. `simulated` {weeks, wanted, value, half_width, added, missing} is what "
+    "simulated weeks gave with these agents, with those who were `added` because of it, or null where "
+    "nothing could be told. `pools`: sets of teams that share agents, each person counted once: "
     "`teams`, `groups` [{teams, people, agents}], columns `separate` (agents added up), `together` (less "
     "what the simulation saves), `least` (if all were one pool), `short` (people missing whoever works "
     "where), `simulated` (whether), `corrected` (agents that the simulation added to the least), `missing` "

@@ -57,7 +57,7 @@ class Need:
 
     `concurrency` is how many chats an agent has at a time; `deferred`, where given, the agents per interval
     that a requirement has already set aside for work that can wait, `shared` those that it saves because
-    teams share agents.
+    teams share agents, below 0 where a simulation asked for more.
     """
 
     team: str

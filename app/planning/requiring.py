@@ -13,6 +13,7 @@ from app.db import forecasts, history
 from app.db.engine import Connection
 from app.db.runs import last_done_at
 from app.errors import NoHistoryError
+from app.planning.correcting import CheckTask, with_checks
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.forecasting import between, corrected, forecast_from, make_forecasts, save_forecasts
 from app.planning.needs import Need, TeamNeed, Waits, patience_of, team_need
@@ -113,28 +114,29 @@ async def require_teams(
     found = {team: row.data for team, row in stored.items()} | made
     needs = await desk.database.read(read_needs, planning, found, week_on, 7 * weeks)
     requirements = await desk.compute(require_all, needs, part=(middle, late))
+    people = await desk.database.read(read_people)
+    checked = part[0] + 0.8 * (part[1] - part[0])
+    starts = intervals_between(planning.grid, week_on, last_on)
+    alone = _staffed_alone(planning, list(requirements), people)
+    check = CheckTask(requirements, starts, planning, alone)
+    requirements = await desk.compute(with_checks, check, part=(late, checked))
     if planning.site.pooling == "staffed" or (show_pools and planning.site.pooling == "shown"):
         seconds = planning.site.pooling_s if pooling_s is None else pooling_s
-        requirements = await _pooled(desk, planning, requirements, seconds=seconds, part=(late, part[1]))
+        if pools_of(list(requirements), people):
+            staffed = planning.site.pooling == "staffed"
+            task = PoolTask(requirements, people, planning.policy, seconds, staffed)
+            requirements = await desk.compute(with_pools, task, part=(checked, part[1]))
     return Needed(requirements, made, {team: row.id for team, row in stored.items()}, skipped)
 
 
-async def _pooled(
-    desk: Desk,
-    planning: Planning,
-    requirements: dict[str, dict[str, Any]],
-    *,
-    seconds: float,
-    part: tuple[float, float],
-) -> dict[str, dict[str, Any]]:
-    """Return the requirements with what teams that share agents need together."""
-    people = await desk.database.read(read_people)
-    if not pools_of(list(requirements), people):
-        return requirements
-    staffed = planning.site.pooling == "staffed"
-    task = PoolTask(requirements, people, planning.policy, seconds, staffed)
-    found: dict[str, dict[str, Any]] = await desk.compute(with_pools, task, part=part)
-    return found
+def _staffed_alone(
+    planning: Planning, teams: Sequence[str], people: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return the teams whose own requirement is staffed for, not one together with others."""
+    if planning.site.pooling != "staffed":
+        return tuple(teams)
+    together = {team for pool in pools_of(teams, people) for team in pool}
+    return tuple(team for team in teams if team not in together)
 
 
 def _pool_summary(pool: dict[str, Any]) -> dict[str, Any]:

@@ -95,9 +95,24 @@ async def requirement_of(
         for i, clock in enumerate(clocks)
         if clock.date() == day and columns["rostered"][i]
     ]
+    simulated = columns.get("simulated")
+    levels = (
+        [
+            (simulated["value"][i], simulated["half_width"][i])
+            for i, clock in enumerate(clocks)
+            if clock.date() == day and simulated["value"][i] is not None
+        ]
+        if simulated
+        else []
+    )
     return {"rows": rows, "targets": columns["targets"], "shrinkage": columns["shrinkage"]} | {
         "patience_s": columns["patience_s"],
         "patience_from": columns["patience_from"],
+        "weeks": simulated["weeks"] if levels and simulated else 0,
+        "worst": min(levels, default=None),
+        "added": sum(
+            simulated["added"][i] for i, clock in enumerate(clocks) if simulated and clock.date() == day
+        ),
     }
 
 

@@ -91,7 +91,8 @@ async def run_to_end(client: httpx.AsyncClient, kind: str, **params: Any) -> dic
         params.setdefault("pooling_s", 0.0)
     answer = await client.post("/v1/runs", json={"kind": kind, "params": params})
     assert answer.status_code == 202, answer.text
-    async with client.stream("GET", f"/v1/runs/{answer.json()['id']}/stream") as stream:
+    # A run may have nothing to tell for a while where the machine is busy.
+    async with client.stream("GET", f"/v1/runs/{answer.json()['id']}/stream", timeout=None) as stream:
         async for _ in stream.aiter_lines():
             pass
     run: dict[str, Any] = (await client.get(f"/v1/runs/{answer.json()['id']}")).json()

@@ -84,7 +84,7 @@ def test_requirement_tells_what_sharing_agents_saves(organised: Settings, tmp_pa
     rondo("import", str(file))
     _, unknown, _ = rondo("require", "--week", WEEK, "--pooling", "0")
     assert "--pooling SECONDS" in unknown
-    code, out, _ = rondo("require", "--week", WEEK)
+    code, out, _ = rondo("require", "--week", WEEK, "--pooling", "3600")
     assert code == 0
     out = " ".join(out.split())
     assert "h less than separately" in out

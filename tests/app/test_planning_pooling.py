@@ -13,7 +13,7 @@ from app.settings import Settings
 from tests.app.planning_rig import MONDAY, import_history, planning_service, run_to_end
 
 WEEK = MONDAY.isoformat()
-MANY = 200
+MANY = 3600
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_requirement_shows_who_is_shared_and_who_is_missing(planner: httpx
 
 
 async def test_simulation_shows_what_sharing_saves_and_what_it_gives(planner: httpx.AsyncClient) -> None:
-    found = await required(planner, pooling_s=None)
+    found = await required(planner, pooling_s=MANY)
     (pool,) = found["pools"]
     (summary,) = found["result"]["pools"]
     assert pool["simulated_share"] == 1.0

@@ -288,7 +288,7 @@ async def test_teams_that_share_agents_are_counted_together(page: Page, planning
 
 async def test_simulated_pool_says_what_was_corrected_and_checked(page: Page, planning: Service) -> None:
     async with planning.client("planner") as client, planning.working():
-        run = await run_to_end(client, "require", week=MONDAY.isoformat(), pooling_s=60)
+        run = await run_to_end(client, "require", week=MONDAY.isoformat(), pooling_s=3600)
         assert run["state"] == "done", run["error"]
     await open_week(page, planning)
     (pool,) = (await planning.get("planner", f"/v1/requirements?week={MONDAY}"))["pools"]
