@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
-from staffing.rostering.linear import Floats, LinearModel, Term, matrix
+from staffing.rostering.linear import Floats, LinearModel, Matrix, Term, matrix
 from staffing.rostering.model import relative_gap
 from staffing.rostering.solvers import Answer, branch, relax, search
 from staffing.shifts import DAY_S, ShiftKind
@@ -71,6 +71,7 @@ class _Plan:
     linear: LinearModel = field(default_factory=LinearModel)
     counts: dict[tuple[int, str], int] = field(default_factory=dict)
     present: list[list[Term]] = field(default_factory=list)
+    under: list[int] = field(default_factory=list)
 
 
 def design_shifts(
@@ -109,10 +110,8 @@ def design_shifts(
     _add_counts(plan, first_weekday)
     _add_kinds(plan, prices, most_kinds)
     _add_misses(plan, prices)
-    answer = _solve(plan, time_limit_s=time_limit_s, seed=seed, should_stop=should_stop)
-    if answer.values is None:
-        raise ValueError("no design was found in time")
-    return _design(plan, answer.values, answer.bound, prices)
+    values, bound = _solve(plan, time_limit_s=time_limit_s, seed=seed, should_stop=should_stop)
+    return _design(plan, values, bound, prices)
 
 
 def _check(required: Sequence[int], kinds: Sequence[ShiftKind], slot_s: int) -> None:
@@ -170,24 +169,39 @@ def _add_misses(plan: _Plan, prices: DesignPrices) -> None:
         under = linear.variable(required, cost=prices.under * minutes, implied=True)
         over = linear.variable(most, cost=prices.over * minutes, implied=True)
         linear.row([*terms, (under, 1), (over, -1)], required, required)
+        plan.under.append(under)
 
 
-def _solve(plan: _Plan, *, time_limit_s: float, seed: int, should_stop: Callable[[], bool] | None) -> Answer:
-    numbers = matrix(plan.linear)
-    root = relax(numbers, time_limit_s=time_limit_s, should_stop=should_stop)
-    first = search(numbers, time_limit_s=time_limit_s * _EXACT_SHARE, seed=seed, should_stop=should_stop)
-    if first.proven:
-        return first
-    second = branch(
-        numbers,
-        time_limit_s=time_limit_s * (1 - _EXACT_SHARE),
-        seed=seed,
-        start=first.values,
-        should_stop=should_stop,
-    )
-    better = second if second.objective < first.objective else first
-    bound = max(root.bound, first.bound, second.bound)
-    return Answer(better.values, better.objective, bound, second.proven)
+def _solve(
+    plan: _Plan, *, time_limit_s: float, seed: int, should_stop: Callable[[], bool] | None
+) -> tuple[Floats, float]:
+    """Return the cheapest solution found, of nobody at all if there is none, and the best bound of all."""
+    numbers, stop = matrix(plan.linear), should_stop or (lambda: False)
+    nobody = Answer(np.zeros(numbers.shape[1]), _price(numbers, plan), -float("inf"))
+    root = relax(numbers, time_limit_s=time_limit_s, should_stop=stop)
+    answers = [nobody, root]
+    if not stop():
+        share_s = time_limit_s * _EXACT_SHARE
+        answers.append(search(numbers, time_limit_s=share_s, seed=seed, should_stop=stop))
+    if not stop() and not answers[-1].proven:
+        answers.append(
+            branch(
+                numbers,
+                time_limit_s=time_limit_s * (1 - _EXACT_SHARE),
+                seed=seed,
+                start=answers[-1].values,
+                should_stop=stop,
+            )
+        )
+    whole = [each for each in answers if each is not root and each.values is not None]
+    best = min(whole, key=lambda each: each.objective)
+    assert best.values is not None  # noqa: S101  as chosen above
+    return best.values, max(each.bound for each in answers)
+
+
+def _price(numbers: Matrix, plan: _Plan) -> float:
+    """Return the price of nobody at work: everything required is missing."""
+    return float(sum(numbers.cost[miss] * need for miss, need in zip(plan.under, plan.required, strict=True)))
 
 
 def _design(plan: _Plan, values: Floats, bound: float, prices: DesignPrices) -> ShiftDesign:

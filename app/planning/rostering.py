@@ -108,17 +108,23 @@ def make_roster(report: Report, task: RosterTask) -> tuple[dict[str, Any], list[
         share = min(progress.elapsed_s / task.time_limit_s, 1.0)
         report(0.05 + 0.95 * share, _progress_text(progress))
 
-    roster = solve_roster(
-        problem,
-        clock=stopwatch(),
-        seed=task.seed,
-        workers=task.threads,
-        repeatable=task.repeatable,
-        time_limit_s=task.time_limit_s,
-        on_conflicts=name,
-        on_progress=tell,
-        should_stop=report.cancelled,
-    )
+    try:
+        roster = solve_roster(
+            problem,
+            clock=stopwatch(),
+            seed=task.seed,
+            workers=task.threads,
+            repeatable=task.repeatable,
+            time_limit_s=task.time_limit_s,
+            on_conflicts=name,
+            on_progress=tell,
+            should_stop=report.cancelled,
+        )
+    except ValueError:
+        # Cancelled before there was any roster.
+        if report.cancelled():
+            raise CancelledRunError from None
+        raise
     if report.cancelled():
         raise CancelledRunError
     assignments = [assignment_row(task, each) for each in roster.assignments]

@@ -1,5 +1,8 @@
+import numpy as np
 import pytest
 
+from staffing.rostering.linear import LinearModel, matrix
+from staffing.rostering.solvers import search
 from staffing.shift_design import DesignPrices, design_shifts
 from staffing.shifts import Break, ShiftKind, shift_kinds
 from tests.staffing.rosters import HOUR_S, make_kind, make_pause
@@ -100,6 +103,27 @@ def test_shift_over_midnight_of_the_last_day_covers_the_first_morning():
     night = make_kind("night", 22)
     design = design_shifts(need_of([(night, 1)], days=2), [night], **HALF_HOURS)
     assert (design.over_s, design.under_s) == (0, 0)
+
+
+def test_design_that_is_stopped_at_once_is_nobody():
+    kinds = shift_kinds(range(6 * HOUR_S, 14 * HOUR_S, 3600), [8 * HOUR_S])
+    required = need_of([(kind, 1) for kind in kinds])
+    design = design_shifts(required, kinds, should_stop=lambda: True, **HALF_HOURS)
+    assert (design.kinds, design.over_s, design.under_s) == ((), 0, sum(required) * 1800)
+    assert design.bound <= design.price
+
+
+def test_search_ends_between_solutions_when_it_is_stopped():
+    """A market split (Cornuejols and Dawande 1998) has no solution at which to ask, for days."""
+    linear, chance = LinearModel(), np.random.default_rng(1)
+    variables = [linear.variable(cost=1) for _ in range(50)]
+    for weights in chance.integers(0, 100, (6, 50)).tolist():
+        half = sum(weights) // 2
+        linear.row(list(zip(variables, weights, strict=True)), half, half)
+    asked = []
+    answer = search(matrix(linear), time_limit_s=600, should_stop=lambda: not asked.append(1))
+    assert answer.values is None
+    assert asked
 
 
 def test_requirement_of_part_of_a_day_is_refused():
