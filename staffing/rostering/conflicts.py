@@ -205,5 +205,6 @@ def _solver(*, presolve: bool = True) -> cp_model.CpSolver:
     solver = cp_model.CpSolver()
     solver.parameters.cp_model_presolve = presolve
     solver.parameters.num_workers = 1
+    solver.parameters.catch_sigint_signal = False  # see solvers.search
     solver.parameters.max_deterministic_time = _EFFORT
     return solver

@@ -169,6 +169,7 @@ def search(
     parameters.random_seed = seed
     parameters.num_workers = workers
     parameters.linearization_level = 2
+    parameters.catch_sigint_signal = False  # it would leave the process without Python's own handler
     bounds = [-float("inf")]
     solver.best_bound_callback = bounds.append
     with _watched(should_stop, solver.stop_search):

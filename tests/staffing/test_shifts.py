@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -124,6 +127,24 @@ def test_search_ends_between_solutions_when_it_is_stopped():
     answer = search(matrix(linear), time_limit_s=600, should_stop=lambda: not asked.append(1))
     assert answer.values is None
     assert asked
+
+
+INTERRUPTED = """
+import signal, time
+from staffing.roster import solve_roster
+from tests.staffing.rosters import make_problem, make_contract
+problem = make_problem(2, contract=make_contract(week_days=(6, 7), period_days_off=(3, 3)), need={8: 1})
+solve_roster(problem, clock=time.monotonic, time_limit_s=2)
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_solvers_leave_the_interrupt_to_python():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
 
 
 def test_requirement_of_part_of_a_day_is_refused():
