@@ -76,6 +76,10 @@ class Compute:
         self._flags_of[run_id] = slot
         try:
             return await asyncio.wrap_future(self._submit(slot, run_id, f, args))
+        except asyncio.CancelledError:
+            # Nobody waits any more, but the computation goes on until it is told.
+            self._flags[slot].set()
+            raise
         finally:
             self._flags_of.pop(run_id, None)
             self._free.append(slot)

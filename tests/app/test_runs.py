@@ -166,6 +166,18 @@ async def test_computation_stops_when_cancelled(processes: int) -> None:
     await asyncio.to_thread(compute.close)
 
 
+async def test_computation_in_a_thread_stops_when_nobody_waits_for_it_any_more() -> None:
+    begun = asyncio.Event()
+    compute = Compute(0, lambda *_: begun.set())
+    work = asyncio.create_task(compute.run(7, waits_until_cancelled))
+    await begun.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    # Waits for the thread: it would never end.
+    await asyncio.to_thread(compute.close)
+
+
 @pytest.fixture
 def kinds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
     """Add a kind of run `test` that carries out what it is given."""
