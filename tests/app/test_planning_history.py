@@ -123,7 +123,7 @@ async def test_gzip_in_several_parts_is_read_whole(planner: httpx.AsyncClient) -
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (gzip.compress(ROWS)[:-12], "end is missing"),
+        (gzip.compress(ROWS, mtime=0)[:-12], "end is missing"),
         (ROWS.replace(b"general", "Küche".encode("latin-1")), "save the file as UTF-8"),
         (ROWS.decode().encode("utf-16"), "save the file as UTF-8"),
         (ROWS.replace(b"2026", b"2031"), "still to come"),
