@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import structlog
@@ -16,13 +15,11 @@ from app.db.day_changes import DayChange
 from app.db.engine import FAILURES
 from app.errors import AppError, WrongStateError
 from app.house import House
+from app.keeping import keeping
 from app.republishing import republish
 from routing.policy import Policy, Step, TeamPolicy
 
 log = structlog.get_logger()
-
-_LOOK_S: Final = 20.0
-"""How often to look for overflows that begin or end, on the wall clock."""
 
 
 async def plan_overflow(house: House, values: dict[str, Any]) -> DayChange:
@@ -63,14 +60,15 @@ async def end_overflow(house: House, change: DayChange, *, actor: str) -> None:
 @asynccontextmanager
 async def keeping_overflows(house: House) -> AsyncIterator[None]:
     """Begin and end overflows when their time has come, until the block ends."""
-    closing = asyncio.Event()
-    task = asyncio.create_task(_keep_time(house, closing), name="overflows")
-    try:
+
+    async def look() -> None:
+        try:
+            await keep_time(house)
+        except (AppError, *FAILURES) as error:
+            log.warning("overflows_not_kept", error=type(error).__name__)
+
+    async with keeping("overflows", look):
         yield
-    finally:
-        # Not cancelled: that could hit a transaction half way.
-        closing.set()
-        await task
 
 
 async def keep_time(house: House) -> None:
@@ -150,14 +148,3 @@ def _opening(team: TeamPolicy) -> float:
 
 def _widens(team: TeamPolicy, to: str) -> bool:
     return any(to in step.teams and step.after_s <= _opening(team) for step in team.steps)
-
-
-async def _keep_time(house: House, closing: asyncio.Event) -> None:
-    while not closing.is_set():
-        try:
-            await keep_time(house)
-        except (AppError, *FAILURES) as error:
-            log.warning("overflows_not_kept", error=type(error).__name__)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
-                await closing.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from app.db.engine import FAILURES
 from app.errors import AppError, InvalidPolicyError
 from app.house import House
+from app.keeping import keeping
 from app.republishing import republish
 from routing.hours import Hours
 from routing.policy import Policy, Site
@@ -25,8 +26,6 @@ YEARS: Final = 5
 """So many years after the present one are filled in at every publication."""
 _LEFT: Final = 2
 """So many must be left, or more are filled in: an opening is looked for a year ahead."""
-_LOOK_S: Final = 20.0
-"""How often to look whether enough are left, on the wall clock."""
 _DAY_S: Final = 86_400.0
 
 
@@ -64,24 +63,15 @@ async def keep_holidays(house: House) -> None:
 @asynccontextmanager
 async def keeping_holidays(house: House) -> AsyncIterator[None]:
     """See to it that the holidays never run out, from before the first contact until the block ends."""
-    closing = asyncio.Event()
-    tried = await _try(house, "")
-    task = asyncio.create_task(_keep(house, closing, tried), name="public holidays")
-    try:
+    failed = ""
+
+    async def look() -> None:
+        nonlocal failed
+        failed = await _try(house, failed)
+
+    await look()
+    async with keeping("public holidays", look, at_once=False):
         yield
-    finally:
-        # Not cancelled: that could hit a transaction half way.
-        closing.set()
-        await task
-
-
-async def _keep(house: House, closing: asyncio.Event, tried: str) -> None:
-    while not closing.is_set():
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
-                await closing.wait()
-        if not closing.is_set():
-            tried = await _try(house, tried)
 
 
 async def _try(house: House, failed: str) -> str:

@@ -126,16 +126,16 @@ class PoolSearch:
         self._asked()
         return self._simulate(intervals, agents, effort)
 
-    def stronger(self, intervals: Integers, agents: Integers, seen: Seen, *, eager: bool) -> Integers:
+    def stronger(self, intervals: Integers, agents: Integers, misses: Floats, *, eager: bool) -> Integers:
         """Return the agents with more of the group that gains most; as they are where all are at work.
 
         Args:
             intervals: Intervals in which something is missed.
             agents: Their agents, of shape (intervals, groups).
-            seen: What was seen of them.
+            misses: By how much each team misses with them, of shape (intervals, teams).
             eager: Add several where the miss is many times the gain of one.
         """
-        missed = seen.misses > 0
+        missed = misses > 0
         which, group = np.nonzero(self._may_help(missed, agents))
         if not len(which):
             return agents
@@ -154,7 +154,7 @@ class PoolSearch:
         direct = (missed & self.bounds.serves[chosen]).any(axis=1)
         step = np.ones(len(agents))
         if eager:
-            total = np.maximum(seen.misses, 0.0).sum(axis=1)
+            total = np.maximum(misses, 0.0).sum(axis=1)
             step = np.clip(np.floor(_EAGER * total / np.maximum(best, _SMALL_GAIN)), 1, _MOST_AT_ONCE)
         found = agents.copy()
         able = np.flatnonzero(np.isfinite(best) & (direct | (best > _SMALL_GAIN)))
@@ -173,12 +173,12 @@ class PoolSearch:
         for effort in (Effort.GAIN, Effort.CHECK):
             todo = np.arange(len(intervals))
             for _ in range(_ROUNDS):
-                seen = self.see(intervals[todo], agents[todo], effort)
-                missing = np.asarray((seen.misses > _ROUNDING).any(axis=1))
-                seen, todo = _part(seen, missing), todo[missing]
+                misses = self.see(intervals[todo], agents[todo], effort).misses
+                missing = (misses > _ROUNDING).any(axis=1)
+                misses, todo = misses[missing], todo[missing]
                 if not len(todo):
                     break
-                more = self.stronger(intervals[todo], agents[todo], seen, eager=effort is Effort.GAIN)
+                more = self.stronger(intervals[todo], agents[todo], misses, eager=effort is Effort.GAIN)
                 grown = (more > agents[todo]).any(axis=1)
                 agents[todo] = more
                 todo = todo[grown]
@@ -240,7 +240,7 @@ class PoolSearch:
             todo = todo[(last.misses[todo] > SLACK).any(axis=1)]
             if not len(todo):
                 break
-            more = self.stronger(intervals[todo], found[todo], _part(last, todo), eager=False)
+            more = self.stronger(intervals[todo], found[todo], last.misses[todo], eager=False)
             grown = (more > found[todo]).any(axis=1)
             found[todo] = more
             todo = todo[grown]
@@ -248,7 +248,3 @@ class PoolSearch:
             for name in ("level", "half_width", "misses"):
                 getattr(last, name)[todo] = getattr(seen, name)
         return found, last
-
-
-def _part(seen: Seen, where: Bools | Integers) -> Seen:
-    return Seen(level=seen.level[where], half_width=seen.half_width[where], misses=seen.misses[where])

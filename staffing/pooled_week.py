@@ -201,9 +201,8 @@ class _Week:
             return None
         one = np.array([column])
         misses = np.where(missed, np.nan_to_num(wanted - level, nan=-1.0), -1.0)[None]
-        seen = Seen(level=level[None], half_width=level[None], misses=misses)
         before = self.agents[:, one].T
-        more = self.searching.stronger(one, before, seen, eager=False)
+        more = self.searching.stronger(one, before, misses, eager=False)
         return None if np.array_equal(more, before) else more[0]
 
     def _note(self, columns: Integers, seen: Seen) -> None:

@@ -400,8 +400,8 @@ _OPEN_TICKETS = (
     "SELECT data FROM ticket WHERE id IN (SELECT ticket_id FROM contact WHERE closed_at IS NULL) ORDER BY id"
 )
 _EVENTS_AFTER = "SELECT seq, data FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
-_FIND_CUSTOMERS = (
-    "SELECT f.seq, k.kind, k.value, s.id, t.data, s.name, s.language, s.segment, NULL FROM floor f "
+_FROM_KEYS = (
+    "FROM floor f "
     "LEFT JOIN (customer_key k JOIN customer c ON c.id = k.customer_id "
     "JOIN customer s ON s.id = COALESCE(c.merged_into, c.id) "
     "LEFT JOIN ticket t ON t.id IN (SELECT r.id FROM ticket r WHERE r.customer_id = s.id "
@@ -409,11 +409,11 @@ _FIND_CUSTOMERS = (
     "ON k.value IN ?* WHERE f.id = 1"
 )
 """One row at least: where the log ends belongs to what was read."""
-_FIND_NUMBERED = _FIND_CUSTOMERS.replace(
-    "NULL",
-    "(SELECT MIN(x.value) FROM customer_key x "
-    "WHERE x.customer_id IN (c.id, s.id) AND x.kind = 'external_id')",
-    1,
+_OF_EACH = "SELECT f.seq, k.kind, k.value, s.id, t.data, s.name, s.language, s.segment"
+_NUMBER = (
+    "(SELECT MIN(x.value) FROM customer_key x WHERE x.customer_id IN (c.id, s.id) AND x.kind = 'external_id')"
 )
+_FIND_CUSTOMERS = f"{_OF_EACH}, NULL {_FROM_KEYS}"
+_FIND_NUMBERED = f"{_OF_EACH}, {_NUMBER} {_FROM_KEYS}"
 _FIND_TICKETS = "SELECT data FROM ticket WHERE id IN ?*"
 _FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"

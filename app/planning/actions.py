@@ -92,7 +92,7 @@ def recommended(
             each | {"name": words.names.get(each["agent"])}
             for each in sorted(options, key=lambda each: -each["gain"])[:3]
         ]
-    for span in _spans(ahead & (gaps.gap >= _SPARE) & (gaps.staffed > 0)):
+    for span in _spans(ahead & _spare(gaps)):
         if len(span) * gaps.step_s >= _SPARE_S:
             found += [_time_off(gaps, span, shifts, words), *_training(gaps, span, shifts, words)]
     return [each | {"id": _id_of(each)} for each in found[:_MOST]]
@@ -253,9 +253,14 @@ def _leavers(
             yield {"agent": shift.agent_id, "name": name, "text": text, **_moved(shift, edge)}
 
 
+def _spare(gaps: Gaps) -> NDArray[np.bool_]:
+    """Return in which intervals people are to spare."""
+    return np.asarray((gaps.gap >= _SPARE) & (gaps.staffed > 0))
+
+
 def _reach(gaps: Gaps, span: Ints) -> tuple[int, int]:
     """Return the first and last interval of a spare span and of those beside it, past a single tight one."""
-    spare = (gaps.gap >= _SPARE) & (gaps.staffed > 0)
+    spare = _spare(gaps)
     first, last = int(span[0]), int(span[-1])
     while last + 2 < len(spare) and spare[last + 2] and gaps.gap[last + 1] >= 1:
         last += 2

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.planning.desk import Report
-from app.planning.needs import shrinkage_of
-from app.planning.pooling import HANDLE_SCV
+from app.planning.needs import HANDLE_SCV, shares, with_live
 from app.planning.terms import Planning
 from staffing.intervals import Starts, local_days
-from staffing.requirement import before_shrinkage, kept_share
 
 Floats = NDArray[np.float64]
 
@@ -109,7 +107,7 @@ def _checked(report: Report, task: CheckTask, team: str, place: tuple[int, int])
     )
     added = np.zeros(len(volume), dtype=np.int64)
     added[works] = week.added
-    return _corrected(data, added) | {
+    return with_live(data, live + added) | {
         "simulated": {
             "weeks": WEEKS,
             "wanted": data["targets"]["service_level"],
@@ -121,19 +119,7 @@ def _checked(report: Report, task: CheckTask, team: str, place: tuple[int, int])
     }
 
 
-def _corrected(data: dict[str, Any], added: NDArray[np.int64]) -> dict[str, Any]:
-    live = np.array(data["live"], dtype=np.int64) + added
-    required = live + np.array(data["deferred"], dtype=np.int64)
-    share = kept_share(shrinkage_of(data["shrinkage"]), planned=False)
-    return data | {
-        "live": live.tolist(),
-        "required": required.tolist(),
-        "rostered": before_shrinkage(required, share).tolist(),
-        "shared": (-added).tolist(),
-    }
-
-
 def _spread(size: int, where: NDArray[np.int64], values: Floats) -> list[float | None]:
     full = np.full(size, np.nan)
     full[where] = values
-    return [round(float(each), 4) if np.isfinite(each) else None for each in full]
+    return shares(full)

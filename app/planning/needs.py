@@ -33,6 +33,9 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+HANDLE_SCV: Final = 1.2
+"""Squared coefficient of variation of handle times: lognormal, as measured in call centres."""
+
 _LEAST_ABANDONED: Final = 30
 _MISFIT: Final = 0.1
 _WEEK: Final = 7
@@ -247,6 +250,23 @@ def patience_of(terms: TeamTerms, waits: Waits) -> Patience:
         fit.abandoned,
         fit.waited,
     )
+
+
+def with_live(data: dict[str, Any], live: Ints) -> dict[str, Any]:
+    """Return a stored requirement with so many agents for calls and chats, and what follows from them."""
+    required = live + np.array(data["deferred"], dtype=np.int64)
+    share = kept_share(shrinkage_of(data["shrinkage"]), planned=False)
+    return data | {
+        "live": live.tolist(),
+        "required": required.tolist(),
+        "rostered": before_shrinkage(required, share).tolist(),
+        "shared": (np.array(data["live"], dtype=np.int64) - live).tolist(),
+    }
+
+
+def shares(values: Floats) -> list[float | None]:
+    """Return shares as they are stored: rounded, None where there is none."""
+    return [round(float(each), 4) if np.isfinite(each) else None for each in values]
 
 
 def shrinkage_of(shares: dict[str, float]) -> tuple[Shrinkage, ...]:

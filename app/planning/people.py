@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -51,30 +50,26 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
             people.append(Person(agent.id, agent.name, agent.teams, terms))
     first, last = week_on.isoformat(), (week_on + timedelta(days=days - 1)).isoformat()
     earlier = (week_on - timedelta(days=DAYS_BEFORE)).isoformat()
-    eve = (week_on - timedelta(days=1)).isoformat()
-    published = _assignments(conn, plans.published_around(conn, first, last))
-    before_plans = plans.published_around(conn, earlier, eve)
-    before = _assignments(conn, before_plans)
     reach = timedelta(days=7 * (MOST_WEEKS - 1))
     since, until = (week_on - reach).isoformat(), (week_on + timedelta(days=days - 1) + reach).isoformat()
-    around = [row for row in plans.published_around(conn, since, until) if not first <= row.week_on <= last]
+    rows = plans.published_around(conn, since, until)
+    shifts = {row.id: plans.list_assignments(conn, row.id) for row in rows}
+    inside = [row for row in rows if first <= row.week_on <= last]
+    before = [row for row in rows if earlier <= row.week_on < first]
     return Staff(
         people,
         staff.list_time_off(conn, first_on=since, last_on=until, state="granted"),
         staff.list_wishes(conn, first_on=first, last_on=last),
-        published,
+        [each for row in inside for each in shifts[row.id]],
         [each for each in _latest(conn, first, last) if each.locked],
-        before,
-        bool(before_plans),
+        [each for row in before for each in shifts[row.id]],
+        bool(before),
         {
-            date.fromisoformat(row.week_on): worked_week(row, plans.list_assignments(conn, row.id))
-            for row in around
+            date.fromisoformat(row.week_on): worked_week(row, shifts[row.id])
+            for row in rows
+            if row not in inside
         },
     )
-
-
-def _assignments(conn: Connection, rows: Iterable[plans.PlanRow]) -> list[AssignmentRow]:
-    return [each for row in rows for each in plans.list_assignments(conn, row.id)]
 
 
 def _latest(conn: Connection, first_on: str, last_on: str) -> list[AssignmentRow]:

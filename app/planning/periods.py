@@ -84,6 +84,11 @@ def period_parts(horizon: Horizon, agent: str, terms: ContractTerms, longest_s: 
     return [_part(horizon, agent, terms, longest_s, own, first) for first in firsts]
 
 
+def seconds(hours: float) -> int:
+    """Return hours of a contract as whole seconds."""
+    return round(hours * _HOUR_S)
+
+
 def day_credit_s(terms: ContractTerms) -> int:
     """Return the paid seconds that a day of granted time off counts."""
     return round(terms.week_hours_min * _HOUR_S / max(terms.week_days_max, 1))
@@ -102,7 +107,7 @@ def _part(
     done = _done(horizon, agent, terms, [week for week in weeks if week not in own])
     share = len(inside), done.open_weeks
     hours, off = terms.period_hours, terms.period_days_off
-    by_week = _seconds(terms.week_hours_min), _seconds(terms.week_hours_max)
+    by_week = seconds(terms.week_hours_min), seconds(terms.week_hours_max)
     off_by_week = 7 - terms.week_days_max, 7 - terms.week_days_min
     return PeriodPart(
         (inside[0] - horizon.week_on).days,
@@ -110,7 +115,7 @@ def _part(
         _name(weeks, whole=len(inside) == len(weeks), done=done),
         paid_s=hours
         and _left(
-            (_seconds(hours[0]) - done.paid_s, _seconds(hours[1]) - done.paid_s), share, by_week, longest_s
+            (seconds(hours[0]) - done.paid_s, seconds(hours[1]) - done.paid_s), share, by_week, longest_s
         ),
         days_off=off
         and _left((off[0] - done.days_off, off[1] + done.granted - done.days_off), share, off_by_week, 1),
@@ -181,7 +186,3 @@ def _name(weeks: Sequence[date], *, whole: bool, done: _Done) -> str:
 
 def _date(shift: AssignmentRow) -> date:
     return date.fromisoformat(shift.on)
-
-
-def _seconds(hours: float) -> int:
-    return round(hours * _HOUR_S)

@@ -14,20 +14,17 @@ from app.clock import stopwatch
 from app.db import staff
 from app.db.engine import Connection
 from app.planning.desk import Report
-from app.planning.needs import shrinkage_of
+from app.planning.needs import HANDLE_SCV, shares, with_live
 from app.planning.terms import ContractTerms
 from routing.policy import Policy
 from staffing.performance import Targets
 from staffing.pooled_week import SEARCH_SHARE, PooledWeek, Verified, pooled_week
 from staffing.pooling import MOST_TEAMS, SkillGroup, TeamLoad, separate_agents
-from staffing.requirement import before_shrinkage, kept_share
 
 Ints = NDArray[np.int64]
 
 VERIFIED: Final = 10
 """Intervals that the live routing judges, those that come closest to a miss."""
-HANDLE_SCV: Final = 1.2
-"""Squared coefficient of variation of handle times: lognormal, as measured in call centres."""
 
 _ENDLESS_S: Final = float("inf")
 _ROUTED: Final[dict[str, Any]] = {
@@ -181,17 +178,7 @@ def _lowered(data: Mapping[str, dict[str, Any]], saved: Ints) -> dict[str, dict[
     """Return the requirements less what sharing saves, in proportion to what each team needs."""
     live = _live(data)
     kept = _shared_out(live, np.maximum(live.sum(axis=0) - saved, 0))
-    found = {}
-    for (team, each), agents in zip(data.items(), kept, strict=True):
-        required = agents + np.array(each["deferred"], dtype=np.int64)
-        share = kept_share(shrinkage_of(each["shrinkage"]), planned=False)
-        found[team] = each | {
-            "required": required.tolist(),
-            "rostered": before_shrinkage(required, share).tolist(),
-            "live": agents.tolist(),
-            "shared": (np.array(each["live"], dtype=np.int64) - agents).tolist(),
-        }
-    return found
+    return {team: with_live(each, agents) for (team, each), agents in zip(data.items(), kept, strict=True)}
 
 
 def _shared_out(live: Ints, totals: Ints) -> Ints:
@@ -228,8 +215,8 @@ def _pool_json(
         "levels": {
             team: {
                 "wanted": each["targets"]["service_level"],
-                "value": _shares(week.level[row]),
-                "half_width": _shares(week.half_width[row]),
+                "value": shares(week.level[row]),
+                "half_width": shares(week.half_width[row]),
             }
             for row, (team, each) in enumerate(data.items())
         },
@@ -247,11 +234,7 @@ def _verified_json(teams: Sequence[str], each: Verified) -> dict[str, Any]:
         "levels": {
             team: {"value": value, "half_width": half}
             for team, value, half in zip(
-                teams, _shares(np.array(each.level)), _shares(np.array(each.half_width)), strict=True
+                teams, shares(np.array(each.level)), shares(np.array(each.half_width)), strict=True
             )
         },
     }
-
-
-def _shares(values: NDArray[np.float64]) -> list[float | None]:
-    return [round(float(each), 4) if np.isfinite(each) else None for each in values]

@@ -11,7 +11,7 @@ from typing import Final
 from app.db import staff
 from app.planning.kinds import shift_kinds_for
 from app.planning.people import DAYS_BEFORE, Person, Staff
-from app.planning.periods import Horizon, day_credit_s, period_parts
+from app.planning.periods import Horizon, day_credit_s, period_parts, seconds
 from app.planning.terms import SiteTerms
 from staffing.intervals import Grid
 from staffing.rostering.model import (
@@ -103,9 +103,9 @@ def _contract(task: RosterTask, person: Person, kinds: tuple[ShiftKind, ...]) ->
     longest_s = max((kind.paid_s for kind in kinds), default=0)
     return Contract(
         id=person.id,
-        day_s=(_seconds(terms.day_hours_min), _seconds(terms.day_hours_max)),
-        week_s=(_seconds(terms.week_hours_min), _seconds(terms.week_hours_max)),
-        min_rest_s=_seconds(terms.min_rest_hours),
+        day_s=(seconds(terms.day_hours_min), seconds(terms.day_hours_max)),
+        week_s=(seconds(terms.week_hours_min), seconds(terms.week_hours_max)),
+        min_rest_s=seconds(terms.min_rest_hours),
         week_rest_s=_seconds_if(terms.week_rest_hours),
         week_days=(terms.week_days_min, terms.week_days_max),
         max_days_in_row=terms.max_days_in_row,
@@ -158,12 +158,8 @@ def _day(task: RosterTask, on: str) -> int:
     return (date.fromisoformat(on) - task.week_on).days
 
 
-def _seconds(hours: float) -> int:
-    return round(hours * _HOUR_S)
-
-
 def _seconds_if(hours: float | None) -> int | None:
-    return None if hours is None else _seconds(hours)
+    return None if hours is None else seconds(hours)
 
 
 def _clock_s(text: str) -> int:

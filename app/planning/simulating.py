@@ -14,9 +14,8 @@ from app.db import plans, policies, staff
 from app.db.engine import Connection
 from app.errors import CannotPlanError
 from app.planning.desk import Desk, Outcome, Report
-from app.planning.needs import shrinkage_of
+from app.planning.needs import HANDLE_SCV, shrinkage_of
 from app.planning.params import SimulateParams
-from app.planning.pooling import HANDLE_SCV
 from app.planning.standing import Standing, assignments_of, plan_starts, problem_of, read_standing
 from routing.model import Agent
 from routing.policy import Policy

@@ -90,29 +90,29 @@ async def requirement_of(
         return None
     zone = ZoneInfo(planning.grid.zone)
     clocks = [datetime.fromisoformat(text).astimezone(zone) for text in found["intervals"]]
+    today = [i for i, clock in enumerate(clocks) if clock.date() == day]
     rows = [
-        {"clock": f"{clock:%H:%M}"} | {name: columns[name][i] for name in _REQUIRED if columns.get(name)}
-        for i, clock in enumerate(clocks)
-        if clock.date() == day and columns["rostered"][i]
+        {"clock": f"{clocks[i]:%H:%M}"} | {name: columns[name][i] for name in _REQUIRED if columns.get(name)}
+        for i in today
+        if columns["rostered"][i]
     ]
-    simulated = columns.get("simulated")
-    levels = (
-        [
-            (simulated["value"][i], simulated["half_width"][i])
-            for i, clock in enumerate(clocks)
-            if clock.date() == day and simulated["value"][i] is not None
-        ]
-        if simulated
-        else []
-    )
-    return {"rows": rows, "targets": columns["targets"], "shrinkage": columns["shrinkage"]} | {
-        "patience_s": columns["patience_s"],
-        "patience_from": columns["patience_from"],
-        "weeks": simulated["weeks"] if levels and simulated else 0,
-        "worst": min(levels, default=None),
-        "added": sum(
-            simulated["added"][i] for i, clock in enumerate(clocks) if simulated and clock.date() == day
-        ),
+    return {
+        "rows": rows,
+        **{name: columns[name] for name in ("targets", "shrinkage", "patience_s", "patience_from")},
+        **_simulated(columns.get("simulated"), today),
+    }
+
+
+def _simulated(simulated: dict[str, Any] | None, places: list[int]) -> dict[str, Any]:
+    """Return what simulated weeks gave in some intervals: the lowest level, and who was added."""
+    if not simulated:
+        return {"weeks": 0, "worst": None, "added": 0}
+    levels = [(simulated["value"][i], simulated["half_width"][i]) for i in places]
+    worst = min((each for each in levels if each[0] is not None), default=None)
+    return {
+        "weeks": simulated["weeks"],
+        "worst": worst,
+        "added": sum(simulated["added"][i] for i in places),
     }
 
 

@@ -17,7 +17,6 @@ from staffing.rostering.portfolio import (
     REBUILDS,
     branches,
     count_variables,
-    overnight,
     parts_of,
     size,
 )
@@ -70,9 +69,7 @@ def run_counted(race: Race, model: RosterModel, *, seed: int, workers: int) -> S
         race.done = True
         if beside is not None:
             beside.join()
-    if race.best is None:
-        raise ValueError("no roster was found in time")
-    return race.best
+    return race.winner()
 
 
 def _work_s(race: Race) -> float:
@@ -117,7 +114,7 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
         race.matrix,
         start,
         count_variables(model, race.matrix),
-        overnight=overnight(model),
+        overnight=model.scope.problem.overnight,
         threads=workers,
         seed=seed,
         left_s=lambda: race.limit_s - race.elapsed_s(),
@@ -152,7 +149,7 @@ def _improve(race: Race, model: RosterModel, seed: int, threads: int) -> None:
     on_time = improve_in_rounds(
         race.matrix,
         parts_of(model),
-        overnight=overnight(model),
+        overnight=model.scope.problem.overnight,
         seed=seed,
         effort=_EFFORT[size(race.matrix, model)] * _work_s(race),
         threads=max(1, threads),

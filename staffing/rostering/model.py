@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from staffing.intervals import Grid
-from staffing.shifts import ShiftKind
+from staffing.shifts import DAY_S, ShiftKind
 
 Limits = tuple[int, int]
 """Least and most, both allowed; equal for an exact value."""
@@ -249,6 +249,11 @@ class RosterProblem:
     published: Mapping[tuple[str, int], str] = field(default_factory=dict)
     change_cost: int = 0
     fairness_cost: int = 0
+
+    @property
+    def overnight(self) -> bool:
+        """Whether shifts cover slots of the next day."""
+        return any(kind.end_s > DAY_S for kind in self.kinds)
 
 
 @dataclass(frozen=True, slots=True)

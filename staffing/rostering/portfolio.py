@@ -15,7 +15,6 @@ from staffing.rostering.rebuild import compose, grain, rebuild
 from staffing.rostering.response import Block, make_blocks
 from staffing.rostering.solvers import branch, relax
 from staffing.rostering.sweep import sweep
-from staffing.shifts import DAY_S
 
 REBUILDS = 600.0
 """Rebuilds in a second for one day of period, on one core of a server of 2020."""
@@ -46,9 +45,7 @@ def run(race: Race, model: RosterModel, *, seed: int, workers: int) -> Solution:
         ValueError: When no roster was found in time.
     """
     _run_beside(race, model, make_blocks(model, race.matrix), seed, workers)
-    if race.best is None:
-        raise ValueError("no roster was found in time")
-    return race.best
+    return race.winner()
 
 
 def count_variables(model: RosterModel, matrix: Matrix) -> NDArray[np.bool_]:
@@ -108,7 +105,8 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
 
     def elapsed() -> float:
         share = (race.elapsed_s() - began_s) / (_FOLLOW_SHARE * race.limit_s)
-        race.ran_out = race.ran_out or share >= 1
+        if share >= 1:
+            race.note_late()
         return 1.0 if race.over() else share
 
     taken = follow_relaxation(
@@ -129,20 +127,16 @@ def _follow(race: Race, model: RosterModel, blocks: list[Block], seed: int, work
         race.matrix,
         start,
         count_variables(model, race.matrix),
-        overnight=overnight(model),
+        overnight=model.scope.problem.overnight,
         workers=workers,
         seed=seed,
         left_s=lambda: race.limit_s - race.elapsed_s(),
         offer=lambda better: race.offer(better, phase="sweep"),
         should_stop=race.over,
     )
-    race.ran_out = race.ran_out or not on_time
+    if not on_time:
+        race.note_late()
     return True
-
-
-def overnight(model: RosterModel) -> bool:
-    """Return whether shifts cover slots of the next day."""
-    return any(kind.end_s > DAY_S for kind in model.scope.problem.kinds)
 
 
 def _relax(race: Race) -> None:
@@ -169,7 +163,8 @@ def _branch(race: Race, seed: int, *, until_s: float) -> None:
     if answer.values is not None:
         race.offer(Solution(np.round(answer.values), answer.objective))
     race.report("branch and bound", bound=answer.bound)
-    race.ran_out = race.ran_out or race.elapsed_s() >= until_s
+    if race.elapsed_s() >= until_s:
+        race.note_late()
 
 
 def branches(matrix: Matrix) -> bool:
@@ -189,8 +184,10 @@ def _rebuild(
     until_s = began_s + share * (race.limit_s - began_s)
 
     def late() -> bool:
-        race.ran_out = race.ran_out or race.elapsed_s() >= until_s
-        return race.over() or race.elapsed_s() >= until_s or enough()
+        if race.elapsed_s() >= until_s:
+            race.note_late()
+            return True
+        return race.over() or enough()
 
     solution = rebuild(
         model,
@@ -220,7 +217,7 @@ def _improve(race: Race, model: RosterModel, seed: int, stop: Callable[[], bool]
     improve(
         race.matrix,
         parts_of(model),
-        overnight=overnight(model),
+        overnight=model.scope.problem.overnight,
         seed=seed,
         steps=max(5, round(_PARTS * race.limit_s)),
         busy=race.busy,

@@ -93,6 +93,16 @@ class Race:
         """Note that the clock ended a search before its last step."""
         self.ran_out = True
 
+    def winner(self) -> Solution:
+        """Return the best solution.
+
+        Raises:
+            ValueError: When no roster was found in time.
+        """
+        if self.best is None:
+            raise ValueError("no roster was found in time")
+        return self.best
+
     def proven(self) -> bool:
         """Return whether no better price is possible; prices are whole."""
         return bool(self.price <= np.ceil(self.bound - 1e-6) + 0.5)

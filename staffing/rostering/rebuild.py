@@ -30,7 +30,6 @@ from staffing.rostering.cover import Miss, RosterModel
 from staffing.rostering.improve import Solution, settle
 from staffing.rostering.linear import Floats, Matrix
 from staffing.rostering.response import Block, Response, best_response, follow
-from staffing.shifts import DAY_S
 
 _NOTHING: Ints = np.zeros(0, dtype=np.int64)
 _MOST_AGENTS = 3
@@ -166,7 +165,7 @@ def _settled(draft: Draft, matrix: Matrix) -> Solution:
     solution = Solution(fill(draft, matrix), _price(draft))
     if not draft.model.starts:
         return solution
-    overnight = any(kind.end_s > DAY_S for kind in draft.model.scope.problem.kinds)
+    overnight = draft.model.scope.problem.overnight
     solution = settle(matrix, solution, overnight=overnight, on_late=draft.on_late)
     _move_breaks(draft, solution.values)
     return solution
