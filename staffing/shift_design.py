@@ -6,13 +6,16 @@ agent-minutes too few, plus a price for each kind of shift in use.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
+from staffing.intervals import Grid
 from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
 from staffing.rostering.linear import Floats, LinearModel, Matrix, Term, matrix
-from staffing.rostering.model import relative_gap
+from staffing.rostering.model import RosterProblem, relative_gap
 from staffing.rostering.solvers import Answer, branch, relax, search
+from staffing.rostering.timeline import Timeline
 from staffing.shifts import DAY_S, ShiftKind
 
 _EXACT_SHARE = 0.5
@@ -67,7 +70,7 @@ class _Plan:
 
     required: Sequence[int]
     kinds: Sequence[ShiftKind]
-    slot_s: int
+    timeline: Timeline
     linear: LinearModel = field(default_factory=LinearModel)
     counts: dict[tuple[int, str], int] = field(default_factory=dict)
     present: list[list[Term]] = field(default_factory=list)
@@ -78,10 +81,10 @@ def design_shifts(
     required: Sequence[int],
     kinds: Sequence[ShiftKind],
     *,
-    slot_s: int,
+    grid: Grid,
+    starts_on: date,
     prices: DesignPrices = DesignPrices(),
     most_kinds: int | None = None,
-    first_weekday: int = 0,
     time_limit_s: float = 20.0,
     seed: int = 0,
     should_stop: Callable[[], bool] | None = None,
@@ -92,12 +95,12 @@ def design_shifts(
     the cover least. The search is one thread; half of the time goes to CP-SAT, the rest to HiGHS.
 
     Args:
-        required: Agents needed in each slot of whole days.
-        kinds: Kinds of shift to choose from.
-        slot_s: Length of a slot in seconds; starts, lengths and breaks are multiples of it.
+        required: Agents needed in each slot of whole days; those of a clock change are shorter or longer.
+        kinds: Kinds of shift to choose from; starts, lengths and breaks are multiples of a slot.
+        grid: The site's grid, whose intervals are the slots.
+        starts_on: First local date.
         prices: What is to be minimised.
         most_kinds: Most kinds in use; None for any number.
-        first_weekday: Weekday of the first day, 0 for Monday.
         time_limit_s: Wall time of the search.
         seed: Its seed.
         should_stop: Asked now and then; the search ends when it says yes.
@@ -105,47 +108,59 @@ def design_shifts(
     Raises:
         ValueError: When the requirement is not of whole days or a time is no multiple of a slot.
     """
-    _check(required, kinds, slot_s)
-    plan = _Plan(required, kinds, slot_s, present=[[] for _ in required])
-    _add_counts(plan, first_weekday)
+    timeline = _timeline(required, kinds, grid, starts_on)
+    plan = _Plan(required, kinds, timeline, present=[[] for _ in required])
+    _add_counts(plan)
     _add_kinds(plan, prices, most_kinds)
     _add_misses(plan, prices)
     values, bound = _solve(plan, time_limit_s=time_limit_s, seed=seed, should_stop=should_stop)
     return _design(plan, values, bound, prices)
 
 
-def _check(required: Sequence[int], kinds: Sequence[ShiftKind], slot_s: int) -> None:
-    if not required or len(required) * slot_s % DAY_S:
-        raise ValueError("the requirement does not fill whole days")
+def _timeline(required: Sequence[int], kinds: Sequence[ShiftKind], grid: Grid, starts_on: date) -> Timeline:
+    """Return the days that a requirement fills, as a roster would have them."""
     for kind in kinds:
         times = (kind.start_s, kind.length_s, *(pause.length_s for pause in kind.breaks))
-        if any(value % slot_s for value in times):
-            raise ValueError(f"shift {kind.id!r} does not fit slots of {slot_s} s")
+        if any(value % grid.step_s for value in times):
+            raise ValueError(f"shift {kind.id!r} does not fit slots of {grid.step_s} s")
+    about = round(len(required) * grid.step_s / DAY_S)
+    for days in range(max(1, about - 1), about + 2):
+        timeline = Timeline(RosterProblem(grid, starts_on, days, tuple(kinds), (), ()))
+        if timeline.slots == len(required):
+            return timeline
+    raise ValueError("the requirement does not fill whole days")
 
 
-def _add_counts(plan: _Plan, first_weekday: int) -> None:
+def _add_counts(plan: _Plan) -> None:
     """Add how many agents work each kind on each day, and what that covers."""
-    per_day, most = DAY_S // plan.slot_s, max(plan.required)
+    most = max(plan.required)
     families: dict[object, list[ShiftKind]] = {}
     for kind in plan.kinds:
         key = (kind.length_s, kind.breaks, kind.min_work_s, kind.max_work_s)
         families.setdefault(key, []).append(kind)
-    for day in range(len(plan.required) // per_day):
+    for day in range(plan.timeline.problem.days):
         for family in families.values():
             by_slot: dict[int, list[int]] = {}
             for kind in family:
-                if (first_weekday + day) % 7 in kind.weekdays:
+                if plan.timeline.weekday(day) in kind.weekdays:
                     variable = plan.counts[day, kind.id] = plan.linear.variable(most)
-                    slot = day * per_day + kind.start_s // plan.slot_s
-                    by_slot.setdefault(slot, []).append(variable)
+                    by_slot.setdefault(_first_slot(plan, kind, day), []).append(variable)
             if by_slot:
                 _cover(plan, family[0], by_slot)
 
 
+def _first_slot(plan: _Plan, kind: ShiftKind, day: int) -> int:
+    return (plan.timeline.shift_at(kind, day)[0] - plan.timeline.starts_at) // _slot_s(plan)
+
+
+def _slot_s(plan: _Plan) -> int:
+    return plan.timeline.problem.grid.step_s
+
+
 def _cover(plan: _Plan, kind: ShiftKind, by_slot: Mapping[int, list[int]]) -> None:
     started: Steps = start_counts(plan.linear, by_slot)
-    pauses = break_counts(plan.linear, kind, started, plan.slot_s)
-    for slot, terms in at_work(kind, started, pauses, plan.slot_s):
+    pauses = break_counts(plan.linear, kind, started, _slot_s(plan))
+    for slot, terms in at_work(kind, started, pauses, _slot_s(plan)):
         plan.present[slot % len(plan.required)].extend(terms)
 
 
@@ -163,7 +178,7 @@ def _add_kinds(plan: _Plan, prices: DesignPrices, most_kinds: int | None) -> Non
 
 
 def _add_misses(plan: _Plan, prices: DesignPrices) -> None:
-    linear, minutes = plan.linear, plan.slot_s // 60
+    linear, minutes = plan.linear, _slot_s(plan) // 60
     for required, terms in zip(plan.required, plan.present, strict=True):
         most = sum(linear.upper[v] for v, sign in terms if sign > 0)
         under = linear.variable(required, cost=prices.under * minutes, implied=True)
@@ -209,8 +224,8 @@ def _design(plan: _Plan, values: Floats, bound: float, prices: DesignPrices) -> 
     counts = {key: int(whole[v]) for key, v in plan.counts.items() if whole[v] > 0}
     staffed = tuple(int(sum(sign * whole[v] for v, sign in terms)) for terms in plan.present)
     misses = [present - need for present, need in zip(staffed, plan.required, strict=True)]
-    over_s = plan.slot_s * sum(max(0, miss) for miss in misses)
-    under_s = plan.slot_s * sum(max(0, -miss) for miss in misses)
+    over_s = _slot_s(plan) * sum(max(0, miss) for miss in misses)
+    under_s = _slot_s(plan) * sum(max(0, -miss) for miss in misses)
     ids = {kind_id for _day, kind_id in counts}
     used = sorted((kind for kind in plan.kinds if kind.id in ids), key=lambda k: (k.start_s, k.length_s))
     minutes = prices.over * over_s // 60 + prices.under * under_s // 60

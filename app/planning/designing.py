@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from datetime import date
+from typing import Any, Final
 
 from app.planning.desk import CancelledRunError, Desk, Outcome, Report
 from app.planning.kinds import shift_kinds_for
@@ -13,6 +14,8 @@ from app.planning.requiring import require_teams, save_requirements
 from app.planning.terms import SiteTerms, read_planning, week_of
 from staffing.intervals import Grid
 from staffing.shifts import clock_text
+
+_DAYS: Final = 7
 
 
 async def design_week(desk: Desk) -> Outcome:
@@ -31,9 +34,7 @@ async def design_week(desk: Desk) -> Outcome:
         part=(0.0, 0.4),
     )
     rostered = {team: data["rostered"] for team, data in needed.requirements.items()}
-    found = await desk.compute(
-        design, grid, planning.site, rostered, week_on.weekday(), params, part=(0.4, 1.0)
-    )
+    found = await desk.compute(design, grid, planning.site, rostered, week_on, params, part=(0.4, 1.0))
     return Outcome(
         {"week": week_on.isoformat(), **found},
         lambda conn: {"requirements": save_requirements(conn, desk, needed, week_on)},
@@ -45,7 +46,7 @@ def design(
     grid: Grid,
     site: SiteTerms,
     rostered: dict[str, list[int]],
-    first_weekday: int,
+    week_on: date,
     params: DesignParams,
 ) -> dict[str, Any]:
     """Return the kinds of shift in use with agents per day, and what is left over or missing (hours)."""
@@ -54,15 +55,14 @@ def design(
 
     report(0.0, "choosing kinds of shift")
     total = [sum(values) for values in zip(*rostered.values(), strict=True)]
-    whole = total[: len(total) // grid.slots_per_day * grid.slots_per_day]
-    kinds = shift_kinds_for(site.model_copy(update={"shift_starts": ()}), grid, rostered)
+    kinds = shift_kinds_for(site.model_copy(update={"shift_starts": ()}), grid, week_on, rostered)
     made = design_shifts(
-        whole,
+        total,
         kinds,
-        slot_s=grid.step_s,
+        grid=grid,
+        starts_on=week_on,
         prices=DesignPrices(under=max(1, round(site.under_cost / max(1, site.over_cost)))),
         most_kinds=params.most_kinds,
-        first_weekday=first_weekday,
         time_limit_s=params.time_limit_s,
         seed=params.seed,
         should_stop=report.cancelled,
@@ -78,14 +78,14 @@ def design(
                 "id": kind.id,
                 "start": clock_text(kind.start_s),
                 "hours": round(kind.length_s / 3600, 2),
-                "agents": [
-                    made.counts.get((day, kind.id), 0) for day in range(len(whole) // grid.slots_per_day)
-                ],
+                "agents": [made.counts.get((day, kind.id), 0) for day in range(_DAYS)],
                 "shifts": counts[kind.id],
             }
             for kind in made.kinds
         ],
-        "required": whole,
+        "zone": grid.zone,
+        "minutes": grid.minutes,
+        "required": total,
         "staffed": list(made.staffed),
         "surplus_hours": round(made.over_s / 3600, 2),
         "short_hours": round(made.under_s / 3600, 2),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
 
 from app.planning.terms import SiteTerms
-from staffing.intervals import Grid
+from staffing.intervals import Grid, intervals_between, local_slots
 from staffing.shifts import DAY_S, Break, ShiftKind, clock_text
 
 _HOUR_S: Final = 3600
@@ -21,10 +22,10 @@ _LATE_S: Final = 20 * _HOUR_S
 
 
 def shift_kinds_for(
-    site: SiteTerms, grid: Grid, rostered: Mapping[str, Sequence[int]]
+    site: SiteTerms, grid: Grid, week_on: date, rostered: Mapping[str, Sequence[int]]
 ) -> tuple[ShiftKind, ...]:
-    """Return the kinds of shift for a requirement by team and interval (whole days of the site's clock)."""
-    begin, end = _busy_span(grid, rostered)
+    """Return the kinds of shift for a requirement by team and interval of whole weeks from `week_on`."""
+    begin, end = _busy_span(grid, week_on, rostered)
     lengths = [round(hours * _HOUR_S) for hours in site.shift_hours]
     if site.shift_starts:
         starts = [int(text[:2]) * _HOUR_S + int(text[3:]) * _MIN_S for text in site.shift_starts]
@@ -40,14 +41,13 @@ def shift_kinds_for(
     return tuple(kinds[key] for key in sorted(kinds))
 
 
-def _busy_span(grid: Grid, rostered: Mapping[str, Sequence[int]]) -> tuple[int, int]:
+def _busy_span(grid: Grid, week_on: date, rostered: Mapping[str, Sequence[int]]) -> tuple[int, int]:
     """Return the seconds after midnight at which the first agent is needed and the last one no more."""
-    per_day = grid.slots_per_day
-    needed = np.zeros(per_day, dtype=np.int64)
+    needed = np.zeros(grid.slots_per_day, dtype=np.int64)
     for values in rostered.values():
-        whole = len(values) // per_day * per_day
-        if whole:
-            needed += np.array(values[:whole]).reshape(-1, per_day).max(axis=0)
+        days = round(len(values) / grid.slots_per_day)
+        starts = intervals_between(grid, week_on, week_on + timedelta(days=days - 1))
+        np.maximum.at(needed, local_slots(grid, starts), np.array(values))
     slots = np.flatnonzero(needed)
     if not len(slots):
         return 8 * _HOUR_S, 18 * _HOUR_S

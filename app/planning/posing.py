@@ -47,7 +47,7 @@ class RosterTask:
 
 def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None) -> RosterProblem:
     """Return the roster problem of a task in the words of staffing; `kinds` in place of the site's."""
-    kinds = kinds or shift_kinds_for(task.site, task.grid, task.rostered)
+    kinds = kinds or shift_kinds_for(task.site, task.grid, task.week_on, task.rostered)
     days = 7 * task.weeks
     known = {person.id for person in task.staff.people}
     names = {kind.id for kind in kinds}

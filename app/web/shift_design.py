@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -14,11 +15,12 @@ from app.api.runs import run_json
 from app.auth import Principal
 from app.db import runs as run_rows
 from app.house import House
-from app.planning.terms import SiteTerms, read_planning
+from app.planning.terms import Planning, SiteTerms, read_planning
 from app.web import week_chart
 from app.web.pages import PLANNER, page, render
 from app.web.planner import newest_runs
 from app.web.week_chart import Columns, Values
+from staffing.intervals import Grid, intervals_between
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,7 +46,7 @@ async def shifts_page(house: House, who: Principal, request: Request) -> Respons
         week_on=chosen_week(planning, request.query_params.get("week"), house.clock.now()),
         past=past,
         run=run,
-        design=_design(run["result"], planning.site) if run else None,
+        design=_design(run["result"], planning) if run else None,
         site=planning.site.model_dump(mode="json"),
         runs=await newest_runs(house),
         may_plan="plans:write" in who.scopes,
@@ -64,40 +66,47 @@ def taken_over(site: SiteTerms, shifts: Sequence[dict[str, Any]]) -> dict[str, A
     return site.model_dump(mode="json") | {"shift_starts": starts, "shift_hours": hours}
 
 
-def _design(result: dict[str, Any], site: SiteTerms) -> dict[str, Any]:
+def local_starts(result: dict[str, Any], grid: Grid) -> list[datetime]:
+    """Return the local beginning of each interval; a design of earlier versions tells its length alone."""
+    first, many = date.fromisoformat(result["week"]), len(result["required"])
+    zone = result.get("zone", grid.zone)
+    own = Grid(zone, result.get("minutes") or 10_080 // many)
+    starts = intervals_between(own, first, first + timedelta(days=6))[:many]
+    return [datetime.fromtimestamp(int(at), tz=ZoneInfo(zone)) for at in starts]
+
+
+def _design(result: dict[str, Any], planning: Planning) -> dict[str, Any]:
     first = date.fromisoformat(result["week"])
-    days = max((len(each["agents"]) for each in result["shifts"]), default=7)
     required: Values = result["required"]
     staffed: Values = result["staffed"]
-    columns = _columns(required, staffed)
-    per_day = len(required) // days
-    labels = []
-    for i in range(len(required)):
-        on, minute = first + timedelta(days=i // per_day), i % per_day * 1440 // per_day
-        labels.append(f"{on:%a} {on.day} {on:%b} {minute // 60:02}:{minute % 60:02}")
+    days = [first + timedelta(days=i) for i in range(7)]
+    starts = local_starts(result, planning.grid)
+    columns = _columns(starts, required, staffed)
+    labels = [f"{at:%a} {at.day} {at:%b} {at:%H}:{at:%M}" for at in starts]
+    begins = [next((i for i, at in enumerate(starts) if at.date() == on), len(starts)) for on in days]
     in_use = [each for each in result["shifts"] if each["shifts"]]
     return {
         "week_on": first,
-        "days": [first + timedelta(days=i) for i in range(days)],
+        "days": days,
         "shifts": in_use,
-        "totals": [sum(each["agents"][i] for each in in_use) for i in range(days)],
+        "totals": [sum(each["agents"][i] for each in in_use) for i in range(len(days))],
         "plot": week_chart.people_plot(columns),
         "marks": [
-            (100 * i / days, f"{first + timedelta(days=i):%a} {(first + timedelta(days=i)).day}", "")
-            for i in range(days)
+            (100 * begin / len(starts), f"{on:%a} {on.day}", "")
+            for begin, on in zip(begins, days, strict=True)
         ],
         "figures": {
             "labels": labels,
             "said": [f"needed {need}, covered {have}" for need, have in zip(required, staffed, strict=True)],
         },
-        "terms": taken_over(site, in_use),
+        "terms": taken_over(planning.site, in_use),
     }
 
 
-def _columns(required: Values, staffed: Values) -> Columns:
+def _columns(starts: Sequence[datetime], required: Values, staffed: Values) -> Columns:
     none: Values = [None] * len(required)
     return Columns(
-        starts=list(range(len(required))),
+        starts=[round(at.timestamp()) for at in starts],
         volume=none,
         low=none,
         high=none,

@@ -130,6 +130,15 @@ async def test_design_covers_the_requirement_with_few_kinds_of_shift(planner: ht
     assert found["short_hours"] <= found["surplus_hours"]
 
 
+async def test_design_of_a_clock_change_week_has_its_hours(planner: httpx.AsyncClient) -> None:
+    run = await run_to_end(planner, "design", week="2026-03-29", most_kinds=2, time_limit_s=2)
+    found = run["result"]
+    assert run["state"] == "done", run["error"]
+    assert (len(found["required"]), len(found["staffed"])) == (334, 334)
+    assert (found["week"], found["zone"], found["minutes"]) == ("2026-03-23", "Europe/London", 30)
+    assert all(len(each["agents"]) == 7 and not any(each["agents"][5:]) for each in found["shifts"])
+
+
 async def test_jobs_show_when_they_come_next(planner: httpx.AsyncClient) -> None:
     jobs = {each["name"]: each for each in (await planner.get("/v1/runs/jobs")).json()["items"]}
     assert jobs["nightly-forecast"]["next_at"] == "2026-02-28T02:10:00.000Z"

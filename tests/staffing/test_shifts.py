@@ -1,16 +1,18 @@
 import subprocess
 import sys
+from datetime import date, time, timedelta
 
 import numpy as np
 import pytest
 
+from staffing.intervals import Grid, local_instant, week_intervals
 from staffing.rostering.linear import LinearModel, matrix
 from staffing.rostering.solvers import search
 from staffing.shift_design import DesignPrices, design_shifts
 from staffing.shifts import Break, ShiftKind, shift_kinds
 from tests.staffing.rosters import HOUR_S, make_kind, make_pause
 
-HALF_HOURS = {"slot_s": 1800, "time_limit_s": 5}
+HALF_HOURS = {"grid": Grid("UTC"), "starts_on": date(2026, 3, 2), "time_limit_s": 5}
 
 
 def need_of(shifts, *, days=1, slot_s=1800):
@@ -108,6 +110,33 @@ def test_shift_over_midnight_of_the_last_day_covers_the_first_morning():
     assert (design.over_s, design.under_s) == (0, 0)
 
 
+@pytest.mark.parametrize(("change_on", "slots"), [(date(2026, 3, 29), 334), (date(2026, 10, 25), 338)])
+def test_design_follows_the_clock_over_a_change(change_on, slots):
+    berlin = Grid("Europe/Berlin")
+    monday = change_on - timedelta(days=6)
+    starts = week_intervals(berlin, monday)
+    required = [0] * len(starts)
+    for day in range(7):
+        at = local_instant(berlin, monday + timedelta(days=day), time(8))
+        first = int(np.searchsorted(starts, at))
+        required[first : first + 16] = [3] * 16
+    kinds = shift_kinds(range(6 * HOUR_S, 11 * HOUR_S, 3600), [8 * HOUR_S])
+    design = design_shifts(required, kinds, grid=berlin, starts_on=monday, time_limit_s=5)
+    assert len(design.staffed) == slots
+    assert [kind.id for kind in design.kinds] == ["08:00-16:00"]
+    assert (design.over_s, design.under_s) == (0, 0)
+
+
+def test_night_shift_of_a_change_lasts_its_hours_on_the_longer_night():
+    berlin, night = Grid("Europe/Berlin"), make_kind("night", 22)
+    required = [0] * 48 + [0] * 50
+    required[44:60] = [2] * 16  # Saturday 22:00 to Sunday 05:00, the hour from two to three twice
+    design = design_shifts(
+        required, [night], grid=berlin, starts_on=date(2026, 10, 24), prices=DesignPrices(kind=0)
+    )
+    assert (design.counts, design.over_s, design.under_s) == ({(0, "night"): 2}, 0, 0)
+
+
 def test_design_that_is_stopped_at_once_is_nobody():
     kinds = shift_kinds(range(6 * HOUR_S, 14 * HOUR_S, 3600), [8 * HOUR_S])
     required = need_of([(kind, 1) for kind in kinds])
@@ -149,4 +178,4 @@ def test_solvers_leave_the_interrupt_to_python():
 
 def test_requirement_of_part_of_a_day_is_refused():
     with pytest.raises(ValueError, match="whole days"):
-        design_shifts([1, 2], [make_kind("day", 8)], slot_s=1800)
+        design_shifts([1, 2], [make_kind("day", 8)], **HALF_HOURS)

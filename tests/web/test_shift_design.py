@@ -8,7 +8,8 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from app.planning.terms import SiteTerms
-from app.web.shift_design import taken_over
+from app.web.shift_design import local_starts, taken_over
+from staffing.intervals import Grid
 from tests.app.planning_rig import MONDAY, run_to_end
 from tests.web.conftest import copied, sign_in
 from tests.web.service import Service, serving
@@ -90,6 +91,19 @@ async def test_shifts_never_scroll_sideways(page: Page, service: Service, width:
     await page.set_viewport_size({"width": width, "height": 800})
     await open_page(page, service)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_design_of_a_clock_change_week_is_read_by_the_local_clock() -> None:
+    result = {"week": "2026-03-23", "zone": "Europe/London", "minutes": 30, "required": [0] * 334}
+    starts = local_starts(result, Grid("UTC", 15))
+    shown = [f"{at:%a %H:%M}" for at in starts[288:291]]
+    assert shown == ["Sun 00:00", "Sun 00:30", "Sun 02:00"]
+    assert f"{starts[-1]:%a %H:%M}" == "Sun 23:30"
+
+
+def test_design_made_before_its_zone_was_kept_is_read_in_the_sites() -> None:
+    starts = local_starts({"week": "2026-03-02", "required": [0] * 336}, Grid("Europe/London"))
+    assert (len(starts), f"{starts[-1]:%a %H:%M}") == (336, "Sun 23:30")
 
 
 def test_terms_taken_over_keep_the_commonest_lengths() -> None:
