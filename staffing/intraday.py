@@ -25,14 +25,15 @@ class DayUpdate:
     Args:
         forecast: The same intervals; those of today that are still to come have a new volume and less
             uncertainty.
-        busyness: What the day's contacts so far say about the whole day: 1.1 is a tenth more than forecast.
-        expected_so_far: Contacts that were forecast for the intervals already met.
-        actual_so_far: Contacts that came in them.
+        busyness: What the day's contacts so far say about the whole day: 1.1 is a tenth more than forecast;
+            None where nothing was expected so far.
+        expected_so_far: Contacts that were forecast for the finished intervals.
+        actual_so_far: Contacts that came in them, also where none was expected.
         reason: The same in words.
     """
 
     forecast: Forecast
-    busyness: float
+    busyness: float | None
     expected_so_far: float
     actual_so_far: float
     reason: str
@@ -59,15 +60,15 @@ def updated(expected: Forecast, starts: Starts, counts: Floats) -> DayUpdate:
     met = rows[expected.volume[rows] > 0]
     actual = counts[expected.volume[rows] > 0]
     rest = (days == days[rows[0]]) & (expected.starts > starts[-1]) & (expected.volume > 0)
+    came, hoped = float(counts.sum()), float(expected.volume[met].sum())
     if not len(met):
-        return DayUpdate(expected, 1.0, 0.0, 0.0, "nothing was expected so far; the forecast stands")
+        return DayUpdate(expected, None, hoped, came, "nothing was expected so far; the forecast stands")
     factor, left, busyness = _conditional(expected, met, actual, rest)
     volume, slot_cv, day_cv = expected.volume.copy(), expected.slot_cv.copy(), expected.day_cv.copy()
     volume[rest] *= factor
     ratio = np.divide(left, expected.rate_cv[rest], out=np.ones_like(left), where=expected.rate_cv[rest] > 0)
     slot_cv[rest] *= ratio
     day_cv[rest] *= ratio
-    came, hoped = float(actual.sum()), float(expected.volume[met].sum())
     reason = f"{came:.0f} contacts where {hoped:.0f} were expected: the day is taken as {busyness:.2f} of it"
     changed = replace(expected, volume=volume, slot_cv=slot_cv, day_cv=day_cv)
     return DayUpdate(changed, busyness, hoped, came, reason)

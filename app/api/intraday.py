@@ -49,7 +49,10 @@ _CHANGE = (
 
 @router.get("/intraday", summary="How today goes, team by team.")
 async def list_intraday(request: Request, _: Reader) -> dict[str, Any]:
-    """Return per team the day's busyness, contacts so far, largest gap to come and number of actions."""
+    """Return per team the day's busyness, contacts so far, largest gap to come and number of actions.
+
+    `busyness`, `expected_so_far` and `actual_so_far` are null until a whole interval of today was seen.
+    """
     house = house_of(request)
     planning = await house.database.read(read_planning)
     now = house.clock.now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ from staffing.requirement import kept_share
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+_NOTHING_SEEN: Final[dict[str, float | str | None]] = {
+    "busyness": None,
+    "expected_so_far": None,
+    "actual_so_far": None,
+    "reason": "no whole interval of today was seen yet; the forecast stands",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +138,12 @@ def _look(day: TeamDay, now: float) -> _Look:
     raw = forecast_from(day.need.team, day.need.forecast)
     planned = between(corrected(raw, day.need.overrides), since, until)
     done, counts = live_counts(day.past, grid, on, now)
-    expected, said = planned, {"busyness": 1.0, "expected_so_far": 0.0, "actual_so_far": 0.0, "reason": ""}
+    expected, said = planned, _NOTHING_SEEN
     if len(done):
         update = updated(planned, done, counts)
         expected = update.forecast
         said = {
-            "busyness": round(update.busyness, 4),
+            "busyness": round(update.busyness, 4) if update.busyness is not None else None,
             "expected_so_far": round(update.expected_so_far, 1),
             "actual_so_far": round(update.actual_so_far, 1),
             "reason": update.reason,

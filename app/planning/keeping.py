@@ -18,21 +18,38 @@ from staffing.rostering.model import Assignment, Spell
 def adherence_of_day(
     conn: Connection, planning: Planning, on: date, *, now: float, grace_s: float
 ) -> list[dict[str, Any]]:
-    """Return for everybody with a shift on a date how the schedule was kept up to `now`."""
+    """Return for everybody with a shift on a date how the schedule was kept up to `now`.
+
+    Of the time before the organisation was set up nothing is known, so it counts neither way.
+    """
     since, until = week_span(planning.grid, on, 1)
+    known_at = staff.first_policy_at(conn) or since
     shifts = [each for each in plans.published_shifts(conn, since, until) if each.on == on.isoformat()]
     names = staff.agent_names(conn)
     real = presences.presences_since(conn, [each.agent_id for each in shifts], since)
     return [
-        _kept(shift, names.get(shift.agent_id, shift.agent_id), real.get(shift.agent_id, []), now, grace_s)
+        _kept(
+            shift,
+            names.get(shift.agent_id, shift.agent_id),
+            real.get(shift.agent_id, []),
+            known_at=known_at,
+            now=now,
+            grace_s=grace_s,
+        )
         for shift in shifts
     ]
 
 
 def _kept(
-    shift: AssignmentRow, name: str, changes: list[tuple[float, str]], now: float, grace_s: float
+    shift: AssignmentRow,
+    name: str,
+    changes: list[tuple[float, str]],
+    *,
+    known_at: float,
+    now: float,
+    grace_s: float,
 ) -> dict[str, Any]:
-    planned = schedule(
+    whole = schedule(
         Assignment(
             shift.agent_id,
             0,
@@ -42,6 +59,7 @@ def _kept(
             tuple(Spell(*spell) for spell in shift.breaks),
         )
     )
+    planned = [Spell(x.activity, max(x.since, known_at), x.until) for x in whole if x.until > known_at]
     end = max(now, shift.ends_at)
     ends = [*(at for at, _ in changes[1:]), end] if changes else []
     actual = [

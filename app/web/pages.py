@@ -64,6 +64,7 @@ templates.filters.update(
     label=words.label,
     duration=words.duration,
     percent=words.percent,
+    change=words.change,
     count=words.count,
     instant=isoformat,
 )

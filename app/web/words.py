@@ -54,6 +54,15 @@ def percent(share: float | None, digits: int = 0) -> str:
     return NONE if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
+def change(factor: float | None) -> str:
+    """Return what a factor does as `+12 %` or `±0 %`."""
+    if factor is None:
+        return NONE
+    percents = round(100 * (factor - 1))
+    sign = "±" if percents == 0 else "+" if percents > 0 else "\N{MINUS SIGN}"
+    return f"{sign}{abs(percents)}\N{NO-BREAK SPACE}%"
+
+
 def count(value: float | None, digits: int = 0) -> str:
     """Return a number with thin spaces between thousands."""
     if value is None:

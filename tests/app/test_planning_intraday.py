@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.db.engine import Connection
 from app.db.forecasts import add_requirement, list_requirements
-from app.db.schema import interval_stat
+from app.db.schema import interval_stat, policy
 from app.settings import Settings
 from routing.commands import SetPresence
 from routing.model import Presence
@@ -94,6 +94,9 @@ async def test_time_before_the_first_contact_is_unknown_and_not_quiet(
     nothing = await look(planner)
     assert set(nothing["actual"]) == {None}
     assert nothing["updated"] == nothing["forecast"]
+    glance = (await planner.get("/v1/intraday")).json()["items"][0]
+    names = ("busyness", "expected_so_far", "actual_so_far")
+    assert [glance[name] for name in names] == [None, None, None]
     await came(service, 1.0)
     day = await look(planner)
     actual = dict(zip(day["intervals"], day["actual"], strict=True))
@@ -126,9 +129,26 @@ async def test_day_without_a_look_is_not_found(planner: httpx.AsyncClient) -> No
     assert [item["made_at"] for item in items] == [None, None]
 
 
+async def set_up_at(service: Service, at: datetime) -> None:
+    """Let the organisation have been there since an instant."""
+    change = sa.update(policy).values(published_at=at.timestamp())
+    await service.house.database.tx(lambda conn: conn.execute(change) and None)
+
+
+async def test_time_before_the_organisation_was_set_up_counts_neither_way(
+    service: Service, planner: httpx.AsyncClient
+) -> None:
+    await set_up_at(service, datetime(2026, 3, 3, 11, 35, tzinfo=UTC))
+    items = (await planner.get("/v1/adherence")).json()["items"]
+    working = [each for each in items if each["scheduled"] == "work"]
+    assert {each["departs_since"] for each in working} == {"2026-03-03T11:35:00Z"}
+    assert max(each["scheduled_s"] for each in working) in range(1795, 1860)
+
+
 async def test_agent_who_is_not_there_departs_from_the_roster(
     service: Service, planner: httpx.AsyncClient
 ) -> None:
+    await set_up_at(service, datetime(2026, 3, 1, tzinfo=UTC))
     items = (await planner.get("/v1/adherence")).json()["items"]
     working = [each for each in items if each["scheduled"] == "work"]
     assert working

@@ -40,6 +40,13 @@ def test_a_busier_morning_raises_the_rest_of_the_day_by_the_gamma_poisson_rule()
     assert update.forecast.volume[OPEN.start + 1 : OPEN.stop] == pytest.approx(110)
 
 
+def test_contacts_where_none_was_expected_are_told_and_say_nothing_of_the_day() -> None:
+    expected = known(day_cv=0.1)
+    update = updated(expected, expected.starts[:2], np.array([0.0, 3.0]))
+    assert (update.busyness, update.expected_so_far, update.actual_so_far) == (None, 0.0, 3.0)
+    assert update.forecast.volume == pytest.approx(expected.volume)
+
+
 def test_the_longer_the_day_the_more_it_is_believed_and_the_surer_the_rest() -> None:
     updates = [after_hours(known(day_cv=0.1), hours, 1.2) for hours in (1, 4, 8)]
     assert updates[0].busyness < updates[1].busyness < updates[2].busyness < 1.2

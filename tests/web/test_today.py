@@ -13,6 +13,7 @@ from playwright.async_api import Locator, Page, expect
 from app.clock import Clock
 from app.db import forecasts
 from app.db.engine import Connection
+from app.web.words import change
 from tests.app.planning_rig import history_csv, import_history, run_to_end
 from tests.web.conftest import copied, sign_in
 from tests.web.service import Service, serving
@@ -178,6 +179,17 @@ async def test_every_team_is_seen_at_a_glance(page: Page, service: Service) -> N
         await expect(rows.nth(i).locator("[data-label=Expected]")).to_have_text(expected)
 
 
+async def test_before_the_first_whole_interval_nothing_is_said_of_the_day(
+    page: Page, service: Service
+) -> None:
+    await sign_in(page, service, "planner")
+    await page.goto(f"{service.url}/today?team=general")
+    row = page.get_by_role("table").first.locator("tr.chosen")
+    for name in ("Came", "Expected", "Busier"):
+        await expect(row.locator(f"[data-label={name}]")).to_have_text("–")
+    await expect(page.get_by_text("no whole interval of today was seen yet")).to_be_visible()
+
+
 async def test_team_chosen_is_shown_interval_by_interval(page: Page, service: Service) -> None:
     await sign_in(page, service, "planner")
     await page.goto(f"{service.url}/today")
@@ -226,3 +238,11 @@ async def test_today_never_scrolls_sideways(page: Page, service: Service, width:
     await sign_in(page, service, "planner")
     await page.goto(f"{service.url}/today?team=general")
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(None, "–"), (1.0, "±0 %"), (0.996, "±0 %"), (1.124, "+12 %"), (0.7, "\N{MINUS SIGN}30 %")],
+)
+def test_busyness_reads_as_a_change_with_its_sign(factor: float | None, words: str) -> None:
+    assert change(factor).replace("\N{NO-BREAK SPACE}", " ") == words
