@@ -128,14 +128,6 @@ class IdempotencyMismatchError(AppError):
     title = "This Idempotency-Key was used for another request"
 
 
-class CannotTrainError(AppError):
-    """There are too few texts of resolved tickets to learn from."""
-
-    status = 422
-    slug = "cannot-train"
-    title = "The text classifier can't be trained yet"
-
-
 class BodyTooLargeError(AppError):
     """The body exceeds the limit."""
 

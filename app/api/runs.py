@@ -67,7 +67,8 @@ def run_json(run: runs.Run) -> dict[str, Any]:
     "simulation has `teams.{team}.{figure}` {value, low, high} with 95 % bounds for service_level, asa_s, "
     "abandonment and occupancy, `by_interval.{team}.{figure}` {value, low, high} as columns over "
     "`intervals`, and, when something is to be different (volume, handle_time, patience, more_absence, "
-    "policy), `changed` with the same and `difference`.",
+    "policy), `changed` with the same and `difference`. A training has `result.classifier_id`, null with a "
+    "`reason` where too few resolved tickets have a text.",
 )
 async def start_run(
     request: Request, response: Response, given: Annotated[NewRun, Body()], who: Writer

@@ -8,7 +8,6 @@ import msgspec
 
 from app.db import classifiers
 from app.db.engine import Connection
-from app.errors import CannotTrainError
 from app.planning.desk import Desk, Outcome, Report
 from routing.classifier import EXAMPLES_MIN, Model
 
@@ -16,18 +15,25 @@ _EXAMPLES_MAX: Final = 20_000
 
 
 async def train_classifier(desk: Desk) -> Outcome:
-    """Learn from the newest resolved tickets; raises CannotTrainError where there are too few texts."""
+    """Learn from the newest resolved tickets; where they are too few, say so and keep the classifier."""
     examples = await desk.database.read(classifiers.list_examples, limit=_EXAMPLES_MAX)
-    model: Model | None = await desk.compute(_train, examples)
+    model: Model | None = await desk.compute(_train, examples) if examples else None
     if model is None:
-        raise CannotTrainError(
-            f"{len(examples)} texts of resolved tickets are too few: {EXAMPLES_MIN} of two teams are needed."
-        )
+        return Outcome({"classifier_id": None, "reason": _too_few(len(examples))})
 
     def save(conn: Connection) -> dict[str, Any]:
         return {"classifier_id": classifiers.add_classifier(conn, model, desk.now)}
 
     return Outcome(result={"scores": msgspec.to_builtins(model.scores)}, save=save)
+
+
+def _too_few(many: int) -> str:
+    if not many:
+        return "There was nothing to learn from: no ticket with a text is resolved yet."
+    return (
+        f"There was too little to learn from: {many} texts of resolved tickets, and {EXAMPLES_MIN} of two "
+        "teams are needed."
+    )
 
 
 def _train(report: Report, examples: list[tuple[str, str]]) -> Model | None:

@@ -65,8 +65,20 @@ async def test_classifier_learnt_from_resolved_tickets_routes_the_next_text(sett
             assert listed[0]["scores"]["examples"] == 60
 
 
-async def test_training_without_texts_fails_with_a_clear_word(service: Service) -> None:
+async def test_training_without_resolved_tickets_says_that_there_was_nothing_to_learn_from(
+    service: Service,
+) -> None:
     async with service.client() as client:
         done = await trained(client)
-    assert done["state"] == "failed"
-    assert "too few" in str(done)
+        assert (await client.get("/v1/classifier")).json()["items"] == []
+    assert (done["state"], done["error"], done["result"]["classifier_id"]) == ("done", None, None)
+    assert "nothing to learn from" in done["result"]["reason"]
+
+
+async def test_training_on_too_few_texts_says_how_many_are_needed(service: Service) -> None:
+    async with service.client() as client:
+        await be_available(client)
+        await resolve_written(client, "please help", "general")
+        done = await trained(client)
+    assert (done["state"], done["result"]["classifier_id"]) == ("done", None)
+    assert "1 texts of resolved tickets, and 50 of two teams are needed" in done["result"]["reason"]

@@ -198,8 +198,6 @@ async def test_each_job_of_the_table_leaves_a_row_with_its_result(settings: Sett
             async for _ in stream.aiter_lines():
                 pass
         run = (await planner.get("/v1/runs", params={"job": name})).json()["items"][0]
-    # There are no resolved tickets to learn from: that is the run's error, in words.
-    ended = ("failed", "/problems/cannot-train") if job.kind == "train" else ("done", None)
-    assert (run["state"], run["error"] and run["error"]["type"]) == ended
+    assert (run["state"], run["error"]) == ("done", None)
     assert run["took_s"] >= 0
-    assert run["result"] or run["error"]
+    assert run["result"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from app.scheduler import JOBS, add_job_run
 from app.web.terms import when_words
 from tests.app.planning_rig import history_csv
 from tests.web.conftest import sign_in
@@ -157,6 +158,24 @@ async def test_faulty_file_is_refused_with_its_lines(
         await page.get_by_role("button", name="Import").click()
         await expect(page.get_by_role("alert")).to_contain_text("Line 2")
     await page.close()
+
+
+async def test_training_that_found_nothing_to_learn_from_says_so_and_is_no_failure(
+    page: Page, service: Service
+) -> None:
+    job = next(each for each in JOBS if each.kind == "train")
+    now = service.house.clock.now()
+    run_id = await service.house.database.tx(add_job_run, job, now, now=now)
+    async with (
+        service.working(),
+        service.client("planner") as planner,
+        planner.stream("GET", f"/v1/runs/{run_id}/stream") as ended,
+    ):
+        await ended.aread()
+    await open_page(page, service)
+    row = page.locator("[aria-labelledby=jobs-title] tbody tr").filter(has_text="Weekly training")
+    await expect(row.locator(".tag")).to_have_text("done")
+    await expect(row).to_contain_text("There was nothing to learn from: no ticket with a text is")
 
 
 async def test_jobs_say_when_they_run_next(page: Page, service: Service) -> None:
