@@ -66,23 +66,27 @@ class Compute:
         self._heard = heard
         self._flags: Sequence[_Flag] = ()
         self._flags_of: dict[int, int] = {}
+        self.generation = 0
+        """Rises with every reopening."""
         self._open()
 
     async def run(self, run_id: int, f: Callable[..., Any], *args: Any) -> Any:
         """Return `f(report, *args)`, computed elsewhere; raises what it raises."""
         self._listen()
-        slot = self._free.pop()
-        self._flags[slot].clear()
+        # Those of now: they may be others once it has ended.
+        free, flags = self._free, self._flags
+        slot = free.pop()
+        flags[slot].clear()
         self._flags_of[run_id] = slot
         try:
             return await asyncio.wrap_future(self._submit(slot, run_id, f, args))
         except asyncio.CancelledError:
             # Nobody waits any more, but the computation goes on until it is told.
-            self._flags[slot].set()
+            flags[slot].set()
             raise
         finally:
             self._flags_of.pop(run_id, None)
-            self._free.append(slot)
+            free.append(slot)
 
     def cancel(self, run_id: int) -> None:
         """Ask a run's computation to stop, if it has one under way."""
@@ -94,6 +98,7 @@ class Compute:
         """Start anew with fresh children after one of them died."""
         self.close()
         self._open()
+        self.generation += 1
 
     def close(self) -> None:
         """End all computations at once; blocks until they have ended."""

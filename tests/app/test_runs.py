@@ -208,6 +208,58 @@ async def test_child_that_dies_fails_its_run_and_the_next_one_works(
     assert (done.state, done.result) == ("done", {"steps": 3})
 
 
+async def test_children_that_die_together_are_replaced_once(
+    database: Database, kinds: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = []
+    reopen = Compute.reopen
+    monkeypatch.setattr(Compute, "reopen", lambda self: many.append(self) or reopen(self))
+    work = iter((dies, dies, counts, counts))
+
+    async def carry_out(desk: Desk) -> Outcome:
+        f = next(work)
+        return Outcome({"steps": await desk.compute(f, *([3] if f is counts else []))})
+
+    kinds(carry_out)
+    worker = Worker(database, Clock(), processes=2)
+    for states in ({"failed"}, {"done"}):
+        added = [await add(database, kind="test") or 0 for _ in range(2)]
+        ended = await asyncio.gather(*(worker.carry_out(each) for each in added))
+        assert {each.state for each in ended if each is not None} == states
+    await worker.stop()
+    assert len(many) == 1
+
+
+async def test_run_that_was_being_claimed_when_the_worker_stopped_is_given_back(
+    database: Database, kinds: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def carry_out(desk: Desk) -> Outcome:
+        await desk.database.read(runs.find_run, desk.run.id)
+        return Outcome({"steps": await desk.compute(counts, 3)})
+
+    kinds(carry_out)
+    worker = Worker(database, Clock(), processes=0)
+    claim_it = worker._claim
+
+    async def claims_slowly(run_id: int | None = None) -> runs.Run | None:
+        asked.set()
+        await go.wait()
+        return await claim_it(run_id)
+
+    monkeypatch.setattr(worker, "_claim", claims_slowly)
+    run_id = await add(database, kind="test")
+    await worker.start()
+    worker.wake()
+    await asked.wait()
+    stopping = asyncio.create_task(worker.stop())
+    await worker._closing.wait()
+    go.set()
+    await stopping
+    assert (await find(database, run_id)).state == "queued"
+
+
 async def test_fault_in_a_run_fails_it_without_a_traceback_for_the_caller(
     database: Database, kinds: Callable[[Any], None]
 ) -> None:
