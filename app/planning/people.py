@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final
 
 from app.db import plans, staff
 from app.db.engine import Connection
 from app.db.plans import AssignmentRow
+from app.planning.look_back import days_back
 from app.planning.periods import MOST_WEEKS, WorkedWeek, worked_week
 from app.planning.terms import ContractTerms
-
-DAYS_BEFORE: Final = 14
-"""Days before a period whose shifts count for rest and for days in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +32,6 @@ class Staff:
     wishes: list[staff.WishRow] = field(default_factory=list)
     published: list[AssignmentRow] = field(default_factory=list)
     locked: list[AssignmentRow] = field(default_factory=list)
-    before: list[AssignmentRow] = field(default_factory=list)
-    before_known: bool = False
     around: dict[date, WorkedWeek] = field(default_factory=dict)
 
 
@@ -49,21 +44,19 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
         if terms.rostered:
             people.append(Person(agent.id, agent.name, agent.teams, terms))
     first, last = week_on.isoformat(), (week_on + timedelta(days=days - 1)).isoformat()
-    earlier = (week_on - timedelta(days=DAYS_BEFORE)).isoformat()
     reach = timedelta(days=7 * (MOST_WEEKS - 1))
-    since, until = (week_on - reach).isoformat(), (week_on + timedelta(days=days - 1) + reach).isoformat()
+    back = timedelta(days=max((days_back(person.terms) for person in people), default=0))
+    since = (week_on - max(reach, back)).isoformat()
+    until = (week_on + timedelta(days=days - 1) + reach).isoformat()
     rows = plans.published_around(conn, since, until)
     shifts = {row.id: plans.list_assignments(conn, row.id) for row in rows}
     inside = [row for row in rows if first <= row.week_on <= last]
-    before = [row for row in rows if earlier <= row.week_on < first]
     return Staff(
         people,
         staff.list_time_off(conn, first_on=since, last_on=until, state="granted"),
         staff.list_wishes(conn, first_on=first, last_on=last),
         [each for row in inside for each in shifts[row.id]],
         [each for each in _latest(conn, first, last) if each.locked],
-        [each for row in before for each in shifts[row.id]],
-        bool(before),
         {
             date.fromisoformat(row.week_on): worked_week(row, shifts[row.id])
             for row in rows

@@ -10,7 +10,8 @@ from typing import Final
 
 from app.db import staff
 from app.planning.kinds import shift_kinds_for
-from app.planning.people import DAYS_BEFORE, Person, Staff
+from app.planning.look_back import Past, past_kinds, worked_before
+from app.planning.people import Person, Staff
 from app.planning.periods import Horizon, day_credit_s, period_parts, seconds
 from app.planning.terms import SiteTerms
 from staffing.intervals import Grid
@@ -49,6 +50,7 @@ def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None)
     """Return the roster problem of a task in the words of staffing; `kinds` in place of the site's."""
     kinds = kinds or shift_kinds_for(task.site, task.grid, task.week_on, task.rostered)
     days = 7 * task.weeks
+    past = Past(task.grid, task.week_on, task.staff.around, kinds)
     known = {person.id for person in task.staff.people}
     names = {kind.id for kind in kinds}
     return RosterProblem(
@@ -57,7 +59,7 @@ def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None)
         days=days,
         kinds=kinds,
         contracts=tuple(_contract(task, person, kinds) for person in task.staff.people),
-        agents=tuple(_agent(task, person, names) for person in task.staff.people),
+        agents=tuple(_agent(person, names, worked_before(past, person)) for person in task.staff.people),
         requirements=tuple(
             TeamRequirement(team, tuple(values), task.site.under_cost, task.site.over_cost)
             for team, values in sorted(task.rostered.items())
@@ -82,6 +84,7 @@ def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None)
         },
         change_cost=task.site.change_cost,
         fairness_cost=task.site.fairness_cost,
+        past_kinds=past_kinds(past),
     )
 
 
@@ -119,7 +122,7 @@ def _contract(task: RosterTask, person: Person, kinds: tuple[ShiftKind, ...]) ->
     )
 
 
-def _agent(task: RosterTask, person: Person, names: set[str]) -> Agent:
+def _agent(person: Person, names: set[str], before: tuple[str | None, ...]) -> Agent:
     terms = person.terms
     own = frozenset(terms.shifts) & names if terms.shifts is not None else None
     return Agent(
@@ -131,19 +134,8 @@ def _agent(task: RosterTask, person: Person, names: set[str]) -> Agent:
             (_clock_s(window.start), _end_s(window.start, window.end)) if window is not None else None
             for window in terms.availability
         ),
-        worked_before=_worked_before(task, person.id, names),
+        worked_before=before,
     )
-
-
-def _worked_before(task: RosterTask, agent_id: str, names: set[str]) -> tuple[str | None, ...]:
-    """Return the shift of each of the days before, None for a day off; empty when nothing was published."""
-    if not task.staff.before_known:
-        return ()
-    worked = {row.on: row.shift for row in task.staff.before if row.agent_id == agent_id}
-    days = [(task.week_on - timedelta(days=back)).isoformat() for back in range(DAYS_BEFORE, 0, -1)]
-    if any(worked.get(on) not in (None, *names) for on in days):
-        return ()
-    return tuple(worked.get(on) for on in days)
 
 
 def _time_off(task: RosterTask, row: staff.TimeOffRow) -> Iterable[TimeOff]:

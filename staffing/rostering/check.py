@@ -156,7 +156,7 @@ def _broken(
     timeline: Timeline, agent: Agent, contract: Contract, shifts: Sequence[Assignment]
 ) -> Iterable[Breach | str]:
     problem = timeline.problem
-    kinds = {kind.id: kind for kind in problem.kinds}
+    kinds = {kind.id: kind for kind in (*problem.kinds, *problem.past_kinds)}
     worked = [shift.day for shift in shifts]
     if len(set(worked)) < len(worked):
         yield "two shifts on a day"
@@ -281,12 +281,27 @@ def _broken_counts(
             yield f"days of week {number}"
     for part in contract.all_parts(timeline.problem.days):
         yield from _broken_part(timeline, part, shifts, granted(part.days))
-    weekends = [bool(worked & set(pair)) for pair in timeline.weekends]
-    longest = max((end - start + 1 for start, end, works in _runs(weekends, 0) if works), default=0)
-    if contract.max_weekends_in_row is not None and longest > contract.max_weekends_in_row:
-        yield f"{longest} weekends in a row"
-    if contract.whole_weekends and any(len(p) == 2 and len(worked & set(p)) == 1 for p in timeline.weekends):
-        yield "half a weekend"
+    yield from _broken_weekends(timeline, agent, contract, worked)
+
+
+def _broken_weekends(
+    timeline: Timeline, agent: Agent, contract: Contract, worked: set[int]
+) -> Iterable[Breach]:
+    """Weekends in a row and half ones; what days before the period broke is no breach of this roster."""
+    first, most = -len(agent.worked_before), contract.max_weekends_in_row
+    past = {day for day in range(first, 0) if agent.worked_before[day] is not None}
+    weekends = timeline.weekends_since(first)
+    for start, end, works in _runs([bool((past | worked) & set(pair)) for pair in weekends], 0):
+        length = end - start + 1
+        own = sum(not past & set(pair) for pair in weekends[start : end + 1])
+        if works and own and most is not None and length > most:
+            yield Breach(
+                f"{length} weekends in a row", f"most {most} weekends in a row", min(own, length - most)
+            )
+    own_pairs = [pair for pair in weekends if len(pair) == 2 and pair[-1] >= 0]
+    halves = [pair for pair in own_pairs if len((past | worked) & set(pair)) == 1]
+    if contract.whole_weekends and halves:
+        yield Breach("half a weekend", "half a weekend")
 
 
 def _broken_part(

@@ -55,11 +55,11 @@ def require_known_references(problem: RosterProblem) -> None:
 
 def _unknown_references(problem: RosterProblem) -> Iterator[Finding]:
     contracts = {contract.id for contract in problem.contracts}
-    kinds = {kind.id for kind in problem.kinds}
+    kinds, past = ({kind.id for kind in each} for each in (problem.kinds, problem.past_kinds))
     agents = {agent.id for agent in problem.agents}
     for name, ids in (
         ("agent", [a.id for a in problem.agents]),
-        ("shift", [k.id for k in problem.kinds]),
+        ("shift", [k.id for k in (*problem.kinds, *problem.past_kinds)]),
         ("contract", [c.id for c in problem.contracts]),
     ):
         for twice in sorted({i for i in ids if ids.count(i) > 1}) if len(set(ids)) < len(ids) else []:
@@ -69,7 +69,7 @@ def _unknown_references(problem: RosterProblem) -> Iterator[Finding]:
             yield _error("unknown_contract", agent.id, f"{agent.id} has an unknown contract")
         if agent.windows and len(agent.windows) != 7:
             yield _error("windows_not_a_week", agent.id, f"{agent.id} has not seven days of availability")
-        for kind_id in sorted({k for k in agent.worked_before if k is not None} - kinds):
+        for kind_id in sorted({k for k in agent.worked_before if k is not None} - kinds - past):
             yield _error("unknown_shift", agent.id, f"{agent.id} worked an unknown shift {kind_id}")
     known = [off.agent_id for off in problem.time_off] + [away.agent_id for away in problem.absences]
     known += [wish.agent_id for wish in problem.wishes] + [lock.agent_id for lock in problem.locks]

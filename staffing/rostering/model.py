@@ -47,9 +47,9 @@ class Contract:
     """Work rules that an agent has agreed to. None means that there is no such rule.
 
     Hours are paid seconds (see `ShiftKind.paid_s`); weeks are blocks of seven days from the first day of
-    the period. A rule about runs of days ignores what lies outside the period, except for days told by
-    `Agent.worked_before`. Granted days off are taken from the fewest worked days of a week and come on top
-    of the most days off of the period.
+    the period. A rule about rest or about runs of days or weekends ignores what lies outside the period,
+    except for days told by `Agent.worked_before`. Granted days off are taken from the fewest worked days of
+    a week and come on top of the most days off of the period.
 
     Args:
         id: Name, unique within a problem.
@@ -109,7 +109,7 @@ class Agent:
         windows: For each weekday (0 Monday) the earliest start and latest end on the local clock in seconds
             after midnight, or None when not available; empty for always available.
         worked_before: Kind of shift of each day before the period, None for a day off, latest day last;
-            empty when not known.
+            empty when not known. As many days as the rules of the contract look back.
         points_before: Points of unpopular shifts carried over from earlier periods.
     """
 
@@ -232,6 +232,7 @@ class RosterProblem:
         published: Kind of shift by agent and day of the roster already published; empty for none.
         change_cost: Price of each agent's day that differs from the published roster.
         fairness_cost: Price of each point of unpopular shifts away from the agents' common level.
+        past_kinds: Kinds of shift that were worked before the period and are none of its kinds.
     """
 
     grid: Grid
@@ -249,6 +250,7 @@ class RosterProblem:
     published: Mapping[tuple[str, int], str] = field(default_factory=dict)
     change_cost: int = 0
     fairness_cost: int = 0
+    past_kinds: tuple[ShiftKind, ...] = ()
 
     @property
     def overnight(self) -> bool:

@@ -58,7 +58,7 @@ class Scope:
 
 def new_scope(problem: RosterProblem, *, timeline: Timeline | None = None) -> Scope:
     """Return a scope with an empty model; a timeline of the same problem saves looking up its clock again."""
-    kinds = {kind.id: kind for kind in problem.kinds}
+    kinds = {kind.id: kind for kind in (*problem.kinds, *problem.past_kinds)}
     numbers = {agent.id: number for number, agent in enumerate(problem.agents)}
     return Scope(LinearModel(), problem, timeline or Timeline(problem), kinds, numbers, {})
 
@@ -183,30 +183,46 @@ def limit_days(scope: Scope, days: AgentDays) -> None:
 
 
 def limit_weekends(scope: Scope, days: AgentDays) -> None:
-    """Limit worked weekends: how many, how many in a row, both days or none."""
-    contract, model, agent_id = days.contract, scope.model, days.agent.id
-    weekends = scope.timeline.weekends
-    if contract.whole_weekends:
-        for saturday, sunday in (pair for pair in weekends if len(pair) == 2):
-            rule = Rule(agent_id, "both or no days of a weekend", _RHYTHM)
-            terms = [(days.works[saturday], 1), (days.works[sunday], -1)]
-            model.row(terms, 0, 0, rule=rule, where=f"day {saturday + 1}")
-    limited = [part for part in contract.all_parts(scope.problem.days) if part.max_weekends is not None]
-    if not limited and contract.max_weekends_in_row is None:
+    """Limit worked weekends of the period."""
+    limited = [part for part in days.contract.all_parts(scope.problem.days) if part.max_weekends is not None]
+    if not limited:
         return
-    worked = [model.variable(implied=True, agent=days.number) for _ in weekends]
-    for variable, weekend in zip(worked, weekends, strict=True):
-        for day in weekend:
-            model.row([(variable, 1), (days.works[day], -1)], lower=0)
+    weekends = scope.timeline.weekends
+    worked = [_worked_weekend(scope, days, weekend) for weekend in weekends]
     for part in limited:
-        rule = Rule(agent_id, f"at most {part.max_weekends} worked weekends {part.name}")
+        rule = Rule(days.agent.id, f"at most {part.max_weekends} worked weekends {part.name}")
         inside = [v for v, days_of in zip(worked, weekends, strict=True) if days_of[0] in part.days]
-        model.row(_ones(inside), upper=part.max_weekends or 0, rule=rule)
-    if contract.max_weekends_in_row is not None:
-        width = contract.max_weekends_in_row + 1
-        for first in range(len(worked) - width + 1):
-            rule = Rule(agent_id, f"at most {width - 1} worked weekends in a row")
-            model.row(_ones(worked[first : first + width]), upper=width - 1, rule=rule)
+        scope.model.row(_ones(inside), upper=part.max_weekends or 0, rule=rule)
+
+
+def limit_weekends_in_row(scope: Scope, days: AgentDays) -> None:
+    """Limit worked weekends in a row, counted on from those before the period."""
+    most = days.contract.max_weekends_in_row
+    if most is None:
+        return
+    rule = Rule(days.agent.id, f"at most {most} worked weekends in a row")
+    weekends = scope.timeline.weekends_since(days.first)
+    done = [any(d < 0 and days.agent.worked_before[d] is not None for d in weekend) for weekend in weekends]
+    own = [
+        [] if known or weekend[-1] < 0 else [(_worked_weekend(scope, days, weekend), 1)]
+        for known, weekend in zip(done, weekends, strict=True)
+    ]
+    for last in range(most, len(weekends)):
+        terms = [term for each in own[last - most : last + 1] for term in each]
+        if terms:
+            scope.model.row(terms, upper=most - sum(done[last - most : last + 1]), rule=rule)
+
+
+def keep_weekends_whole(scope: Scope, days: AgentDays) -> None:
+    """Have both days of a weekend worked or none, also where the period begins between them."""
+    if not days.contract.whole_weekends:
+        return
+    for saturday, sunday in (
+        pair for pair in scope.timeline.weekends_since(max(-1, days.first)) if len(pair) == 2
+    ):
+        rule = Rule(days.agent.id, "both or no days of a weekend", _RHYTHM)
+        terms = [(days.works[saturday], 1), (days.works[sunday], -1)]
+        scope.model.row(terms, 0, 0, rule=rule, where=f"day {saturday + 1}")
 
 
 def rest_each_week(scope: Scope, days: AgentDays) -> None:
@@ -258,6 +274,8 @@ RULES: tuple[Callable[[Scope, AgentDays], None], ...] = (
     limit_hours,
     limit_days,
     limit_weekends,
+    limit_weekends_in_row,
+    keep_weekends_whole,
     rest_each_week,
     limit_start_variance,
     limit_kinds,
@@ -269,19 +287,21 @@ def _variables(scope: Scope, agent: Agent, contract: Contract) -> AgentDays:
     number = scope.numbers[agent.id]
     days = AgentDays(agent, contract, number, -len(agent.worked_before))
     for day in range(days.first, scope.problem.days):
-        weekday = scope.timeline.weekday(day)
-        kinds = [
-            k.id
-            for k in scope.problem.kinds
-            if day < 0 or (weekday in k.weekdays and may_work(agent, contract, k))
-        ]
+        if day < 0:
+            worked = agent.worked_before[day]
+            kinds = [] if worked is None else [worked]
+        else:
+            weekday = scope.timeline.weekday(day)
+            kinds = [
+                k.id for k in scope.problem.kinds if weekday in k.weekdays and may_work(agent, contract, k)
+            ]
         days.shift[day] = {kind_id: model.variable(agent=number, day=max(day, 0)) for kind_id in kinds}
         days.works[day] = model.variable(implied=True, agent=days.number)
         model.row([*_ones(days.shift[day].values()), (days.works[day], -1)], 0, 0)
         _add_run_start(scope, days, day)
-    for day, worked in zip(range(days.first, 0), agent.worked_before, strict=True):
-        for kind_id, variable in days.shift[day].items():
-            model.fix(variable, int(kind_id == worked))
+    for day in range(days.first, 0):
+        for variable in days.shift[day].values():
+            model.fix(variable, 1)
     return days
 
 
@@ -294,6 +314,15 @@ def _add_run_start(scope: Scope, days: AgentDays, day: int) -> None:
     model.row([(start, 1), (works[day], -1), (works[day - 1], 1)], lower=0)
     model.row([(start, 1), (works[day], -1)], upper=0)
     model.row([(start, 1), (works[day - 1], 1)], upper=1)
+
+
+def _worked_weekend(scope: Scope, days: AgentDays, weekend: Iterable[int]) -> int:
+    """Return a variable that is 1 when a day of a weekend, as far as it lies in the period, is worked."""
+    worked = scope.model.variable(implied=True, agent=days.number)
+    for day in weekend:
+        if day >= 0:
+            scope.model.row([(worked, 1), (days.works[day], -1)], lower=0)
+    return worked
 
 
 def _reason_against(scope: Scope, agent: Agent, kind: ShiftKind, day: int) -> str | None:

@@ -37,17 +37,21 @@ class Timeline:
     @cached_property
     def weekends(self) -> tuple[tuple[int, ...], ...]:
         """Days of each weekend, Saturday and Sunday as far as they lie in the period."""
-        pairs: dict[date, list[int]] = {}
-        for day in range(self.problem.days):
-            if self.weekday(day) >= 5:
-                pairs.setdefault(self.on(day - self.weekday(day)), []).append(day)
-        return tuple(tuple(days) for days in pairs.values())
+        return self.weekends_since(0)
 
     @cached_property
     def weeks(self) -> tuple[range, ...]:
         """Days of each week, blocks of seven from the first day; the last may be shorter."""
         days = self.problem.days
         return tuple(range(d, min(d + WEEK_DAYS, days)) for d in range(0, days, WEEK_DAYS))
+
+    def weekends_since(self, first: int) -> tuple[tuple[int, ...], ...]:
+        """Return the days of each weekend from the day `first` on, below 0 for days before the period."""
+        pairs: dict[date, list[int]] = {}
+        for day in range(first, self.problem.days):
+            if self.weekday(day) >= 5:
+                pairs.setdefault(self.on(day - self.weekday(day)), []).append(day)
+        return tuple(tuple(days) for days in pairs.values())
 
     def granted_days(self, agent_id: str, span: Iterable[int]) -> int:
         """Return how many days of a span are granted time off of an agent."""

@@ -22,10 +22,12 @@ DAY_HOURS = Hours(time_zone=ZONE, week=(*((Span("09:00", "17:00"),) for _ in ran
 
 
 @asynccontextmanager
-async def planning_service(settings: Settings, *agents: Any) -> AsyncIterator[Service]:
-    """Run a service with two teams open on weekdays from 9 to 17, and its worker in a thread."""
+async def planning_service(
+    settings: Settings, *agents: Any, hours: Hours = DAY_HOURS
+) -> AsyncIterator[Service]:
+    """Run a service with two teams, open on weekdays from 9 to 17, and its worker in a thread."""
     async with running(settings) as service:
-        teams = tuple(make_team(name, hours=DAY_HOURS) for name in ("general", "complaints"))
+        teams = tuple(make_team(name, hours=hours) for name in ("general", "complaints"))
         await furnish(service.house, *(agents or people()), teams=teams)
         worker = service.house.worker = Worker(service.house.database, service.house.clock, processes=0)
         await worker.start()
@@ -54,13 +56,20 @@ def history_csv(*, weeks: int = 4, contacts: int = 12, before: date = MONDAY) ->
     return "\n".join(lines) + "\n"
 
 
-def channel_csv(many: int, handle_s: int, *, hours: tuple[int, int] = (0, 24), team: str = "general") -> str:
-    """Return four weeks of half hours on weekdays, `many` contacts in each within the hours."""
+def channel_csv(
+    many: int,
+    handle_s: int,
+    *,
+    hours: tuple[int, int] = (0, 24),
+    team: str = "general",
+    weekends: bool = False,
+) -> str:
+    """Return four weeks of half hours on weekdays or all days, `many` contacts in each within the hours."""
     lines = ["team,start,offered,abandoned,handle_s,wait_s"]
     for back in range(28, 0, -1):
         on = MONDAY - timedelta(days=back)
         for slot in range(48):
-            count = many if on.weekday() < 5 and 2 * hours[0] <= slot < 2 * hours[1] else 0
+            count = many if (weekends or on.weekday() < 5) and 2 * hours[0] <= slot < 2 * hours[1] else 0
             start = datetime(on.year, on.month, on.day) + timedelta(minutes=30 * slot)  # noqa: DTZ001
             lines.append(f"{team},{start.isoformat()},{count},0,{handle_s * count},0")
     return "\n".join(lines) + "\n"

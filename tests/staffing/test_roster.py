@@ -24,6 +24,7 @@ from tests.staffing.rosters import (
     EARLY,
     HOUR_S,
     LATE,
+    MONDAY,
     NIGHT,
     hours,
     make_agent,
@@ -138,6 +139,53 @@ def test_run_of_days_ends_at_its_limit_also_across_the_start_of_the_period():
     days = days_of(solve(problem))
     assert len(days) == 5
     assert not {0, 1} <= set(days)
+
+
+WEEKEND_WORKED = (None,) * 5 + ("early", None)
+
+
+@pytest.mark.parametrize(("weeks", "days"), [(0, 14), (1, 12), (2, 12)])
+def test_weekends_in_a_row_are_counted_on_from_those_before_the_period(weeks, days):
+    agent = make_agent("agent0", worked_before=WEEKEND_WORKED * weeks)
+    contract = make_contract(max_weekends_in_row=2)
+    problem = make_problem((agent,), need=hours(6, 14), days=14, contract=contract)
+    roster = solve(problem)
+    assert (len(roster.assignments), roster.conflicts) == (days, ())
+    assert broken_rules(problem, roster.assignments) == []
+    assert bool({5, 6} & set(days_of(roster))) or weeks > 0
+    assert not {5, 6} & set(days_of(roster)) or weeks < 2
+
+
+@pytest.mark.parametrize(("weeks", "told"), [(0, []), (1, ["agent0: 3 weekends in a row"])])
+def test_checker_counts_weekends_on_from_those_before_the_period(weeks, told):
+    free = make_problem(1, need=hours(6, 14), days=14)
+    shifts = solve(free).assignments
+    agent = make_agent("agent0", worked_before=WEEKEND_WORKED * weeks)
+    problem = replace(free, agents=(agent,), contracts=(make_contract(max_weekends_in_row=2),))
+    assert broken_rules(problem, shifts) == told
+
+
+def test_weekend_that_the_start_of_the_period_cuts_is_one_weekend():
+    sunday = MONDAY - timedelta(days=1)
+    contract = make_contract(max_weekends_in_row=1, whole_weekends=True)
+    worked = make_agent("agent0", worked_before=(None,) * 6 + ("early",))
+    problem = make_problem((worked,), need=hours(6, 14), contract=contract, starts_on=sunday)
+    roster = solve(problem)
+    assert days_of(roster) == [0, 1, 2, 3, 4, 5]
+    assert broken_rules(problem, roster.assignments) == []
+    free = replace(problem, agents=(replace(worked, worked_before=(None,) * 7),))
+    assert 0 not in days_of(solve(free))
+    assert broken_rules(free, roster.assignments) == ["agent0: half a weekend"]
+
+
+def test_shift_of_before_keeps_its_rest_though_the_period_has_no_such_kind():
+    agent = make_agent("agent0", worked_before=("old night",))
+    old = make_kind("old night", 23, 9)
+    problem = make_problem((agent,), need=hours(6, 14), days=2, past_kinds=(old,))
+    roster = solve(problem)
+    assert days_of(roster) == [1]
+    with pytest.raises(ValueError, match="unknown shift old night"):
+        solve(replace(problem, past_kinds=()))
 
 
 def test_days_off_come_in_pairs_when_the_contract_says_so():
