@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import cli_agents, cli_demo, cli_design, cli_floor, cli_plan, cli_replay, cli_today
+from app import (
+    cli_agents,
+    cli_contracts,
+    cli_demo,
+    cli_design,
+    cli_floor,
+    cli_plan,
+    cli_replay,
+    cli_today,
+)
 from app.db.migrate import migrate as run_migrations
 from app.settings import Settings
 
@@ -20,6 +29,7 @@ cli_design.register(app)
 cli_replay.register(app)
 cli_floor.register(app)
 cli_agents.register(app)
+cli_contracts.register(app)
 cli_today.register(app)
 cli_demo.register(app)
 

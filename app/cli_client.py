@@ -51,7 +51,7 @@ def ask(
         told = problem.get("detail") or problem.get("title") or f"status {answer.status_code}"
         err.print(escape(f"{told}"))
         raise typer.Exit(_FAILED)
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def seconds(value: float | None) -> str:

@@ -114,7 +114,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
     """Return the application as a server gets it: hot routes first, then the edge, then FastAPI."""
-    larger = {history.IMPORT_PATH: settings.max_import_bytes}
+    larger = {history.IMPORT_PATH: settings.max_import_bytes, staff.CONTRACTS_PATH: staff.MOST_BYTES}
     edge = Edge(api, max_body=settings.max_body_bytes, larger=larger)
     return HotRoutes(edge, lambda: api.state.house, max_body=settings.max_body_bytes, routes=ROUTES)
 

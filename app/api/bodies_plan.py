@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from app.planning.params import (
     SimulateParams,
     TrainParams,
 )
+from app.planning.terms import ContractTerms
 
 _MOST_DAYS_OFF = 366
 
@@ -101,6 +103,26 @@ class Days(Body):
     def _in_order(self) -> Days:
         if not 0 <= (self.last_on - self.first_on).days < _MOST_DAYS_OFF:
             raise ValueError("last_on must not come before first_on, nor a year after it")
+        return self
+
+
+class Contract(Body):
+    """An agent and the terms of the contract; terms that are left out are the preset's."""
+
+    agent: Slug
+    terms: ContractTerms
+
+
+class Contracts(Body):
+    """Contracts, agreed together."""
+
+    items: Annotated[tuple[Contract, ...], Field(min_length=1, max_length=10_000)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Contracts:
+        twice = [agent for agent, many in Counter(each.agent for each in self.items).items() if many > 1]
+        if twice:
+            raise ValueError(f"named twice: {', '.join(twice[:20])}")
         return self
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from app.api.bodies_plan import Decision, NewTimeOff, NewWish
+from app.api.bodies_plan import Contracts, Decision, NewTimeOff, NewWish
 from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import plans, staff
@@ -24,6 +24,9 @@ router = APIRouter(prefix="/v1", tags=["staff"])
 Reader = Annotated[Principal, Depends(requires("plans:read"))]
 Writer = Annotated[Principal, Depends(requires("plans:write"))]
 _TRIES: Final = 3
+CONTRACTS_PATH: Final = "/v1/contracts"
+MOST_BYTES: Final = 1 << 22
+"""Largest body there: it may hold everybody's contract."""
 
 
 @router.get("/contracts", summary="The contract of every agent who can be rostered.")
@@ -31,6 +34,19 @@ async def list_contracts(request: Request, _: Reader) -> dict[str, Any]:
     """Return per agent {agent, name, teams, preset, terms}; `preset` where none was agreed."""
     found = await house_of(request).database.read(_contracts)
     return {"items": found, "next": None}
+
+
+@router.put("/contracts", summary="Agree contracts with several agents, all or none.")
+async def put_contracts(request: Request, given: Contracts, who: Writer) -> dict[str, Any]:
+    """Store contracts in place of those before; agents who are not named keep theirs.
+
+    They hold from the next roster on. UnknownReferenceError names agents who can't be rostered.
+    """
+    house = house_of(request)
+    wanted = {each.agent: each.terms.model_dump_json() for each in given.items}
+    await house.database.tx(_agree, wanted, now=house.clock.now(), actor=who.actor)
+    found = await house.database.read(_contracts)
+    return {"items": [each for each in found if each["agent"] in wanted], "next": None}
 
 
 @router.get("/contracts/{agent}", summary="An agent's contract.")
@@ -282,6 +298,18 @@ def _contracts(conn: Connection) -> list[dict[str, Any]]:
         }
         for agent in staff.list_agents(conn)
     ]
+
+
+def _agree(conn: Connection, wanted: dict[str, str], *, now: float, actor: str) -> None:
+    known = {agent.id for agent in staff.list_agents(conn)}
+    unknown = sorted(wanted.keys() - known)
+    if unknown:
+        raise UnknownReferenceError(
+            f"Nobody who can be rostered: {', '.join(unknown[:20])}; nothing was agreed.",
+            unknown=unknown[:100],
+        )
+    for agent_id, data in wanted.items():
+        staff.put_contract(conn, agent_id, data, now=now, actor=actor)
 
 
 def _wish_json(row: staff.WishRow) -> dict[str, Any]:
