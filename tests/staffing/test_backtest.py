@@ -159,11 +159,57 @@ def test_gradient_of_the_level_likelihood_is_that_of_its_value() -> None:
     day = day_of_date(MONDAY) + np.flatnonzero(np.tile(WORKDAYS, 8))
     holiday = frozenset({int(day[10])})
     parts = _parts(places := places_of(day, WORKDAYS, holiday), places)
-    values = np.random.default_rng(2).normal(size=len(day))
+    rng = np.random.default_rng(2)
+    values, faint = rng.normal(size=(len(day), 2)), rng.gamma(1.0, size=len(day))
     start = _packed(Weights())
     at = start + 0.3
-    numeric = approx_fprime(at, lambda packed: _cost(packed, values, parts, start)[0], 1e-6)
-    assert _cost(at, values, parts, start)[1] == pytest.approx(numeric, abs=1e-3)
+    numeric = approx_fprime(at, lambda packed: _cost(packed, values, parts, faint, start)[0], 1e-6)
+    assert _cost(at, values, parts, faint, start)[1] == pytest.approx(numeric, abs=1e-3)
+
+
+def test_how_quickly_the_month_moves_is_learnt() -> None:
+    day = day_of_date(MONDAY) + np.flatnonzero(np.tile(WORKDAYS, 52))
+    places = places_of(day, WORKDAYS, frozenset())
+    noise = 0.2 * np.random.default_rng(3).normal(size=len(day))
+    once, thrice = (
+        learnt_weights(np.cos(2 * np.pi * waves * places.month) + noise, places) for waves in (1, 3)
+    )
+    assert thrice.month_length < 0.6 * once.month_length
+
+
+def test_a_day_of_a_faint_weekday_tells_less_of_the_next_one() -> None:
+    day = day_of_date(MONDAY) + np.arange(43)
+    every_day = np.ones(7, dtype=bool)
+    both = places_of(day, every_day, frozenset())
+    names = ("weekday", "open_day", "month", "beside")
+    seen, next_day = (
+        type(both)(*(getattr(both, name)[part] for name in names)) for part in (slice(42), slice(42, 43))
+    )
+    levels = np.zeros((42, 1))
+    levels[-1] = 0.3
+    faintness = np.where(seen.weekday == 6, 10.0, 1.0)
+    even, faint = (
+        predicted_levels(levels, seen, next_day, [Weights()], each)[0, 0] for each in (None, faintness)
+    )
+    assert 0 < faint < 0.6 * even
+
+
+def test_a_busy_weekday_tells_of_a_weak_one_in_proportion() -> None:
+    # The busyness of days lasts; Saturdays have a tenth of a weekday's contacts and stray as much of it.
+    week, days = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.1, 0.0]), 7 * 30
+    rng = np.random.default_rng(8)
+    level = np.zeros(days)
+    for each in range(1, days):
+        level[each] = 0.95 * level[each - 1] + 0.08 * rng.normal()
+    truth = rates(days, base=400, week=week) * np.exp(level)[:, None]
+    table = np.where(np.isnan(truth), np.nan, rng.poisson(np.nan_to_num(truth)))
+    errors = dict.fromkeys(("calendar", "average"), 0.0)
+    for row in np.flatnonzero(np.arange(days) % 7 == 5)[12:]:
+        training = trained(table[:row])
+        for name in errors:
+            expected = predicted(name, training, np.array([training.end]), learn(training))[0, OPEN]
+            errors[name] += abs(expected.sum() - truth[row, OPEN].sum())
+    assert errors["calendar"] < 0.9 * errors["average"]
 
 
 def test_the_days_beside_a_holiday_are_known_across_a_weekend() -> None:
