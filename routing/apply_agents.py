@@ -39,8 +39,15 @@ def _offer_made(floor: Floor, e: ev.OfferMade) -> None:
     agent.pending += 1
     _count(agent, "made")
     agent.last_offer_at = e.at
+    if len(agent.teams) > 1 and (not agent.turns or agent.turns[-1] != offer.team_id):
+        _take_turn(agent, offer.team_id)
     agent.offer_ids = (*agent.offer_ids, offer.id)
     floor.use(agent, offer, offer.cost, e.at)
+
+
+def _take_turn(agent: Agent, team_id: str) -> None:
+    if team_id in agent.teams:
+        agent.turns = (*[each for each in agent.turns if each != team_id], team_id)
 
 
 def _offer_ended(floor: Floor, e: ev.OfferEnded) -> None:
@@ -167,6 +174,7 @@ def _agent_put(floor: Floor, e: ev.AgentPut) -> None:
     else:
         old.name = e.agent.name
         old.teams = e.agent.teams
+        old.turns = tuple([each for each in old.turns if each in old.teams])
         old.skills = dict(e.agent.skills)
         old.languages = e.agent.languages
         old.capacity = e.agent.capacity

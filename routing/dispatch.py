@@ -10,18 +10,21 @@ nothing waits unasked, and by each relaxation step.
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final, NamedTuple
 
 from routing import eligibility, selection
-from routing.events import Candidate, Decision, NobodyFound, OfferMade, Sets
+from routing.events import Candidate, Claim, Decision, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
-from routing.model import Agent, Contact, ContactState, Offer
+from routing.model import CAPACITY_FULL, Agent, Contact, ContactState, Offer
 from routing.policy import target_s
 from routing.queue_index import Line, LineKey
+from routing.shares import NO_CLAIM
 from routing.turn import Turn
-from routing.urgency import urgency
+from routing.urgency import in_targets, urgency
 
 _SHOWN = 5
+_LAST: Final = (inf, inf, 0)
 _NONE: Final[dict[LineKey, Line]] = {}
 
 
@@ -49,41 +52,85 @@ def dispatch(turn: Turn) -> None:
                 _top_up(turn, contact)
 
 
-def best_contact(floor: Floor, agent: Agent, now: float) -> tuple[Contact, list[tuple[int, float]]] | None:
-    """Return the most urgent contact that `agent` may take, and the rivals it was preferred to, or None.
+class Best(NamedTuple):
+    """The contact that a freed agent is to be asked for, and what it was preferred to."""
 
-    Rivals are the heads of the other lines as (contact id, urgency). Contacts reserved for this agent
-    count as if they had waited their whole preference time longer.
+    contact: Contact
+    rivals: list[tuple[int, float]]
+    """Heads of the other lines as (contact id, urgency), most urgent first."""
+    claim: Claim | None
+    """Set where it goes before more urgent ones."""
+
+
+_Head = tuple[float, float, int]
+"""What orders the first contacts of lines: urgency (negative), place, contact id."""
+
+
+def best_contact(floor: Floor, agent: Agent, now: float) -> Best | None:
+    """Return what `agent` should take of what it may: claimed by its team, else the most urgent, or None.
+
+    Contacts reserved for this agent count as if they had waited their whole preference time longer.
     """
     bit = floor.staff.bit[agent.id]
     if not bit & floor.staff.open:
         return None
     contacts, staff = floor.contacts, floor.staff
+    patient = floor.policy.share_after_targets or inf
     roomy = {channel for channel, mask in staff.room.items() if mask & bit}
-    heads: list[tuple[float, float, int]] = []
+    heads: list[_Head] = []
+    late: dict[str, _Head] = {}
     for team_id in agent.teams:
         for line in floor.queues.by_team.get(team_id, _NONE).values():
             if line.channel in roomy and line.mask(staff) & bit:
                 for effective_at, contact_id in line.entries:
                     if agent.id not in contacts[contact_id].tried:
-                        value = urgency(line.team, age_s=now - effective_at, target_s=line.target_s)
-                        heads.append((-value, effective_at, contact_id))
+                        age_s, target = now - effective_at, line.target_s
+                        head = (-urgency(line.team, age_s=age_s, target_s=target), effective_at, contact_id)
+                        heads.append(head)
+                        if age_s > patient * target and head < late.get(line.key[0], _LAST):
+                            late[line.key[0]] = head
                         break
+    if agent.id in floor.queues.reserved and (kept := _kept(floor, agent, bit, now)) is not None:
+        heads.append(kept)
+    return _first(floor, agent, heads, late) if heads else None
+
+
+def _kept(floor: Floor, agent: Agent, bit: int, now: float) -> _Head | None:
+    """Return the first contact that only `agent` may take yet, as far as there is room for it."""
     for effective_at, contact_id in floor.queues.reserved.get(agent.id, ()):
         contact = floor.contacts[contact_id]
         if floor.staff.room[contact.channel] & bit and agent.id not in contact.tried:
             team = floor.team(contact.team_id)
             age_s = now - effective_at + team.owner_preferred_s
             value = urgency(team, age_s=age_s, target_s=target_s(floor.policy, team, contact.channel))
-            heads.append((-value, effective_at, contact_id))
-            break
-    if not heads:
-        return None
+            return (-value, effective_at, contact_id)
+    return None
+
+
+def _first(floor: Floor, agent: Agent, heads: list[_Head], late: dict[str, _Head]) -> Best:
+    """Return the most urgent of `heads` unless a team claims the agent for one of the late ones."""
     heads.sort()
+    first, claim = heads[0], None
+    if late:
+        (part, _), claimed, team_id = min(
+            [(floor.shares.claim(agent, team_id), head, team_id) for team_id, head in late.items()]
+        )
+        if part < NO_CLAIM and claimed != first:
+            first, claim = claimed, _claim(floor, team_id, -claimed[0])
     # A line that several of the agent's teams may take stands there once for each.
     seen = dict.fromkeys([(contact_id, -value) for value, _, contact_id in heads[: 2 * _SHOWN + 2]])
-    best = heads[0][2]
-    return floor.contacts[best], [each for each in seen if each[0] != best][:_SHOWN]
+    rivals = [each for each in seen if each[0] != first[2]][:_SHOWN]
+    return Best(floor.contacts[first[2]], rivals, claim)
+
+
+def _claim(floor: Floor, team_id: str, value: float) -> Claim:
+    shares, team = floor.shares, floor.team(team_id)
+    return Claim(
+        team_id=team_id,
+        targets=in_targets(team, value),
+        at_work=shares.at_work.get(team_id, 0) / CAPACITY_FULL,
+        share=shares.share(team_id) / CAPACITY_FULL,
+    )
 
 
 class Grounds(NamedTuple):
@@ -94,6 +141,7 @@ class Grounds(NamedTuple):
     candidates: tuple[Candidate, ...] = ()
     rivals: tuple[tuple[int, float], ...] = ()
     sets: Sets | None = None
+    claim: Claim | None = None
 
 
 def offer_to(turn: Turn, contact: Contact, agents: list[Agent], grounds: Grounds, reason: str = "") -> None:
@@ -134,8 +182,8 @@ def _fill(turn: Turn, agent: Agent) -> bool:
     found = best_contact(floor, agent, turn.now)
     if found is None:
         return bool(floor.asking.lines) and _join(turn, agent)
-    contact, rivals = found
-    grounds = Grounds(floor.take_id(), "agent", rivals=tuple(rivals))
+    contact = found.contact
+    grounds = Grounds(floor.take_id(), "agent", rivals=tuple(found.rivals), claim=found.claim)
     others = floor.team(contact.team_id).broadcast - 1
     chosen = [agent]
     if others > 0:
@@ -247,5 +295,6 @@ def _decision(
         strategy=team.strategy,
         candidates=grounds.candidates,
         rivals=grounds.rivals,
+        claim=grounds.claim,
         sets=grounds.sets,
     )

@@ -41,6 +41,18 @@ class Sets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     not_tried: str = ""
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What let a contact go before more urgent ones: a long wait, and its team held less than its share."""
+
+    team_id: str
+    targets: float
+    """Its wait, and credit, in multiples of its target."""
+    at_work: float
+    """Agents at work for the team, by capacity."""
+    share: float
+    """Agents that are the team's share."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why a contact went to an agent, or to nobody: what was seen at that moment."""
 
@@ -59,6 +71,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     candidates: tuple[Candidate, ...] = ()
     rivals: tuple[tuple[int, float], ...] = ()
     """Other contacts the freed agent could have taken, with their urgency."""
+    claim: Claim | None = None
     sets: Sets | None = None
 
 

@@ -32,6 +32,7 @@ from routing.model import (
 from routing.occupancy import account
 from routing.policy import Policy, TeamPolicy
 from routing.queue_index import Lines, QueueIndex
+from routing.shares import Shares
 from routing.staff_index import StaffIndex
 from routing.steps import next_step_at, next_widening_at
 from routing.timers import AGENT, CONTACT, OFFER, Timers
@@ -75,6 +76,7 @@ class Floor:
         self.open_contacts: dict[int, None] = {}
 
         self.staff = StaffIndex(policy)
+        self.shares = Shares(self.staff)
         self.queues = QueueIndex(policy)
         self.asking = Lines(policy)
         """Broadcasts that ring at fewer agents than they may."""
@@ -142,6 +144,8 @@ class Floor:
         for offer in offers:
             self.saw_id(offer.id)
             self.offers[offer.id] = offer
+            at_work = self.shares.at_work.get(offer.team_id, 0)
+            self.shares.at_work[offer.team_id] = at_work + offer.cost
             self.timers.push(OFFER, offer.id, self._offer_due(offer))
         for contact in contacts:
             self.saw_id(contact.id)
@@ -271,6 +275,8 @@ class Floor:
     def use(self, agent: Agent, offer: Offer, cost: int, at: float) -> None:
         """Take `cost` of the agent's capacity (negative: give it back)."""
         agent.used += cost
+        at_work = self.shares.at_work
+        at_work[offer.team_id] = at_work.get(offer.team_id, 0) + cost
         channel = offer.channel.value
         agent.channel_use[channel] = agent.channel_use.get(channel, 0) + (1 if cost > 0 else -1)
         if cost < 0:

@@ -14,6 +14,8 @@ import msgspec
 
 PRIORITY_MAX: Final = 5
 SKILL_LEVEL_MAX: Final = 5
+CAPACITY_FULL: Final = 100
+"""The capacity of an agent who takes one call at a time: what counts as one agent."""
 NEVER: Final = 253_402_300_799.0
 """The end of the year 9999: finite, so that it survives JSON."""
 
@@ -192,7 +194,7 @@ class Agent(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     teams: tuple[str, ...] = ()
     skills: dict[str, int] = msgspec.field(default_factory=dict)
     languages: tuple[str, ...] = ()
-    capacity: int = 100
+    capacity: int = CAPACITY_FULL
     channel_caps: dict[str, int] = msgspec.field(default_factory=dict)
     active: bool = True
     presence: Presence = Presence.OFFLINE
@@ -226,6 +228,8 @@ class Agent(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     served_s: float = 0.0
     """Time with customers today, for the strategy `least_occupied`; reset when going offline."""
     last_offer_at: float = 0.0
+    turns: tuple[str, ...] = ()
+    """The agent's teams by when a contact of each was last offered, the latest last; never: not named."""
     accounted_at: float = 0.0
     """Up to when the agent's time has been handed out as spans; what held since then follows."""
     was_there: bool = False

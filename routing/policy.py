@@ -131,6 +131,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     callback_retry_s: float = 900.0
     heartbeat_s: float | None = None
     classifier_threshold: float = 0.7
+    share_after_targets: float | None = 3.0
+    """Past how many times its target a wait lets a team claim its share of the agents; None: never."""
 
 
 def target_s(policy: Policy, team: TeamPolicy, channel: Channel) -> float:
@@ -190,6 +192,8 @@ def _lint_top(policy: Policy) -> Iterator[Finding]:
         yield Finding("heartbeat_s", "must be above 0; none at all switches it off")
     if not 0 <= policy.classifier_threshold <= 1:
         yield Finding("classifier_threshold", "must be between 0 and 1")
+    if policy.share_after_targets is not None and policy.share_after_targets <= 0:
+        yield Finding("share_after_targets", "must be above 0; none at all lets no team claim a share")
     yield from _lint_site(policy.site)
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from math import inf
 
 import msgspec
 
 from routing.course import tell
-from routing.eligibility import Refusal, refusal_in, sets
+from routing.eligibility import Refusal, able_at, refusal_in, sets
 from routing.events import Candidate, Classification, Decision, Event, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
-from routing.model import WAITING_STATES, Contact, ContactState
+from routing.model import CAPACITY_FULL, WAITING_STATES, Contact, ContactState
 from routing.naming import name_of, names_of, team_name, when
 from routing.selection import TERMS
+from routing.shares import NO_CLAIM
 from routing.steps import scope
 from routing.way_out import Change, find_changes
 
@@ -98,6 +100,7 @@ def explain(
         *_stands(floor, contact, now),
         *([_kept_by(floor, contact, against)] if waits else []),
         *([_place(position, next_id, contact)] if waits and position is not None else []),
+        *(_yields(floor, contact, now) if waits else []),
         *(_foretell(floor, change, now) for change in changes),
     ]
     return Explanation(
@@ -130,7 +133,9 @@ def _step(floor: Floor, contact: Contact, records: Sequence[Decision]) -> Step:
     elif first.trigger == "joined":
         sentence = f"{after} {names_of(floor, asked)} became free and was asked too: it may ring at more."
     elif first.trigger == "agent":
-        sentence = f"{after} {names_of(floor, asked)} became free and was asked: {_most_urgent(first)}."
+        sentence = (
+            f"{after} {names_of(floor, asked)} became free and was asked: {_most_urgent(floor, first)}."
+        )
     else:
         sentence = f"{after} {names_of(floor, asked)} was asked: {_best_of(floor, first, asked)}."
     return Step(
@@ -156,10 +161,16 @@ def _considered(strategy: str, candidate: Candidate) -> Considered:
     )
 
 
-def _most_urgent(decision: Decision) -> str:
+def _most_urgent(floor: Floor, decision: Decision) -> str:
     if not decision.rivals:
         return "it was the first in line"
     rival, value = decision.rivals[0]
+    if (claim := decision.claim) is not None:
+        return (
+            f"it had waited {claim.targets:.1f} times its target while {claim.at_work:.1f} agents worked for "
+            f"{team_name(floor, claim.team_id)}, whose share is {claim.share:.1f}, so it "
+            f"went before contact {rival} with its urgency of {value:.2f}"
+        )
     return (
         f"its urgency of {decision.urgency:.2f} was the highest, "
         f"before contact {rival} with {value:.2f}"
@@ -263,6 +274,37 @@ def _place(position: int, next_id: int | None, contact: Contact) -> str:
     if next_id is None or next_id == contact.id:
         return "It is next."
     return f"It is number {position} in line; contact {next_id} is next."
+
+
+def _yields(floor: Floor, contact: Contact, now: float) -> list[str]:
+    """Say which teams' claims go before `contact`, whatever its urgency."""
+    at_work, share = floor.shares.at_work, floor.shares.share
+    return [
+        f"Agents who come free go first to {team_name(floor, team_id)}: its contacts wait too long while "
+        f"{at_work.get(team_id, 0) / CAPACITY_FULL:.1f} agents work for it, whose share is "
+        f"{share(team_id) / CAPACITY_FULL:.1f}."
+        for team_id in _claims_before(floor, contact, now)
+    ]
+
+
+def _claims_before(floor: Floor, contact: Contact, now: float) -> list[str]:
+    """Return the teams that have a better claim to agents who may take `contact` than its own has."""
+    shares, pool = floor.shares, able_at(floor, contact, max(contact.step, 0))
+    mine = shares.part(contact.team_id) if _waits_too_long(floor, contact.team_id, now) else NO_CLAIM
+    return [
+        team_id
+        for team_id in floor.policy.teams
+        if team_id != contact.team_id
+        and floor.staff.members.get(team_id, 0) & pool
+        and shares.part(team_id) < mine
+        and _waits_too_long(floor, team_id, now)
+    ]
+
+
+def _waits_too_long(floor: Floor, team_id: str, now: float) -> bool:
+    patient = floor.policy.share_after_targets or inf
+    lines = [line for line in floor.queues.by_team.get(team_id, {}).values() if line.key[0] == team_id]
+    return any(now - line.entries[0][0] > patient * line.target_s for line in lines)
 
 
 def _next_in_line(floor: Floor, contact: Contact) -> int | None:

@@ -78,7 +78,7 @@ def fast_levels(
 
     Of the policy it follows weights, targets, the choice of the agent idle longest and, for each team, the
     first step that lets other teams' agents help. Other strategies choose among the same idle agents;
-    overflow, limits of queues and hours are left to `routed_levels`.
+    overflow, claims of shares, limits of queues and hours are left to `routed_levels`.
 
     Args:
         teams: Teams with their loads.

@@ -24,7 +24,8 @@ from routing.model import (
     Segment,
     Ticket,
 )
-from routing.policy import Policy
+from routing.policy import Policy, target_s
+from routing.staff_index import is_present
 from routing.urgency import overtaking_bound_s
 
 ROUNDING_S = 1e-3
@@ -122,6 +123,46 @@ def find_overtaken(floor: Floor, made: ev.OfferMade) -> Contact | None:
         ):
             return contact
     return None
+
+
+def find_claim_ignored(floor: Floor, made: ev.OfferMade) -> Contact | None:
+    """Return a contact of a team with a better claim to the agent who came free than the one offered has, as
+    the floor stands just before that offer; or None.
+    """
+    offered, agent = floor.contacts[made.offer.contact_id], floor.agents[made.offer.agent_id]
+    if made.decision.trigger != "agent" or offered.state is not ContactState.QUEUED:
+        return None  # who is asked beside the freed agent in a broadcast did not come free
+    part = _part(floor, offered.team_id) if _may_claim(floor, agent, offered, made.at) else 1.0
+    for contact in floor.contacts.values():
+        if (
+            contact.state is ContactState.QUEUED
+            and contact.step >= 0
+            and _may_claim(floor, agent, contact, made.at)
+            and _part(floor, contact.team_id) < part - 1e-9
+            and may_take(floor, agent, contact)
+        ):
+            return contact
+    return None
+
+
+def _may_claim(floor: Floor, agent: Agent, contact: Contact, now: float) -> bool:
+    """Return whether `contact` waits so long that its team may claim the agent, one of its own."""
+    patience, policy = floor.policy.share_after_targets, floor.policy
+    aim_s = target_s(policy, policy.teams[contact.team_id], contact.channel)
+    kept_s = policy.teams[contact.team_id].owner_preferred_s if contact.step < 0 else 0.0
+    waited_s = now - contact.effective_at + kept_s
+    return patience is not None and contact.team_id in agent.teams and waited_s > patience * aim_s
+
+
+def _part(floor: Floor, team_id: str) -> float:
+    """Return which part of its share of those who are there the team has at work, 1.0 for all of it."""
+    weights = {team.id: team.weight for team in floor.policy.teams.values()}
+    share = 0.0
+    for agent in floor.agents.values():
+        if team_id in agent.teams and is_present(agent) and not agent.not_responding:
+            share += agent.capacity * weights[team_id] / sum(weights[each] for each in agent.teams)
+    at_work = sum(offer.cost for offer in floor.offers.values() if offer.team_id == team_id)
+    return at_work / share if at_work < share else 1.0
 
 
 def check_clocks(

@@ -33,6 +33,7 @@ from tests.routing.invariants import (
     check_floor,
     check_indices,
     check_not_behind,
+    find_claim_ignored,
     find_overtaken,
     may_take,
     reload,
@@ -65,6 +66,7 @@ policies = st.fixed_dictionaries(
         "relaxed": st.booleans(),
         "max_waiting": st.sampled_from((None, 2)),
         "join": st.sampled_from(("same_concern", "always", "never")),
+        "share_after_targets": st.sampled_from((None, 0.2, 3.0)),
     }
 )
 
@@ -91,6 +93,7 @@ def policy_of(version: int, terms: dict[str, Any]) -> Policy:
         version=version,
         heartbeat_s=terms["heartbeat_s"],
         join=terms["join"],
+        share_after_targets=terms["share_after_targets"],
         callback_retry_s=40.0,
     )
 
@@ -351,6 +354,7 @@ class FloorMachine(RuleBasedStateMachine):
         assert stored == event
         if isinstance(stored, ev.OfferMade) and stored.decision.trigger != "lead":
             assert find_overtaken(self.replica, stored) is None
+            assert find_claim_ignored(self.replica, stored) is None
             agent = self.replica.agents[stored.offer.agent_id]
             assert may_take(self.replica, agent, self.replica.contacts[stored.offer.contact_id])
         if isinstance(stored, ev.ContactReceived):

@@ -45,6 +45,7 @@ def draw_policy(rng: random.Random) -> dict[str, Any]:
         "heartbeat_s": rng.choice((None, None, 90.0)),
         "relaxed": rng.random() < 0.5,
         "max_waiting": rng.choice((None, 2)),
+        "share_after_targets": rng.choice((None, 0.2, 3.0)),
         "join": rng.choice(("same_concern", "always", "never")),
     }
 
