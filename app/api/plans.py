@@ -24,7 +24,7 @@ from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
 from app.planning.changing import Change, changed_shifts
 from app.planning.coverage import hours_short_and_over
-from app.planning.difference import difference
+from app.planning.difference import Differing, difference
 from app.planning.drafts import names_of
 from app.planning.past import today
 from app.planning.standing import changed_data, plan_starts, read_standing, rules_broken
@@ -91,14 +91,20 @@ async def get_plan(request: Request, plan_id: int, _: Reader) -> dict[str, Any]:
     return full_plan_json(row, shifts)
 
 
-@router.get("/{plan_id}/difference", summary="What changes from another plan of the week to this one.")
+@router.get(
+    "/{plan_id}/difference",
+    summary="What changes from another plan of the week to this one.",
+    description="`items` by date and agent: `before` and `after` (kinds of shift, null for a day off), "
+    "`changed` (of shift, times, breaks and teams what differs) and `was` and `becomes`, the shifts in full "
+    "as in a plan's `assignments`.",
+)
 async def get_difference(
     request: Request,
     plan_id: int,
     _: Reader,
     since: Annotated[int | None, Query(ge=1, description="None: the week's published plan.")] = None,
 ) -> dict[str, Any]:
-    """Return per agent and date `before` and `after` (kinds of shift, null for a day off)."""
+    """Return the agents' days on which the shift, its times, breaks or teams are others."""
     house = house_of(request)
     row = await found_plan(house, plan_id)
     if since is None:
@@ -113,7 +119,7 @@ async def get_difference(
     return {
         "plan": plan_id,
         "since": other.id if other is not None else None,
-        "items": difference(old, new, names),
+        "items": [_difference_json(each, names) for each in difference(old, new)],
         "next": None,
     }
 
@@ -232,6 +238,20 @@ def assignment_json(each: AssignmentRow, names: dict[str, str]) -> dict[str, Any
             {"team": team, "starts_at": utc_iso(since), "ends_at": utc_iso(until)}
             for team, since, until in each.work
         ],
+    }
+
+
+def _difference_json(each: Differing, names: dict[str, str]) -> dict[str, Any]:
+    before, after = each.before, each.after
+    return {
+        "agent": each.agent_id,
+        "name": names.get(each.agent_id, each.agent_id),
+        "on": each.on,
+        "before": before.shift if before is not None else None,
+        "after": after.shift if after is not None else None,
+        "changed": list(each.changed),
+        "was": assignment_json(before, names) if before is not None else None,
+        "becomes": assignment_json(after, names) if after is not None else None,
     }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -40,7 +41,9 @@ async def difference_page(house: House, who: Principal, request: Request) -> Res
     )
     since = _since(versions, plan, request.query_params.get("since", ""))
     items = (await get_difference(request, plan.id, who, since.id))["items"] if since else []
-    teams = house.switchboard.policy.teams
+    teams = {each.id: each.name for each in house.switchboard.policy.teams.values()}
+    worded = [_worded(each, ZoneInfo(plan.data["zone"]), teams) for each in items]
+    own = [each for each in worded if each["changed"] != ["teams"]]
     return render(
         request,
         who,
@@ -48,9 +51,10 @@ async def difference_page(house: House, who: Principal, request: Request) -> Res
         plan=plan_json(plan),
         since=plan_json(since) if since else None,
         versions=[plan_json(each) for each in versions],
-        people=_by_person(items),
-        many=len(items),
-        cover=_cover(since, plan, {each.id: each.name for each in teams.values()}) if since else [],
+        people=_by_person(own),
+        many=len(own),
+        elsewhere=_by_person([each for each in worded if each not in own]),
+        cover=_cover(since, plan, teams) if since else [],
         week_on=date.fromisoformat(plan.week_on),
         day_words=day_words,
     )
@@ -104,6 +108,27 @@ def _since(versions: Sequence[PlanRow], plan: PlanRow, asked: str) -> PlanRow | 
     published = [each for each in others if each.state == "published"]
     before = [each for each in others if each.version < plan.version]
     return next(iter(wanted or published or before or others), None)
+
+
+def _worded(item: dict[str, Any], zone: ZoneInfo, teams: Mapping[str, str]) -> dict[str, Any]:
+    """Return a change with the shifts before and after as the site's clock and the teams' names."""
+
+    def shown(shift: dict[str, Any] | None) -> dict[str, str] | None:
+        if shift is None:
+            return None
+        work = [(teams.get(each["team"], each["team"]), each) for each in shift["work"]]
+        return {
+            "times": _span(shift, zone),
+            "breaks": ", ".join(f"{each['name']} {_span(each, zone)}" for each in shift["breaks"]),
+            "teams": ", ".join(f"{name} {_span(each, zone)}" for name, each in work),
+        }
+
+    return item | {"was": shown(item["was"]), "becomes": shown(item["becomes"])}
+
+
+def _span(spell: dict[str, Any], zone: ZoneInfo) -> str:
+    begin, end = (datetime.fromisoformat(spell[name]).astimezone(zone) for name in ("starts_at", "ends_at"))
+    return f"{begin:%H:%M}–{end:%H:%M}"
 
 
 def _by_person(items: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
