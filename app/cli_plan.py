@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -473,8 +474,9 @@ def _profile(values: list[float]) -> str:
     """Return a week as 28 characters, or 7 in a narrow terminal, the higher the busier."""
     if not values or not any(values):
         return ""
-    size = max(len(values) // (28 if out.width >= _WIDE else 7), 1)
-    parts = [sum(v or 0 for v in values[i : i + size]) / size for i in range(0, len(values), size)]
+    many = min(28 if out.width >= _WIDE else 7, len(values))
+    edges = [len(values) * i // many for i in range(many + 1)]
+    parts = [sum(v or 0 for v in values[i:j]) / (j - i) for i, j in pairwise(edges)]
     top = max(parts)
     return "".join(_SHADES[round(part / top * (len(_SHADES) - 1))] for part in parts)
 

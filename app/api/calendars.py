@@ -122,7 +122,9 @@ def calendar(name: str, shifts: list[AssignmentRow], *, now: float, zone: str = 
         event.add("dtstart", _moment(each.starts_at))
         event.add("dtend", _moment(each.ends_at))
         teams = ", ".join(dict.fromkeys(team for team, _, _ in each.work))
-        event.add("summary", f"Shift {each.shift}" + (f": {teams}" if teams else ""))
+        # What the clock shows, not the kind of shift: it may be longer today, or the clocks may change.
+        hours = f"{_local(each.starts_at, zone):%H:%M}-{_local(each.ends_at, zone):%H:%M}"
+        event.add("summary", f"Shift {hours}" + (f": {teams}" if teams else ""))
         breaks = [
             f"{pause} {_local(since, zone):%H:%M}-{_local(until, zone):%H:%M}"
             for pause, since, until in each.breaks

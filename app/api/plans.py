@@ -59,7 +59,10 @@ async def list_plans(
 
 @router.get("/{plan_id}.csv", summary="A plan's shifts as CSV.", response_class=Response)
 async def get_csv(request: Request, plan_id: int, _: Reader) -> Response:
-    """Return one line per shift: agent, name, date, shift, start and end (site's clock), breaks, teams."""
+    """Return one line per shift: agent, name, date, shift, start and end (site's clock), breaks, teams.
+
+    Breaks are times of day, with their offset in a shift into which a clock change falls.
+    """
     house = house_of(request)
     row = await found_plan(house, plan_id)
     shifts = await house.database.read(plans.list_assignments, plan_id)
@@ -79,7 +82,8 @@ async def get_csv(request: Request, plan_id: int, _: Reader) -> Response:
     "starts; `coverage.{team}`: columns of the same length: `forecast` (contacts), `load` (erlangs), "
     "`required` (agents taking work), `rostered` (people wanted, shrinkage added), `staffed` (people working "
     "for the team), with `short_hours` and `surplus_hours` against `rostered`. `objective` is the roster's "
-    "price by `costs`, `bound` what no roster can beat, `gap` their distance as a share; `conflicts` "
+    "price by `costs`, `bound` what no roster can beat, `gap` their distance as a share, all three of the "
+    "`weeks_together` that were searched as one; `conflicts` "
     "[{agent, name, rules, given_up}] are rules that could not all hold; `findings` [{name, severity, "
     "subject, text}] what else was doubtful before the search.",
 )
@@ -202,10 +206,16 @@ def plan_json(row: PlanRow) -> dict[str, Any]:
         "minutes": row.data["minutes"],
         "zone": row.data["zone"],
         **{name: row.data[name] for name in names},
+        "weeks_together": weeks_together(row),
         "repeatable": row.data.get("repeatable"),
         "cut_short": row.data.get("cut_short"),
         "findings": findings,
     }
+
+
+def weeks_together(row: PlanRow) -> int:
+    """Return of how many weeks a plan's price is: those searched together, until it is changed by hand."""
+    return 1 if row.data["status"] == "edited" else int(row.data.get("weeks_together", 1))
 
 
 def full_plan_json(row: PlanRow, shifts: list[AssignmentRow]) -> dict[str, Any]:
@@ -262,8 +272,9 @@ def plan_csv(row: PlanRow, shifts: list[AssignmentRow]) -> str:
     write = csv.writer(out, lineterminator="\r\n").writerow
     write(["agent", "name", "date", "shift", "start", "end", "breaks", "teams"])
     for each in shifts:
+        clock = _clock if _clock_stays(each, zone) else _clock_with_offset
         breaks = "; ".join(
-            f"{name} {_clock(since, zone)}-{_clock(until, zone)}" for name, since, until in each.breaks
+            f"{name} {clock(since, zone)}-{clock(until, zone)}" for name, since, until in each.breaks
         )
         teams = "; ".join(dict.fromkeys(team for team, _, _ in each.work))
         write(
@@ -334,3 +345,13 @@ def _local(at: float, zone: ZoneInfo) -> str:
 
 def _clock(at: float, zone: ZoneInfo) -> str:
     return datetime.fromtimestamp(at, zone).strftime("%H:%M")
+
+
+def _clock_with_offset(at: float, zone: ZoneInfo) -> str:
+    return _local(at, zone).partition("T")[2]
+
+
+def _clock_stays(each: AssignmentRow, zone: ZoneInfo) -> bool:
+    """Whether no clock change falls into a shift."""
+    begin, end = (datetime.fromtimestamp(at, zone) for at in (each.starts_at, each.ends_at))
+    return begin.utcoffset() == end.utcoffset()

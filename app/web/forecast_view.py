@@ -11,6 +11,7 @@ from fastapi import Request
 from app.api.forecasts import list_requirements
 from app.auth import Principal
 from app.planning.terms import Planning
+from app.web.words import clock_labels
 
 _REQUIRED: Final = (
     "volume",
@@ -91,8 +92,9 @@ async def requirement_of(
     zone = ZoneInfo(planning.grid.zone)
     clocks = [datetime.fromisoformat(text).astimezone(zone) for text in found["intervals"]]
     today = [i for i, clock in enumerate(clocks) if clock.date() == day]
+    labels = clock_labels([clock.timestamp() for clock in clocks], zone)
     rows = [
-        {"clock": f"{clocks[i]:%H:%M}"} | {name: columns[name][i] for name in _REQUIRED if columns.get(name)}
+        {"clock": labels[i]} | {name: columns[name][i] for name in _REQUIRED if columns.get(name)}
         for i in today
         if columns["rostered"][i]
     ]

@@ -33,6 +33,7 @@ from app.web.asked import requests_of
 from app.web.forecast_view import backtest_of, busy_map, pools_of, requirement_of
 from app.web.pages import PLANNER, page, render
 from app.web.week_chart import Columns
+from app.web.words import clock_labels
 from staffing.intervals import day_start_at
 
 router = APIRouter(include_in_schema=False)
@@ -78,6 +79,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         present=_present(planning, shown, house.clock.now()),
         figures=_figures(planning, shown),
         days=days,
+        times=_times(planning, shown),
         maps=[busy_map(planning, each) for each in forecasts],
         before=week_on - timedelta(days=7),
         after=week_on + timedelta(days=7),
@@ -93,6 +95,7 @@ async def planner_page(house: House, who: Principal, request: Request) -> Respon
         kinds=[each["id"] for each in plan.data["shifts"]] if plan else [],
         roster=await _roster(house, planning, plan, shifts, week, day, team),
         names=names_of(plan.data) if plan else {},
+        locked=any(each.locked for each in shifts),
         requests=await requests_of(house, request, who, planning, first_on=week[0].isoformat()),
         overrides=(await list_overrides(request, who, team))["items"] if team else [],
         runs=await newest_runs(house),
@@ -256,6 +259,15 @@ def _figures(planning: Planning, shown: Columns) -> dict[str, Any]:
     clocks = [datetime.fromtimestamp(at, zone) for at in shown.starts]
     labels = [f"{clock:%a} {clock.day} {clock:%b %H:%M}" for clock in clocks]
     return {"labels": labels} | {name: getattr(shown, name) for name in _COLUMNS}
+
+
+def _times(planning: Planning, shown: Columns) -> list[tuple[float, str]]:
+    """Return where the intervals begin and the last one ends, with the site's clock for each."""
+    starts = [float(at) for at in shown.starts]
+    if not starts:
+        return []
+    labels = clock_labels(starts, ZoneInfo(planning.grid.zone))
+    return [*zip(starts, labels, strict=True), (starts[-1] + planning.grid.step_s, "24:00")]
 
 
 def _coverage(plan: plan_rows.PlanRow | None, teams: Sequence[str]) -> dict[str, float] | None:

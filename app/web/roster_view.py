@@ -50,7 +50,7 @@ def week_rows(
     grid: Grid,
     teams: Sequence[str],
 ) -> list[Person]:
-    """Return a row for each person of a plan, by main team and name.
+    """Return a row for each person of a plan, by main team and name, those who are not on it last.
 
     Every cell spans the same hours of its day: from the earliest start to the latest end of the week.
     """
@@ -71,7 +71,7 @@ def week_rows(
         hours = sum(worked_s(shift) for shift in mine) / _HOUR_S
         rows.append(Person(agent, names.get(agent, agent), main_team(mine), cells, hours))
     order = {team: place for place, team in enumerate(teams)}
-    return sorted(rows, key=lambda row: (order.get(row.team, len(order)), row.name))
+    return sorted(rows, key=lambda row: (order.get(row.team, len(order)), not row.hours, row.name))
 
 
 def day_rows(
@@ -83,16 +83,17 @@ def day_rows(
 ) -> tuple[list[tuple[str, Bar]], list[tuple[float, str]]]:
     """Return the shifts of a day as (name, bar), by start, and the hours of their common span.
 
-    The span is the whole hours that the shifts touch, so that one over midnight is drawn to its end.
+    Those that began the evening before are drawn from midnight on. The span is the whole hours that the
+    shifts touch, so that one over midnight is drawn to its end.
     """
+    zero = day_start_at(grid, day)
     mine = sorted(
-        (shift for shift in shifts if shift.on == day.isoformat()),
+        (shift for shift in shifts if shift.on == day.isoformat() or shift.starts_at < zero < shift.ends_at),
         key=lambda shift: (shift.starts_at, shift.ends_at, names.get(shift.agent_id, "")),
     )
     if not mine:
         return [], []
-    zero = day_start_at(grid, day)
-    begin = zero + (min(shift.starts_at for shift in mine) - zero) // _HOUR_S * _HOUR_S
+    begin = zero + (max(min(shift.starts_at for shift in mine), zero) - zero) // _HOUR_S * _HOUR_S
     end = zero - (zero - max(shift.ends_at for shift in mine)) // _HOUR_S * _HOUR_S
     rows = [
         (names.get(shift.agent_id, shift.agent_id), bar(shift, (begin, end), teams, grid.zone))

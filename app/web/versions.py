@@ -88,6 +88,7 @@ async def print_page(house: House, who: Principal, request: Request) -> Response
         who,
         "print.html",
         plan=plan_json(plan),
+        published_on=_published_on(plan),
         week=week,
         team=planning.policy.teams[team].name if team else "",
         teams=planning.policy.teams,
@@ -99,6 +100,12 @@ async def _asked(house: House, text: str) -> PlanRow:
     if not text.isdigit():
         raise NotFoundError("Which plan? Choose one on the planner's page.")
     return await found_plan(house, int(text))
+
+
+def _published_on(plan: PlanRow) -> str:
+    """Return the site's date at which a plan was published; empty where it was not."""
+    at, zone = plan.published_at, ZoneInfo(plan.data["zone"])
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d}" if at is not None else ""
 
 
 def _since(versions: Sequence[PlanRow], plan: PlanRow, asked: str) -> PlanRow | None:

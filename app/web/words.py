@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -68,6 +70,17 @@ def count(value: float | None, digits: int = 0) -> str:
     if value is None:
         return NONE
     return f"{value:,.{digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def clock_labels(starts: Sequence[float], zone: ZoneInfo) -> list[str]:
+    """Return instants as local times of day; where a clock change repeats one, with the zone's name then."""
+    clocks = [datetime.fromtimestamp(at, zone) for at in starts]
+    plain = [f"{clock:%a %H:%M}" for clock in clocks]
+    many = Counter(plain)
+    return [
+        f"{clock:%H:%M %Z}" if many[text] > 1 else f"{clock:%H:%M}"
+        for clock, text in zip(clocks, plain, strict=True)
+    ]
 
 
 def clock_time(at: float | None, zone: ZoneInfo, pattern: str = "%H:%M") -> str:

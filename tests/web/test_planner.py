@@ -168,6 +168,30 @@ async def test_forecast_is_corrected_by_clicking(page: Page, planning: Service) 
     assert item["volume"] == pytest.approx(2 * item["forecast"], abs=0.02)
 
 
+async def test_forecast_is_corrected_until_the_end_of_the_day(page: Page, planning: Service) -> None:
+    await open_week(page, planning, query=f"&team=general&day={MONDAY}")
+    await page.get_by_label("From").select_option("00:00")
+    await page.get_by_label("until before").select_option("24:00")
+    await page.get_by_label("times").fill("1.5")
+    await page.get_by_role("button", name="Correct").click()
+    await expect(page.get_by_text("Mon 2 Mar 00:00 to Tue 3 Mar 00:00")).to_be_visible()
+
+
+async def test_shift_changed_by_hand_is_marked_as_locked(page: Page, planning: Service) -> None:
+    plan = await newest_plan(planning)
+    await open_week(page, planning)
+    await expect(page.locator(".lock")).to_have_count(0)
+    shift = plan["assignments"][0]
+    change = {name: shift[name] for name in ("agent", "on", "shift")}
+    await planning.post("planner", f"/v1/plans/{plan['id']}/changes", changes=[change])
+    await open_week(page, planning)
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=shift["name"]))
+    await expect(row.locator(".lock")).to_have_count(1)
+    await expect(page.get_by_text("locked: stays so in the next roster")).to_be_visible()
+    await open_week(page, planning, query=f"&day={shift['on']}")
+    await expect(page.locator(".gantt .lock")).to_have_count(1)
+
+
 async def test_run_that_ends_takes_nothing_away_that_is_being_written(page: Page, planning: Service) -> None:
     await open_week(page, planning, query=f"&team=general&day={MONDAY}")
     await page.get_by_label("because").fill("a letter goes out")

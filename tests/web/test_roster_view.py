@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.db.plans import AssignmentRow
 from app.db.staff import TimeOffRow
 from app.web.roster_view import Bar, day_rows, main_team, week_rows, worked_s, works_for
+from app.web.words import clock_labels
 from staffing.intervals import Grid
 
 GRID = Grid("Europe/London", 30, 0)
@@ -81,6 +83,27 @@ def test_night_shift_is_drawn_to_its_end() -> None:
     assert len(hours) == 24
     night = rows[1][1]
     assert (night.text, round(night.left + night.width, 6)) == ("22:00–06:00", 100.0)
+
+
+def test_shift_of_the_evening_before_is_drawn_from_midnight_on() -> None:
+    night = shift(start=22, end=30)
+    rows, hours = day_rows([night, shift("bob", 8, 12, day=1)], NAMES, WEEK[1], GRID, TEAMS)
+    assert [name for name, _ in rows] == ["Ann Abel", "Bob Ito"]
+    assert (rows[0][1].text, rows[0][1].left, rows[0][1].width) == ("22:00–06:00", 0.0, 50.0)
+    assert [text for _, text in hours][:2] == ["00", "01"]
+    early = shift(start=-2, end=0, on=WEEK[0].isoformat())
+    assert day_rows([early], NAMES, WEEK[1], GRID, TEAMS) == ([], [])
+
+
+def test_who_works_for_no_team_stands_before_who_is_not_on_the_roster() -> None:
+    rows = week_rows([shift("bob", work=[])], NAMES, [], WEEK, GRID, TEAMS)
+    assert [(row.name, row.team, row.hours) for row in rows] == [("Bob Ito", "", 7.5), ("Ann Abel", "", 0)]
+
+
+def test_clock_times_that_a_change_repeats_carry_the_name_of_the_zone() -> None:
+    midnight = 1_792_882_800  # 2026-10-25T00:00 in London, before the clocks go back
+    labels = clock_labels([midnight + 1800 * i for i in range(7)], ZoneInfo("Europe/London"))
+    assert labels[1:] == ["00:30", "01:00 BST", "01:30 BST", "01:00 GMT", "01:30 GMT", "02:00"]
 
 
 def test_shift_over_a_clock_change_shows_the_clock_of_both_sides() -> None:
