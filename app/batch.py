@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -40,28 +39,39 @@ class Key(NamedTuple):
 
 Make = Callable[[Found], Command]
 View = Callable[[Floor, Sequence[ev.Event]], Any]
+Told = Callable[[Any], None]
 
 
 @dataclass(slots=True)
-class Request:
-    """One caller: what it asks for, if anything, what it wants to see, and where it waits for it."""
+class Errand:
+    """What a caller asks for, if anything, and what it wants to see.
+
+    `make(found)` builds the command from stored customers (those of `identity`, `customer_ids`) and a stored
+    ticket; `view(floor, events)` is what the caller sees right after it. With a `key`, `view` must return an
+    Answer; the same key gives the same Answer again.
+    """
 
     view: View
-    future: asyncio.Future[Any]
     make: Make | None = None
     identity: Identity | None = None
     ticket_id: int | None = None
     customer_ids: tuple[int, ...] = ()
     key: Key | None = None
+    told: Told | None = None
+    """Called once, in the loop: with what `view` saw or the AppError that came instead. Must not raise."""
+    dropped: bool = False
+    """Whether the caller has left before anything was done."""
 
     def resolve(self, result: Any) -> None:
-        """Tell the caller its result, or raise the AppError that it is."""
-        if self.future.done():
-            return
-        if isinstance(result, AppError):
-            self.future.set_exception(result)
-        else:
-            self.future.set_result(result)
+        """Tell the caller its result, which may be an AppError; only the first time counts."""
+        told, self.told = self.told, None
+        if told is not None:
+            told(result)
+
+
+def for_command(command: Command, view: View, *, key: Key | None = None) -> Errand:
+    """Return the errand to carry out a command that needs nothing stored."""
+    return Errand(view, lambda _: command, key=key)
 
 
 @dataclass(slots=True)
@@ -81,42 +91,42 @@ class Batch:
 
 
 class BrokenError(Exception):
-    """A command raised where it must not; `request` is to be set apart."""
+    """A command raised where it must not; `errand` is to be set apart."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, errand: Errand) -> None:
         super().__init__("a command broke")
-        self.request = request
+        self.errand = errand
 
 
 class StaleError(Exception):
     """The log has grown since a batch was decided: nothing of it was stored, it is to be decided anew."""
 
 
-def wanted_by(requests: Sequence[Request], floor: Floor, now: float, *, head: bool = False) -> Wanted:
-    """Return what has to be read for `requests`; with `head` also where the log ends."""
+def wanted_by(errands: Sequence[Errand], floor: Floor, now: float, *, head: bool = False) -> Wanted:
+    """Return what has to be read for `errands`; with `head` also where the log ends."""
     return Wanted(
         keys=tuple(
             key
-            for each in requests
+            for each in errands
             if each.identity is not None
             for key in floor_rows.identity_keys(each.identity)
         ),
         ticket_ids=tuple(
             each.ticket_id
-            for each in requests
+            for each in errands
             if each.ticket_id is not None and each.ticket_id not in floor.tickets
         ),
-        customer_ids=tuple(customer_id for each in requests for customer_id in each.customer_ids),
-        answers=tuple((each.key.scope, each.key.key) for each in requests if each.key is not None),
+        customer_ids=tuple(customer_id for each in errands for customer_id in each.customer_ids),
+        answers=tuple((each.key.scope, each.key.key) for each in errands if each.key is not None),
         since=now - floor.policy.reopen_s,
         head=head,
     )
 
 
 def decide_batch(
-    requests: Sequence[Request], floor: Floor, found: Found, stored: Stored, now: float, *, book: WaitBook
+    errands: Sequence[Errand], floor: Floor, found: Found, stored: Stored, now: float, *, book: WaitBook
 ) -> Batch:
-    """Let what is due happen, then decide each request; the floor is changed and its changes drained.
+    """Let what is due happen, then decide each errand; the floor is changed and its changes drained.
 
     `stored` are the answers given before, by idempotency key, and gets those given now. Raises BrokenError
     where a command does; the floor is of no use then.
@@ -127,10 +137,10 @@ def decide_batch(
         ticked = decide(floor, Tick(), now)
         done.events += ticked if isinstance(ticked, list) else []
         book.observe(floor, done.events)
-    for request in requests:
-        result = _one(request, floor, found, stored, done, now, book)
-        if request.key is not None and isinstance(result, Answer):
-            key = request.key
+    for errand in errands:
+        result = _one(errand, floor, found, stored, done, now, book)
+        if errand.key is not None and isinstance(result, Answer):
+            key = errand.key
             if (key.scope, key.key) not in stored:
                 answer = (key.fingerprint, result.status, result.body.decode())
                 stored[key.scope, key.key] = done.answers[key.scope, key.key] = answer
@@ -167,27 +177,27 @@ _COMMANDS_DONE, _COMMANDS_REFUSED = (meters.COMMANDS.labels(each) for each in ("
 
 
 def _one(
-    request: Request, floor: Floor, found: Found, stored: Stored, done: Batch, now: float, book: WaitBook
+    errand: Errand, floor: Floor, found: Found, stored: Stored, done: Batch, now: float, book: WaitBook
 ) -> Any:
-    """Return the result of one request, or the AppError that is to be raised to its caller."""
+    """Return the result of one errand, or the AppError that is to be raised to its caller."""
     try:
-        if request.key is not None:
-            known = stored.get((request.key.scope, request.key.key))
+        if errand.key is not None:
+            known = stored.get((errand.key.scope, errand.key.key))
             if known is not None:
-                if known[0] != request.key.fingerprint:
+                if known[0] != errand.key.fingerprint:
                     return IdempotencyMismatchError()
                 return Answer(known[1], known[2].encode())
         events: list[ev.Event] = []
-        if request.make is not None:
-            outcome = decide(floor, request.make(found), now)
+        if errand.make is not None:
+            outcome = decide(floor, errand.make(found), now)
             if isinstance(outcome, Refused):
                 return error_of(outcome)
             events = outcome
             done.events += events
             found.saw(events)
             book.observe(floor, events)
-        return request.view(floor, events)
+        return errand.view(floor, events)
     except AppError as error:
         return error
     except Exception as error:
-        raise BrokenError(request) from error
+        raise BrokenError(errand) from error

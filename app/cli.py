@@ -69,6 +69,7 @@ def serve_forever(settings: Settings) -> None:
     """Run one server process; blocks until it is told to stop."""
     import uvicorn  # noqa: PLC0415
 
+    from app.hot_protocol import protocol_for  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
 
     service = create_app(settings)
@@ -81,7 +82,7 @@ def serve_forever(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=protocol_for(service),
         log_level="warning",
         access_log=False,
         proxy_headers=False,

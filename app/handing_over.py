@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from app.batch import Errand
 from app.db import tickets as rows
 from app.errors import NotFoundError, WrongStateError
 from app.found import Found
@@ -57,7 +58,7 @@ async def _pass_on(house: House, actor: str, seen: Ticket, reason: str) -> bool:
     if lead_id == seen.owner_id:
         return False
     try:
-        await house.switchboard.submit_for(make, lambda *_: None, ticket_id=seen.id)
+        await house.switchboard.carry_out(Errand(lambda *_: None, make, ticket_id=seen.id))
     except (WrongStateError, NotFoundError):
         return False
     return True

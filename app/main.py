@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from app import logs, openapi
 from app.api import (
@@ -105,14 +104,14 @@ ROUTERS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> ASGIApp:
+def create_app(settings: Settings | None = None) -> HotRoutes:
     """Return the service as an ASGI application; it opens the database when it starts."""
     chosen = settings or Settings()
     logs.set_up(chosen.log_level)
     return wrap(create_api(chosen), chosen)
 
 
-def wrap(api: FastAPI, settings: Settings) -> ASGIApp:
+def wrap(api: FastAPI, settings: Settings) -> HotRoutes:
     """Return the application as a server gets it: hot routes first, then the edge, then FastAPI."""
     larger = {history.IMPORT_PATH: settings.max_import_bytes, staff.CONTRACTS_PATH: staff.MOST_BYTES}
     edge = Edge(api, max_body=settings.max_body_bytes, larger=larger)

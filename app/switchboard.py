@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -23,12 +24,12 @@ from app import meters
 from app.batch import (
     Batch,
     BrokenError,
+    Errand,
     Key,
-    Make,
-    Request,
     StaleError,
     View,
     decide_batch,
+    for_command,
     measure,
     wanted_by,
 )
@@ -42,7 +43,7 @@ from app.errors import (
 )
 from app.found import Found, Looked, Stored, look_up, look_up_by
 from routing import events as ev
-from routing.commands import Command, Identity
+from routing.commands import Command
 from routing.floor import Floor
 from routing.model import Contact
 from routing.policy import Policy
@@ -72,9 +73,18 @@ class _MoreThanLiteralsError(Exception):
 class _Flight:
     """A batch that was decided while the one before was being stored, and is being stored itself."""
 
-    requests: list[Request]
+    errands: list[Errand]
     done: Batch
     task: asyncio.Task[None]
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if future.done():
+        return
+    if isinstance(result, AppError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
 
 
 class Switchboard:
@@ -99,7 +109,7 @@ class Switchboard:
         self._book_saved_at = 0.0
         self._newest_at = 0.0
         self._policy = floor_rows.START
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[Errand] = deque()
         self._wake = asyncio.Event()
         self._look = False
         self._task: asyncio.Task[None] | None = None
@@ -129,28 +139,40 @@ class Switchboard:
     async def submit(self, command: Command, view: View, *, key: Key | None = None) -> Any:
         """Carry out `command` durably and return `view(floor, events)` as it was right after it.
 
-        With a `key`, `view` must return an Answer; the same key gives the same Answer again. Raises the
-        AppError that a refusal means, OverloadedError, StorageUnavailableError.
+        With a `key`, `view` must return an Answer; the same key gives the same Answer again. Raises as
+        `carry_out` does.
         """
-        return await self._enqueue(Request(view, self._future(), make=lambda _: command, key=key))
+        return await self.carry_out(for_command(command, view, key=key))
 
-    async def submit_for(
-        self,
-        make: Make,
-        view: View,
-        *,
-        identity: Identity | None = None,
-        ticket_id: int | None = None,
-        customer_ids: tuple[int, ...] = (),
-        key: Key | None = None,
-    ) -> Any:
-        """Like `submit`, for a command that needs stored customers or a ticket: `make(found)` builds it."""
-        request = Request(view, self._future(), make, identity, ticket_id, customer_ids, key)
-        return await self._enqueue(request)
+    async def carry_out(self, errand: Errand) -> Any:
+        """Carry out what is asked durably and return what its view saw right after it.
+
+        Raises the AppError that a refusal means, OverloadedError, StorageUnavailableError.
+        """
+        future: asyncio.Future[Any] = self._loop.create_future()
+        errand.told = partial(_settle, future)
+        self.enqueue(errand)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            errand.dropped = True
+            raise
+
+    def enqueue(self, errand: Errand) -> None:
+        """Have what is asked carried out; `errand.told` gets what comes of it. Raises OverloadedError."""
+        if self._task is None or self._task.done():
+            raise OverloadedError("The service is stopping.", headers={"Retry-After": "1"})
+        if len(self._waiting) >= self._max_waiting:
+            raise OverloadedError(
+                f"{len(self._waiting)} commands wait already; nothing was done.",
+                headers={"Retry-After": "1"},
+            )
+        self._waiting.append(errand)
+        self._wake.set()
 
     async def read(self, view: Callable[[Floor], Any]) -> Any:
         """Return `view(floor)` on a floor that has caught up with every committed event."""
-        return await self._enqueue(Request(lambda floor, _: view(floor), self._future()))
+        return await self.carry_out(Errand(lambda floor, _: view(floor)))
 
     def estimate(self, floor: Floor, contact: Contact) -> Estimate | None:
         """Return what a waiting contact has to expect; to be called from a view only."""
@@ -184,21 +206,6 @@ class Switchboard:
         """How many commands wait for the next batch."""
         return len(self._waiting)
 
-    def _future(self) -> asyncio.Future[Any]:
-        return self._loop.create_future()
-
-    async def _enqueue(self, request: Request) -> Any:
-        if self._task is None or self._task.done():
-            raise OverloadedError("The service is stopping.", headers={"Retry-After": "1"})
-        if len(self._waiting) >= self._max_waiting:
-            raise OverloadedError(
-                f"{len(self._waiting)} commands wait already; nothing was done.",
-                headers={"Retry-After": "1"},
-            )
-        self._waiting.append(request)
-        self._wake.set()
-        return await request.future
-
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
@@ -218,10 +225,10 @@ class Switchboard:
             await self._take_in()
             size = min(len(self._waiting), self._batch_size)
             if size >= _SPLIT and not self._shared():
-                flying = len(self._flight.requests) if self._flight is not None else 0
+                flying = len(self._flight.errands) if self._flight is not None else 0
                 size = min(size, (size + flying + 1) // 2)
             batch = [self._waiting.popleft() for _ in range(size)]
-            batch = [each for each in batch if not each.future.cancelled()]
+            batch = [each for each in batch if not each.dropped]
             if not await self._fly(batch):
                 await self._landed()
                 await self._attempt(batch)
@@ -230,15 +237,14 @@ class Switchboard:
     async def _take_in(self) -> None:
         """Let the loop read what has arrived already, as long as that brings commands; nothing is waited for.
 
-        A request needs three rounds of the loop from its socket to the queue.
+        A request on a hot route needs one round of the loop from its socket to the queue.
         """
         before = -1
         while before < len(self._waiting) < self._batch_size:
             before = len(self._waiting)
-            for _ in range(3):
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
-    async def _fly(self, batch: list[Request]) -> bool:
+    async def _fly(self, batch: list[Errand]) -> bool:
         """Decide a batch while the one before is being stored, and have it stored while the next is decided.
 
         Return False, with the floor as it was stored or dropped, where that can't be: the floor is not in
@@ -288,7 +294,7 @@ class Switchboard:
             self._tell(batch, decided, took_s())
         return True
 
-    async def _land(self, batch: list[Request], done: Batch, took_s: Callable[[], float]) -> None:
+    async def _land(self, batch: list[Errand], done: Batch, took_s: Callable[[], float]) -> None:
         if done.book is not None or floor_rows.changes_customers(done.events):
             await self._database.tx(self._write, done)
         elif not await self._database.store(done.rows, after=done.first_seq - 1):
@@ -307,15 +313,15 @@ class Switchboard:
         try:
             await flight.task
         except OutageError as outage:
-            await self._refuse(flight.requests, outage)
+            await self._refuse(flight.errands, outage)
         except StaleError:
             self._share()
             self._drop()
-            await self._attempt(flight.requests)
+            await self._attempt(flight.errands)
         except Exception as error:
             log.warning("batch_not_stored", error=type(error).__name__)
             self._drop()
-            await self._attempt(flight.requests)
+            await self._attempt(flight.errands)
         else:
             return True
         # What was decided after it is void, also where its callers have been served meanwhile.
@@ -325,32 +331,32 @@ class Switchboard:
         """Have the floor loaded anew: what is in memory never came to be."""
         self._floor = None
 
-    async def _refuse(self, batch: list[Request], outage: OutageError) -> None:
+    async def _refuse(self, batch: list[Errand], outage: OutageError) -> None:
         self._drop()
         meters.BATCHES.labels("failed").inc()
-        for request in batch:
-            request.resolve(OutageError())
+        for errand in batch:
+            errand.resolve(OutageError())
         log.error("transaction_failed", error=type(outage.__cause__).__name__)
         await asyncio.sleep(0.1)
 
-    def _tell(self, batch: list[Request], done: Batch, took_s: float) -> None:
+    def _tell(self, batch: list[Errand], done: Batch, took_s: float) -> None:
         """Resolve the callers of a batch that is stored, and publish its events."""
         measure(done, took_s)
-        for request, result in zip(batch, done.results, strict=True):
-            request.resolve(result)
+        for errand, result in zip(batch, done.results, strict=True):
+            errand.resolve(result)
         if done.encoded and self._on_events is not None:
             self._on_events(done.first_seq, done.encoded)
 
-    async def _attempt(self, batch: list[Request]) -> None:
+    async def _attempt(self, batch: list[Errand]) -> None:
         """Carry a batch out, or part of it: what breaks is set apart and the rest tried again."""
         took_s = stopwatch()
         try:
             done = await self._carefully(batch)
         except BrokenError as broken:
             self._drop()
-            broken.request.resolve(AppError())
+            broken.errand.resolve(AppError())
             log.error("command_failed", exc_info=broken.__cause__)
-            await self._attempt([each for each in batch if each is not broken.request])
+            await self._attempt([each for each in batch if each is not broken.errand])
         except OutageError as outage:
             await self._refuse(batch, outage)
         except Exception as error:
@@ -362,8 +368,8 @@ class Switchboard:
                 await self._attempt(batch[:middle])
                 await self._attempt(batch[middle:])
                 return
-            for request in batch:
-                request.resolve(error if isinstance(error, AppError) else AppError())
+            for errand in batch:
+                errand.resolve(error if isinstance(error, AppError) else AppError())
             if not isinstance(error, AppError):
                 log.exception("batch_failed")
         else:
@@ -377,18 +383,18 @@ class Switchboard:
         """Return whether another replica appends to the log, as far as is known."""
         return self._clock.now() < self._shared_until
 
-    async def _carefully(self, batch: list[Request]) -> Batch:
+    async def _carefully(self, batch: list[Errand]) -> Batch:
         """Decide and store a batch while nobody else can append to the log."""
         if isinstance(self._database, PostgresDatabase) and self._floor is not None:
             with suppress(_MoreThanLiteralsError):
-                return await self._carry_out_by_literals(self._database, self._floor, batch)
+                return await self._transact_by_literals(self._database, self._floor, batch)
             self._drop()
-        return await self._database.tx(self._carry_out, batch)
+        return await self._database.tx(self._transact, batch)
 
-    async def _carry_out_by_literals(
-        self, database: PostgresDatabase, floor: Floor, batch: list[Request]
+    async def _transact_by_literals(
+        self, database: PostgresDatabase, floor: Floor, batch: list[Errand]
     ) -> Batch:
-        """Do as `_carry_out` does, at a fraction of the cost."""
+        """Do as `_transact` does, at a fraction of the cost."""
         async with database.transaction() as ask:
             seq, next_id = (await ask(floor_rows.LOCK_HEAD))[0]
             if not floor.seq <= seq <= floor.seq + _CATCH_UP:
@@ -407,7 +413,7 @@ class Switchboard:
                 await ask(wait_books.wait_book_literal(database.dialect, *done.book))
             return done
 
-    def _carry_out(self, conn: Connection, batch: list[Request]) -> Batch:
+    def _transact(self, conn: Connection, batch: list[Errand]) -> Batch:
         floor = self._caught_up(conn)
         # Hazard: not before the lock is held, and never before the newest event: the clocks of replicas
         # differ, and a machine's clock may have been set back since the log was written.
@@ -418,7 +424,7 @@ class Switchboard:
             self._write(conn, done)
         return done
 
-    def _decide(self, floor: Floor, batch: list[Request], found: Found, stored: Stored, now: float) -> Batch:
+    def _decide(self, floor: Floor, batch: list[Errand], found: Found, stored: Stored, now: float) -> Batch:
         done = decide_batch(batch, floor, found, stored, now, book=self._book)
         self._policy = floor.policy
         if done.events:

@@ -12,7 +12,7 @@ from app.api import bodies
 from app.api.answers import agent_json, encode
 from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
-from app.batch import Answer
+from app.batch import Answer, Errand, for_command
 from app.errors import NotFoundError
 from app.handing_over import hand_over
 from app.house import House, house_of
@@ -40,7 +40,7 @@ def _answer(agent_id: str, status: int = 200) -> Any:
     body=bodies.NewPresence,
     summary="Change presence; while busy it follows the running work unless `at_once`.",
 )
-async def set_presence(house: House, who: Principal, call: Call, given: bodies.NewPresence) -> Answer:
+def set_presence(house: House, who: Principal, call: Call, given: bodies.NewPresence) -> Errand:
     """Change presence."""
     agent_id = call.parameter
     who.require_agent(agent_id)
@@ -51,10 +51,7 @@ async def set_presence(house: House, who: Principal, call: Call, given: bodies.N
         reason=given.reason,
         at_once=given.at_once,
     )
-    answer: Answer = await house.switchboard.submit(
-        command, _answer(agent_id), key=idempotency_key(call, who)
-    )
-    return answer
+    return for_command(command, _answer(agent_id), key=idempotency_key(call, who))
 
 
 @hot(
@@ -64,14 +61,11 @@ async def set_presence(house: House, who: Principal, call: Call, given: bodies.N
     body=None,
     summary="The agent's desktop or phone is still there.",
 )
-async def heartbeat(house: House, who: Principal, call: Call, _: None) -> Answer:
+def heartbeat(house: House, who: Principal, call: Call, _: None) -> Errand:
     """The agent's device is still there."""
     agent_id = call.parameter
     who.require_agent(agent_id)
-    answer: Answer = await house.switchboard.submit(
-        cmd.Heartbeat(actor=who.actor, agent_id=agent_id), _answer(agent_id)
-    )
-    return answer
+    return for_command(cmd.Heartbeat(actor=who.actor, agent_id=agent_id), _answer(agent_id))
 
 
 @hot(
@@ -81,14 +75,11 @@ async def heartbeat(house: House, who: Principal, call: Call, _: None) -> Answer
     body=None,
     summary="Finish what runs, get no new offers, then go offline.",
 )
-async def drain(house: House, who: Principal, call: Call, _: None) -> Answer:
+def drain(house: House, who: Principal, call: Call, _: None) -> Errand:
     """Finish what runs, then go offline."""
     agent_id = call.parameter
     who.require_agent(agent_id)
-    answer: Answer = await house.switchboard.submit(
-        cmd.Drain(actor=who.actor, agent_id=agent_id), _answer(agent_id)
-    )
-    return answer
+    return for_command(cmd.Drain(actor=who.actor, agent_id=agent_id), _answer(agent_id))
 
 
 @router.put("/{agent_id}", summary="Create or change an agent.")

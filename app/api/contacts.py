@@ -12,9 +12,9 @@ from app.api.answers import contact_answer, contact_json, encode, stored_contact
 from app.api.hot import Call, hot, idempotency_key
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
-from app.batch import Answer
+from app.batch import Errand
 from app.db import contacts as rows
-from app.errors import NotFoundError, WrongStateError
+from app.errors import AppError, NotFoundError, WrongStateError
 from app.found import Found
 from app.house import House, house_of
 from app.identify import identity
@@ -36,7 +36,7 @@ router = APIRouter(prefix="/v1/contacts", tags=["contacts"])
     status=201,
     summary="Take a contact in: identify the customer, open or join a ticket, route, queue, offer.",
 )
-async def receive(house: House, who: Principal, call: Call, given: bodies.NewContact) -> Answer:
+def receive(house: House, who: Principal, call: Call, given: bodies.NewContact) -> Errand:
     """Take a contact in."""
     sender = given.from_
     known = identity(
@@ -78,36 +78,36 @@ async def receive(house: House, who: Principal, call: Call, given: bodies.NewCon
             details=details(given.details),
         )
 
-    answer: Answer = await house.switchboard.submit_for(
-        make,
+    return Errand(
         contact_answer(house.switchboard, 201),
+        make,
         identity=known,
         key=idempotency_key(call, who, call_id=given.call_id),
     )
-    return answer
 
 
 _OF_THE_AGENT = (cmd.Complete, cmd.Transfer, cmd.TakeBack, cmd.CallbackMissed)
 
 
-async def _carry_out(
-    house: House, who: Principal, call: Call, command: cmd.Command, contact_id: int
-) -> Answer:
+def _errand(house: House, who: Principal, call: Call, command: cmd.Command, contact_id: int) -> Errand:
     def make(found: Found) -> cmd.Command:
         if isinstance(command, _OF_THE_AGENT):
             who.require_agent(found.agent_of_contact(contact_id))
         return command
 
     view = contact_answer(house.switchboard, 200, contact_id)
-    try:
-        answer: Answer = await house.switchboard.submit_for(make, view, key=idempotency_key(call, who))
-    except NotFoundError:
-        ended = await house.database.read(rows.find_contact, contact_id)
-        if ended is None:
-            raise
-        state = ended.contact.state
-        raise WrongStateError(f"Contact {contact_id} is {state}; it has ended.", state=state) from None
-    return answer
+    return Errand(view, make, key=idempotency_key(call, who))
+
+
+async def _ended(house: House, call: Call, error: AppError) -> AppError:
+    """Return what to say of a contact that is not on the floor: it may have ended."""
+    if not isinstance(error, NotFoundError):
+        return error
+    ended = await house.database.read(rows.find_contact, call.id("contact"))
+    if ended is None:
+        return error
+    state = ended.contact.state
+    return WrongStateError(f"Contact {ended.contact.id} is {state}; it has ended.", state=state)
 
 
 @hot(
@@ -117,12 +117,13 @@ async def _carry_out(
     body=bodies.Reason,
     empty=True,
     summary="The customer hung up or left.",
+    explain=_ended,
 )
-async def abandon(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
+def abandon(house: House, who: Principal, call: Call, given: bodies.Reason) -> Errand:
     """The customer hung up or left."""
     contact_id = call.id("contact")
     command = cmd.Abandon(actor=who.actor, contact_id=contact_id, reason=given.reason or "customer_left")
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -132,14 +133,15 @@ async def abandon(house: House, who: Principal, call: Call, given: bodies.Reason
     body=bodies.Completion,
     empty=True,
     summary="The conversation is over; wrap-up follows.",
+    explain=_ended,
 )
-async def complete(house: House, who: Principal, call: Call, given: bodies.Completion) -> Answer:
+def complete(house: House, who: Principal, call: Call, given: bodies.Completion) -> Errand:
     """The conversation is over."""
     contact_id = call.id("contact")
     command = cmd.Complete(
         actor=who.actor, contact_id=contact_id, ticket_state=given.ticket, outcome=given.outcome
     )
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -149,12 +151,13 @@ async def complete(house: House, who: Principal, call: Call, given: bodies.Compl
     body=bodies.Reason,
     empty=True,
     summary="End a contact that nobody talks on.",
+    explain=_ended,
 )
-async def cancel(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
+def cancel(house: House, who: Principal, call: Call, given: bodies.Reason) -> Errand:
     """End a contact that nobody talks on."""
     contact_id = call.id("contact")
     command = cmd.Cancel(actor=who.actor, contact_id=contact_id, reason=given.reason or "cancelled")
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -163,8 +166,9 @@ async def cancel(house: House, who: Principal, call: Call, given: bodies.Reason)
     scope="offers:write",
     body=bodies.Target,
     summary="Pass a running contact on, cold or warm.",
+    explain=_ended,
 )
-async def transfer(house: House, who: Principal, call: Call, given: bodies.Target) -> Answer:
+def transfer(house: House, who: Principal, call: Call, given: bodies.Target) -> Errand:
     """Pass a running contact on."""
     contact_id = call.id("contact")
     command = cmd.Transfer(
@@ -175,7 +179,7 @@ async def transfer(house: House, who: Principal, call: Call, given: bodies.Targe
         warm=given.warm,
         reason=given.reason,
     )
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -184,12 +188,13 @@ async def transfer(house: House, who: Principal, call: Call, given: bodies.Targe
     scope="offers:write",
     body=None,
     summary="End a warm transfer nobody has accepted; the agent talks on.",
+    explain=_ended,
 )
-async def take_back(house: House, who: Principal, call: Call, _: None) -> Answer:
+def take_back(house: House, who: Principal, call: Call, _: None) -> Errand:
     """End a warm transfer nobody has accepted."""
     contact_id = call.id("contact")
     command = cmd.TakeBack(actor=who.actor, contact_id=contact_id)
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -199,13 +204,14 @@ async def take_back(house: House, who: Principal, call: Call, _: None) -> Answer
     body=bodies.CallbackWish,
     empty=True,
     summary="Turn a waiting call into a callback that keeps its place.",
+    explain=_ended,
 )
-async def callback(house: House, who: Principal, call: Call, given: bodies.CallbackWish) -> Answer:
+def callback(house: House, who: Principal, call: Call, given: bodies.CallbackWish) -> Errand:
     """Turn a waiting call into a callback; the answer is the callback."""
     contact_id = call.id("contact")
     at = given.scheduled_at.timestamp() if given.scheduled_at is not None else None
     command = cmd.ConvertToCallback(actor=who.actor, contact_id=contact_id, scheduled_at=at)
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -215,12 +221,13 @@ async def callback(house: House, who: Principal, call: Call, given: bodies.Callb
     body=bodies.Reason,
     empty=True,
     summary="The customer did not answer the callback; it is tried again later.",
+    explain=_ended,
 )
-async def callback_missed(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
+def callback_missed(house: House, who: Principal, call: Call, given: bodies.Reason) -> Errand:
     """The customer did not answer the callback."""
     contact_id = call.id("contact")
     command = cmd.CallbackMissed(actor=who.actor, contact_id=contact_id, reason=given.reason or "no_answer")
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -229,12 +236,13 @@ async def callback_missed(house: House, who: Principal, call: Call, given: bodie
     scope="floor:lead",
     body=bodies.NewPriority,
     summary="Change how urgent a waiting contact is; it acts at once.",
+    explain=_ended,
 )
-async def reprioritise(house: House, who: Principal, call: Call, given: bodies.NewPriority) -> Answer:
+def reprioritise(house: House, who: Principal, call: Call, given: bodies.NewPriority) -> Errand:
     """Change how urgent a waiting contact is."""
     contact_id = call.id("contact")
     command = cmd.Reprioritise(actor=who.actor, contact_id=contact_id, priority=given.priority)
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -243,12 +251,13 @@ async def reprioritise(house: House, who: Principal, call: Call, given: bodies.N
     scope="floor:lead",
     body=bodies.NewTeam,
     summary="Move a waiting contact to another team, at its place.",
+    explain=_ended,
 )
-async def move(house: House, who: Principal, call: Call, given: bodies.NewTeam) -> Answer:
+def move(house: House, who: Principal, call: Call, given: bodies.NewTeam) -> Errand:
     """Move a waiting contact to another team."""
     contact_id = call.id("contact")
     command = cmd.Move(actor=who.actor, contact_id=contact_id, team_id=given.team, reason=given.reason)
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @hot(
@@ -257,12 +266,13 @@ async def move(house: House, who: Principal, call: Call, given: bodies.NewTeam) 
     scope="floor:lead",
     body=bodies.Assignee,
     summary="Offer a waiting contact to one agent, ahead of the order.",
+    explain=_ended,
 )
-async def assign(house: House, who: Principal, call: Call, given: bodies.Assignee) -> Answer:
+def assign(house: House, who: Principal, call: Call, given: bodies.Assignee) -> Errand:
     """Offer a waiting contact to one agent."""
     contact_id = call.id("contact")
     command = cmd.Assign(actor=who.actor, contact_id=contact_id, agent_id=given.agent)
-    return await _carry_out(house, who, call, command, contact_id)
+    return _errand(house, who, call, command, contact_id)
 
 
 @router.get("", summary="List contacts, newest first.")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from app.api import bodies
 from app.auth import Principal, requires
+from app.batch import Errand
 from app.clock import isoformat
 from app.db import tickets as rows
 from app.errors import MalformedRequestError, NotFoundError, WrongStateError
@@ -74,7 +75,7 @@ async def change_customer(
         kept = found.survivor(customer_id)
         return ChangeCustomer(actor=who.actor, customer_id=kept, reason=given.reason, **facts)
 
-    kept: int = await house.switchboard.submit_for(make, _changed, customer_ids=(customer_id,))
+    kept: int = await house.switchboard.carry_out(Errand(_changed, make, customer_ids=(customer_id,)))
     return await _customer(house, kept)
 
 
@@ -95,7 +96,7 @@ async def merge(
         return MergeCustomers(actor=who.actor, kept_id=kept, merged_id=gone, reason=given.reason)
 
     ids = (customer_id, given.customer_id)
-    kept: int = await house.switchboard.submit_for(make, _kept, customer_ids=ids)
+    kept: int = await house.switchboard.carry_out(Errand(_kept, make, customer_ids=ids))
     return await _customer(house, kept)
 
 
@@ -120,7 +121,7 @@ async def split(
             reason=given.reason,
         )
 
-    await house.switchboard.submit_for(make, _nothing, customer_ids=(customer_id,))
+    await house.switchboard.carry_out(Errand(_nothing, make, customer_ids=(customer_id,)))
     return await _customer(house, customer_id)
 
 

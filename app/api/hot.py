@@ -2,16 +2,17 @@
 
 The framework's routing, parameter solving and response encoding cost several times what the switchboard
 does; these routes do without, at the edge of the application, and are described to OpenAPI from the same
-models. Measured by benchmarks/mix.py; see docs/adr.
+models. A handler says what is asked and waits for nothing, so that app.hot_protocol can answer without a task
+for each request. Measured by benchmarks/mix.py; see docs/adr.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import structlog
@@ -21,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import bodies
 from app.auth import Principal
-from app.batch import Answer, Key
+from app.batch import Answer, Errand, Key
 from app.errors import AppError, BodyTooLargeError, MalformedRequestError, NotFoundError
 from app.house import House
 
@@ -36,15 +37,16 @@ _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 @dataclass(slots=True)
 class Call:
-    """A request on a hot route: its body as it came, and the part of the path that varies."""
+    """A request on a hot route; names of headers in lower case, `parameter` is what varies in the path."""
 
-    scope: Scope
+    path: str
+    headers: list[tuple[bytes, bytes]]
     raw: bytes
     parameter: str
 
     def header(self, name: bytes) -> str | None:
         """Return a header by its lower-case name, or None."""
-        for key, value in self.scope["headers"]:
+        for key, value in self.headers:
             if key == name:
                 return bytes(value).decode("latin-1")
         return None
@@ -56,7 +58,8 @@ class Call:
         return int(self.parameter)
 
 
-Handler = Callable[[House, Principal, Call, Any], Awaitable[Answer]]
+Handler = Callable[[House, Principal, Call, Any], Errand]
+Explain = Callable[[House, Call, AppError], Awaitable[AppError]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,15 @@ class HotRoute:
     empty: bool
     status: int
     summary: str
+    explain: Explain | None
+
+    def errand(self, house: House, who: Principal, call: Call) -> Errand:
+        """Return what `who` asks for by `call`; raises the AppError that says why it can't be asked."""
+        who.require(self.scope)
+        given = None
+        if self.body is not None:
+            given = parse(self.body, b"{}" if self.empty and not call.raw else call.raw)
+        return self.handler(house, who, call, given)
 
 
 ROUTES: Final[list[HotRoute]] = []
@@ -86,15 +98,17 @@ def hot(
     summary: str,
     status: int = 200,
     empty: bool = False,
+    explain: Explain | None = None,
 ) -> Callable[[Handler], Handler]:
-    """Add a route whose handler gets (house, principal, call, validated body) and gives an Answer.
+    """Add a route whose handler makes an Errand of (house, principal, call, validated body).
 
-    `path` is literal but for at most one `{parameter}`, its third segment. `empty`: the body may be left
-    out, meaning all its defaults.
+    The errand's view gives an Answer. `path` is literal but for at most one `{parameter}`, its third segment.
+    `empty`: the body may be left out, meaning all its defaults. `explain(house, call, error)` looks up what a
+    refusal should say better.
     """
 
     def add(handler: Handler) -> Handler:
-        ROUTES.append(HotRoute(method, path, handler, scope, body, empty, status, summary))
+        ROUTES.append(HotRoute(method, path, handler, scope, body, empty, status, summary, explain))
         return handler
 
     return add
@@ -107,19 +121,24 @@ class HotRoutes:
         self, app: ASGIApp, house_of: Callable[[], House], *, max_body: int, routes: Iterable[HotRoute]
     ) -> None:
         self._app = app
-        self._house_of = house_of
-        self._max_body = max_body
+        self.house_of = house_of
+        self.max_body = max_body
         self._table = {(each.method, *_shape(each.path)): each for each in routes}
+
+    def find(self, method: str, path: str) -> tuple[HotRoute, str] | None:
+        """Return the hot route of a path without its query, and the path's variable part as it stands."""
+        parts = path.split("/")
+        route = self._table.get((method, *_key(parts)))
+        if route is None:
+            return None
+        return route, parts[3] if len(parts) > 3 else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
         if scope["type"] == "http":
-            path = scope["path"]
-            parts = path.split("/")
-            route = self._table.get((scope["method"], *_key(parts)))
-            if route is not None:
-                parameter = unquote(parts[3]) if len(parts) > 3 else ""
-                await self._answer(route, parameter, scope, receive, send)
+            found = self.find(scope["method"], scope["path"])
+            if found is not None:
+                await self._answer(*found, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -127,36 +146,50 @@ class HotRoutes:
         self, route: HotRoute, parameter: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         try:
-            raw = await _read(receive, self._max_body)
+            raw = await _read(receive, self.max_body)
             if raw is None:
                 return
-            house = self._house_of()
-            call = Call(scope, raw, parameter)
-            who = await _principal(house, call)
-            who.require(route.scope)
-            given = None
-            if route.body is not None:
-                given = parse(route.body, b"{}" if route.empty and not raw else raw)
-            status, body = await route.handler(house, who, call, given)
-            headers = _HEADERS
-        except AppError as error:
-            status, body = error.status, error.document()
-            headers = [
-                *_PROBLEM_HEADERS,
-                *((k.lower().encode(), v.encode()) for k, v in error.headers.items()),
-            ]
-        except Exception:
-            # The outermost frame of the request: the caller gets a problem, the log the traceback.
-            log.exception("request_failed", path=scope["path"])
-            status, body, headers = AppError.status, AppError().document(), _PROBLEM_HEADERS
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [*headers, (b"content-length", b"%d" % len(body))],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+            house = self.house_of()
+            call = Call(scope["path"], scope["headers"], raw, unquote(parameter))
+            who = await _principal(house, call, scope)
+            reply = replied(await _carried_out(house, route, route.errand(house, who, call), call))
+        except Exception as error:
+            reply = failed(error, scope["path"])
+        headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+
+class Reply(NamedTuple):
+    """What goes back: status, headers without the length, body."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+def replied(answer: Answer) -> Reply:
+    """Return how an answer is sent."""
+    return Reply(answer.status, HEADERS, answer.body)
+
+
+def failed(error: Exception, path: str) -> Reply:
+    """Return how a failure is told; what is no AppError is a fault of ours, and logged."""
+    if not isinstance(error, AppError):
+        log.error("request_failed", path=path, exc_info=error)
+        error = AppError()
+    more = ((name.lower().encode(), value.encode()) for name, value in error.headers.items())
+    return Reply(error.status, [*_PROBLEM_HEADERS, *more], error.document())
+
+
+async def _carried_out(house: House, route: HotRoute, errand: Errand, call: Call) -> Answer:
+    try:
+        answer: Answer = await house.switchboard.carry_out(errand)
+    except AppError as error:
+        if route.explain is None:
+            raise
+        raise await route.explain(house, call, error) from None
+    return answer
 
 
 def parse(model: type[M], raw: bytes) -> M:
@@ -194,7 +227,7 @@ def idempotency_key(call: Call, principal: Principal, *, call_id: str | None = N
     if header is not None and not 0 < len(header) <= _KEY_MAX:
         raise MalformedRequestError(f"An Idempotency-Key has 1 to {_KEY_MAX} characters.")
     key = f"key {header}" if header is not None else f"call {call_id}"
-    digest = hashlib.blake2b(call.scope["path"].encode() + b"\n" + call.raw, digest_size=16)
+    digest = hashlib.blake2b(call.path.encode() + b"\n" + call.raw, digest_size=16)
     return Key(principal.key_id, key, digest.hexdigest())
 
 
@@ -256,28 +289,27 @@ def _key(parts: list[str]) -> tuple[str, str]:
     return "", ""
 
 
-async def _principal(house: House, call: Call) -> Principal:
+async def _principal(house: House, call: Call, scope: Scope) -> Principal:
     header = call.header(b"authorization")
     known = house.keyring.known(header) if header is not None else None
-    return known or await house.keyring.principal(Request(call.scope))
+    return known or await house.keyring.principal(Request(scope))
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
     """Return the whole body, None if the caller left; raises BodyTooLargeError beyond `limit` bytes."""
-    message = await receive()
-    if message["type"] != "http.request":
-        return None
-    body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= limit:
+    body = bytearray()
+    more = True
+    while more and len(body) <= limit:
         message = await receive()
         if message["type"] != "http.request":
             return None
         body += message.get("body", b"")
+        more = message.get("more_body", False)
     if len(body) > limit:
         raise BodyTooLargeError(f"At most {limit} bytes are taken here.", limit_bytes=limit)
-    return body
+    return bytes(body)
 
 
 _SAFE: Final = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
-_HEADERS: Final = [(b"content-type", b"application/json"), *_SAFE]
+HEADERS: Final = ((b"content-type", b"application/json"), *_SAFE)
 _PROBLEM_HEADERS: Final = [(b"content-type", b"application/problem+json"), *_SAFE]

@@ -11,7 +11,7 @@ from app.api import bodies
 from app.api.answers import agent_json, contact_json, encode, offer_json
 from app.api.hot import Call, hot, idempotency_key
 from app.auth import Principal, requires
-from app.batch import Answer
+from app.batch import Answer, Errand
 from app.found import Found
 from app.house import House, house_of
 from routing import commands as cmd
@@ -21,7 +21,7 @@ from routing.floor import Floor
 router = APIRouter(prefix="/v1/offers", tags=["offers"])
 
 
-async def _carry_out(house: House, who: Principal, call: Call, command: Any) -> Answer:
+def _errand(house: House, who: Principal, call: Call, command: Any) -> Errand:
     def view(floor: Floor, _: Sequence[ev.Event]) -> Answer:
         offer = floor.offers.get(command.offer_id) or floor.changes.offers[command.offer_id]
         body = {"offer": offer_json(floor, offer), "contact": None}
@@ -36,8 +36,7 @@ async def _carry_out(house: House, who: Principal, call: Call, command: Any) -> 
         who.require_agent(found.agent_of_offer(command.offer_id))
         return command
 
-    answer: Answer = await house.switchboard.submit_for(make, view, key=idempotency_key(call, who))
-    return answer
+    return Errand(view, make, key=idempotency_key(call, who))
 
 
 @hot(
@@ -48,9 +47,9 @@ async def _carry_out(house: House, who: Principal, call: Call, command: Any) -> 
     empty=True,
     summary="Take an offer; the agent and the customer are connected.",
 )
-async def accept(house: House, who: Principal, call: Call, given: bodies.Acceptance) -> Answer:
+def accept(house: House, who: Principal, call: Call, given: bodies.Acceptance) -> Errand:
     """Take an offer."""
-    return await _carry_out(
+    return _errand(
         house,
         who,
         call,
@@ -66,9 +65,9 @@ async def accept(house: House, who: Principal, call: Call, given: bodies.Accepta
     empty=True,
     summary="Turn an offer down; the contact keeps its place.",
 )
-async def decline(house: House, who: Principal, call: Call, given: bodies.Refusal) -> Answer:
+def decline(house: House, who: Principal, call: Call, given: bodies.Refusal) -> Errand:
     """Turn an offer down."""
-    return await _carry_out(
+    return _errand(
         house,
         who,
         call,
@@ -89,9 +88,9 @@ async def decline(house: House, who: Principal, call: Call, given: bodies.Refusa
     empty=True,
     summary="The agent's phone was not answered or could not be reached.",
 )
-async def no_answer(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
+def no_answer(house: House, who: Principal, call: Call, given: bodies.Reason) -> Errand:
     """The agent's phone was not answered."""
-    return await _carry_out(
+    return _errand(
         house,
         who,
         call,
@@ -107,12 +106,12 @@ async def no_answer(house: House, who: Principal, call: Call, given: bodies.Reas
     empty=True,
     summary="Take a pending offer back; it never counts against the agent.",
 )
-async def revoke(house: House, who: Principal, call: Call, given: bodies.Reason) -> Answer:
+def revoke(house: House, who: Principal, call: Call, given: bodies.Reason) -> Errand:
     """Take a pending offer back."""
     command = cmd.Revoke(
         actor=who.actor, offer_id=call.id("offer"), reason=given.reason or "taken_back_by_lead"
     )
-    return await _carry_out(house, who, call, command)
+    return _errand(house, who, call, command)
 
 
 @hot(
@@ -122,9 +121,9 @@ async def revoke(house: House, who: Principal, call: Call, given: bodies.Reason)
     body=None,
     summary="The wrap-up is done before its time.",
 )
-async def finish_wrap_up(house: House, who: Principal, call: Call, _: None) -> Answer:
+def finish_wrap_up(house: House, who: Principal, call: Call, _: None) -> Errand:
     """The wrap-up is done before its time."""
-    return await _carry_out(house, who, call, cmd.FinishWrapUp(actor=who.actor, offer_id=call.id("offer")))
+    return _errand(house, who, call, cmd.FinishWrapUp(actor=who.actor, offer_id=call.id("offer")))
 
 
 @hot(
@@ -134,9 +133,9 @@ async def finish_wrap_up(house: House, who: Principal, call: Call, _: None) -> A
     body=None,
     summary="The wrap-up needs longer; at most three times.",
 )
-async def extend_wrap_up(house: House, who: Principal, call: Call, _: None) -> Answer:
+def extend_wrap_up(house: House, who: Principal, call: Call, _: None) -> Errand:
     """The wrap-up needs longer."""
-    return await _carry_out(house, who, call, cmd.ExtendWrapUp(actor=who.actor, offer_id=call.id("offer")))
+    return _errand(house, who, call, cmd.ExtendWrapUp(actor=who.actor, offer_id=call.id("offer")))
 
 
 @router.get("", summary="Offers that take capacity now: pending, in conversation, in wrap-up.")

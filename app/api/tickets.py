@@ -12,7 +12,7 @@ from app.api import bodies
 from app.api.answers import encode, ticket_json
 from app.api.paging import Cursor, page
 from app.auth import Principal, requires
-from app.batch import Answer
+from app.batch import Answer, Errand
 from app.db import floor_rows
 from app.db import tickets as rows
 from app.errors import NotFoundError
@@ -86,7 +86,7 @@ async def change_ticket(
         return Answer(200, encode(ticket_json(ticket))) if ticket is not None else None
 
     house = house_of(request)
-    answer: Answer | None = await house.switchboard.submit_for(make, view, ticket_id=ticket_id)
+    answer: Answer | None = await house.switchboard.carry_out(Errand(view, make, ticket_id=ticket_id))
     if answer is None:
         stored = await house.database.read(floor_rows.find_ticket, ticket_id)
         if stored is None:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from app.batch import Errand
 from app.clock import Clock
 from app.db.engine import UnstorableError, open_database
 from app.errors import AppError, OverloadedError, StorageUnavailableError, WrongStateError
@@ -83,7 +84,7 @@ async def test_command_that_breaks_is_set_apart_and_the_rest_is_carried_out(serv
     results = await asyncio.gather(
         board.submit(CALL, contact_id),
         board.submit(CALL, broken),
-        board.submit_for(broken, nothing),
+        board.carry_out(Errand(nothing, broken)),
         board.submit(CALL, contact_id),
         return_exceptions=True,
     )
