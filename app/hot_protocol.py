@@ -8,6 +8,7 @@ See docs/adr/0008; measured by benchmarks/mix.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.api.hot import Call, HotRoute, HotRoutes, Reply, failed, replied
 from app.auth import Principal
 from app.batch import Answer
+from app.clock import stopwatch
 from app.errors import AppError
 from app.house import House
 
@@ -53,8 +55,8 @@ class HotProtocol(HttpToolsProtocol):
     _route: HotRoute | None = None
     _parameter = ""
     _raw: bytes | bytearray = b""
-    _quiet_since_s: float | None = None
-    """Since when (s of the loop's clock) nothing has come and nothing is to be answered."""
+    _quiet_s: Callable[[], float] | None = None
+    """For how long (s) nothing has come and nothing is to be answered."""
 
     # What the parser calls, in this order, for each request.
 
@@ -110,13 +112,13 @@ class HotProtocol(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1
         self.flow.resume_reading()
-        self._quiet_since_s = self.loop.time()
+        self._quiet_s = stopwatch()
         if self.timeout_keep_alive_task is None:
             self._watch(self.timeout_keep_alive)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in; the watch runs on, as setting one for each request costs more than parsing it."""
-        self._quiet_since_s = None
+        self._quiet_s = None
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,9 +136,9 @@ class HotProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Hang up on a connection that has been quiet for long enough."""
         self.timeout_keep_alive_task = None
-        if self._quiet_since_s is None or self.transport.is_closing():
+        if self._quiet_s is None or self.transport.is_closing():
             return
-        left_s = self._quiet_since_s + self.timeout_keep_alive - self.loop.time()
+        left_s = self.timeout_keep_alive - self._quiet_s()
         if left_s > 0.0:
             self._watch(left_s)
         else:
@@ -158,7 +160,7 @@ class HotProtocol(HttpToolsProtocol):
         if found is None or not self._is_plain() or parser.get_http_version() != "1.1":
             return False
         busy = self.cycle is not None and not self.cycle.response_complete
-        if busy or self.flow.write_paused or self.transport.is_closing() or parser.should_upgrade():
+        if busy or self.flow.write_paused or parser.should_upgrade():
             return False
         self._route, parameter = found
         self._parameter = unquote(parameter) if "%" in parameter else parameter
@@ -186,8 +188,7 @@ class HotProtocol(HttpToolsProtocol):
             errand.told = partial(self._told, cycle, house, route, call)
             house.switchboard.enqueue(errand)
         except Exception as error:
-            # Not within the parser: what follows in the same packet must find this one unanswered.
-            self.loop.call_soon(self._write, cycle, failed(error, call.path))
+            self._write(cycle, failed(error, call.path))
 
     def _told(self, cycle: _HotCycle, house: House, route: HotRoute, call: Call, result: Any) -> None:
         if isinstance(result, Answer):

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from structlog.testing import capture_logs
 
+from app.hot_protocol import protocol_for
 from app.main import create_api, wrap
 from app.openapi import OPEN
 from app.settings import Settings
@@ -114,7 +115,10 @@ async def _set_up(settings: Settings) -> str:
 def _serving(settings: Settings) -> Iterator[str]:
     """Serve the application from a thread of this process; yield its address."""
     app = wrap(create_api(settings), settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="none"))
+    config = uvicorn.Config(
+        app, http=protocol_for(app), port=0, log_level="error", lifespan="on", ws="none", access_log=False
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

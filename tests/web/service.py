@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.hot_protocol import protocol_for
 from app.house import House
 from app.main import create_api, wrap
 from app.settings import Settings
@@ -37,8 +38,10 @@ class Service:
 
     async def start(self) -> None:
         self._api = create_api(self.settings)
+        whole = wrap(self._api, self.settings)
         config = uvicorn.Config(
-            self._counting(wrap(self._api, self.settings)),
+            self._counting(whole),
+            http=protocol_for(whole),
             port=self.settings.port,
             log_level="error",
             access_log=False,
