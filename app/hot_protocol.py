@@ -3,7 +3,7 @@
 A request that is all there, on a hot route, from a key that was checked within the last seconds, becomes an
 errand of the switchboard at once and its answer is written when it is told. Everything else (bodies in
 chunks, pipelined requests, keys to be looked up, every other route) goes uvicorn's way, to the same handlers.
-See docs/adr/0008; measured by benchmarks/mix.py.
+See docs/adr/0009; measured by benchmarks/mix.py.
 """
 
 from __future__ import annotations
