@@ -23,6 +23,7 @@ from rich.table import Column, Table
 
 from app.cli_console import LineConsole
 from app.errors import AppError, StorageUnavailableError
+from app.planning.simulated_words import simulated_words
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def require_command(
         out.print(table)
         for name, each in found["teams"].items():
             if each["simulated"]:
-                out.print(f"{name}: {_simulated_told(each['simulated'])}", highlight=False)
+                out.print(f"{name}: {' '.join(simulated_words(each['simulated']))}", highlight=False)
         for pool in run["result"]["pools"]:
             out.print(f"{', '.join(pool['teams'])} share agents: {_pool_told(pool)}", highlight=False)
 
@@ -354,19 +355,6 @@ async def carry_out_run(
             print_json(run)
         _explain(run["error"])
     return run
-
-
-def _simulated_told(simulated: dict[str, Any]) -> str:
-    levels = [
-        (value, half)
-        for value, half in zip(simulated["value"], simulated["half_width"], strict=True)
-        if value is not None
-    ]
-    value, half = min(levels)
-    return (
-        f"in {simulated['weeks']} simulated weeks the lowest of {len(levels)} intervals is {value:.1%} "
-        f"±{100 * half:.1f}; {sum(simulated['added'])} agents added for it"
-    )
 
 
 def _pool_told(pool: dict[str, Any]) -> str:

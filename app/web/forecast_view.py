@@ -10,6 +10,7 @@ from fastapi import Request
 
 from app.api.forecasts import list_requirements
 from app.auth import Principal
+from app.planning.simulated_words import simulated_words
 from app.planning.terms import Planning
 from app.web.words import clock_labels
 
@@ -101,20 +102,7 @@ async def requirement_of(
     return {
         "rows": rows,
         **{name: columns[name] for name in ("targets", "shrinkage", "patience_s", "patience_from")},
-        **_simulated(columns.get("simulated"), today),
-    }
-
-
-def _simulated(simulated: dict[str, Any] | None, places: list[int]) -> dict[str, Any]:
-    """Return what simulated weeks gave in some intervals: the lowest level, and who was added."""
-    if not simulated:
-        return {"weeks": 0, "worst": None, "added": 0}
-    levels = [(simulated["value"][i], simulated["half_width"][i]) for i in places]
-    worst = min((each for each in levels if each[0] is not None), default=None)
-    return {
-        "weeks": simulated["weeks"],
-        "worst": worst,
-        "added": sum(simulated["added"][i] for i in places),
+        "simulated": simulated_words(columns["simulated"], today) if columns.get("simulated") else [],
     }
 
 

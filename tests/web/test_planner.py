@@ -296,6 +296,7 @@ async def test_requirement_of_a_day_is_told_interval_by_interval(page: Page, pla
     await expect(row.locator("[data-label='At work']")).to_have_text(str(need["required"][first]))
     await expect(row.locator("[data-label='On the roster']")).to_have_text(str(need["rostered"][first]))
     await expect(page.get_by_text("Shrinkage absence")).to_be_visible()
+    await expect(page.get_by_text("simulated weeks at worst: calls:")).to_be_visible()
 
 
 async def test_teams_that_share_agents_are_counted_together(page: Page, planning: Service) -> None:
