@@ -171,6 +171,12 @@ class NewSwap(Body):
     other_on: Annotated[date | None, Field(description="None: the same date.")] = None
     note: Short = ""
 
+    @model_validator(mode="after")
+    def _of_two(self) -> NewSwap:
+        if self.agent == self.other_agent:
+            raise ValueError("other_agent must be another agent")
+        return self
+
 
 class NewWish(Body):
     """What an agent would like on a date: to work (maybe a certain shift), or not to."""

@@ -81,20 +81,28 @@ async def add_swap(request: Request, given: NewSwap, who: Reader) -> dict[str, A
         "asked_at": house.clock.now(),
         "asked_by": who.actor,
     }
-    new_id = await house.database.tx(swaps.add_swap, values)
+    new_id = await house.database.tx(_add_once, values)
     return swap_json(await _found(house, new_id)) | {"check": check}
 
 
-@router.get("/swaps/{swap_id}", summary="A swap and what it would do now.")
+@router.get(
+    "/swaps/{swap_id}",
+    summary="A swap and what it would do now.",
+    description="`check` is null once it is decided, or when it can't be carried out any more; `obstacle` "
+    "then says why not.",
+)
 async def get_swap(request: Request, swap_id: int, _: Reader) -> dict[str, Any]:
-    """Return a swap; `check` is null once it is decided or the roster was replaced."""
+    """Return a swap with its effect on the roster as it is published now."""
     house = house_of(request)
     row = await _found(house, swap_id)
-    check = None
+    check, obstacle = None, None
     if row.state == "requested":
-        standing = await _standing(house, row)
-        check = await asyncio.to_thread(asked.swap_check, standing, **_sides(row))
-    return swap_json(row) | {"check": check}
+        try:
+            standing = await _standing(house, row)
+            check = await asyncio.to_thread(asked.swap_check, standing, **_sides(row))
+        except WrongStateError as error:
+            obstacle = error.detail
+    return swap_json(row) | {"check": check, "obstacle": obstacle}
 
 
 @router.post("/swaps/{swap_id}/grant", summary="Grant a swap: it becomes the next version of the roster.")
@@ -154,6 +162,15 @@ async def _standing(house: House, row: swaps.SwapRow) -> Standing:
     if now is None:
         raise WrongStateError("The roster of that week is not published any more.")
     return await house.database.read(read_standing, now)
+
+
+def _add_once(conn: Connection, values: dict[str, Any]) -> int:
+    """Store a swap unless the same one is asked for already."""
+    sides = ("agent_id", "on", "other_agent_id", "other_on")
+    for row in swaps.list_swaps(conn, state="requested", agent_id=values["agent_id"]):
+        if all(getattr(row, name) == values[name] for name in sides):
+            raise WrongStateError("This swap is asked for already.", swap=row.id)
+    return swaps.add_swap(conn, values)
 
 
 def _sides(row: swaps.SwapRow) -> dict[str, str]:

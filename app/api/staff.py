@@ -123,7 +123,7 @@ async def add_time_off(request: Request, given: NewTimeOff, who: Reader) -> dict
         "decided_at": now if state == "granted" else None,
         "decided_by": who.actor if state == "granted" else None,
     }
-    new_id = await house.database.tx(staff.add_time_off, values)
+    new_id = await house.database.tx(_add_time_off_once, values)
     found = await get_time_off(request, new_id, who)
     if state == "granted":
         return found | {"new_plans": await _take_off_roster(house, found, who.actor)}
@@ -310,6 +310,16 @@ def _agree(conn: Connection, wanted: dict[str, str], *, now: float, actor: str) 
         )
     for agent_id, data in wanted.items():
         staff.put_contract(conn, agent_id, data, now=now, actor=actor)
+
+
+def _add_time_off_once(conn: Connection, values: dict[str, Any]) -> int:
+    """Store time off unless the same is granted or asked for already."""
+    first, last, agent_id = values["first_on"], values["last_on"], values["agent_id"]
+    for row in staff.list_time_off(conn, first_on=first, last_on=last, agent_id=agent_id):
+        same = (row.first_on, row.last_on, row.kind) == (first, last, values["kind"])
+        if same and row.state != "refused":
+            raise WrongStateError(f"The same is {row.state} already.", time_off=row.id, state=row.state)
+    return staff.add_time_off(conn, values)
 
 
 def _wish_json(row: staff.WishRow) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def time_off_check(standing: Standing, agent_id: str, first_on: str, last_on: st
 def swap_check(
     standing: Standing, *, agent_id: str, on: str, other_agent_id: str, other_on: str
 ) -> dict[str, Any]:
-    """Return what a swap would do to a plan; WrongStateError when there is no such shift to give."""
+    """Return what a swap would do to a plan; WrongStateError where it can't be carried out."""
     from staffing.coverage import check_swap  # noqa: PLC0415
 
     problem = problem_of(standing)
@@ -59,8 +59,7 @@ def swap_check(
     known = {agent.id for agent in problem.agents}
     if {agent_id, other_agent_id} - known:
         raise WrongStateError("Both agents must be among those who can be rostered.")
-    if not any((each.agent_id, each.day) == giver for each in found):
-        raise WrongStateError(f"{agent_id} has no shift on {on} in plan {standing.row.id}.")
+    _check_swappable(standing, agent_id, on, other_on)
     return check_json(standing, check_swap(problem, found, giver=giver, taker=taker))
 
 
@@ -102,7 +101,8 @@ def without_shifts(standing: Standing, agent_id: str, first_on: str, last_on: st
 def swapped_shifts(
     standing: Standing, *, agent_id: str, on: str, other_agent_id: str, other_on: str
 ) -> list[AssignmentRow]:
-    """Return a plan's shifts after a swap."""
+    """Return a plan's shifts after a swap; WrongStateError where it can't be carried out."""
+    _check_swappable(standing, agent_id, on, other_on)
     kept = []
     for each in standing.shifts:
         if (each.agent_id, each.on) == (agent_id, on):
@@ -114,6 +114,18 @@ def swapped_shifts(
     if len({(each.agent_id, each.on) for each in kept}) < len(kept):
         raise WrongStateError("After the swap somebody would have two shifts on one day.")
     return kept
+
+
+def _check_swappable(standing: Standing, agent_id: str, on: str, other_on: str) -> None:
+    """Raise WrongStateError unless there is a shift to give, in one roster with the other day."""
+    row = standing.row
+    for day in (on, other_on):
+        if not 0 <= _day(row, day) < row.days:
+            raise WrongStateError(
+                f"{day} is not in the roster of the week of {row.week_on}; a swap is of days of one roster."
+            )
+    if not any((each.agent_id, each.on) == (agent_id, on) for each in standing.shifts):
+        raise WrongStateError(f"{agent_id} has no shift on {on} in the published roster.")
 
 
 def replace_published(

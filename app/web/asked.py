@@ -11,7 +11,6 @@ from fastapi import Request
 from app.api.requests import check_time_off, get_swap, list_swaps
 from app.auth import Principal
 from app.db import staff as staff_rows
-from app.errors import WrongStateError
 from app.house import House
 from app.planning.terms import Planning
 
@@ -48,10 +47,7 @@ async def requests_of(
         for i, row in enumerate(rows)
     ]
     for swap in (await list_swaps(request, who, "requested", agent_id))["items"][:_CHECKED]:
-        try:
-            check = (await get_swap(request, swap["id"], who))["check"]
-        except WrongStateError:
-            continue
+        looked = await get_swap(request, swap["id"], who)
         other = names.get(swap["other_agent"], swap["other_agent"])
         found.append(
             {
@@ -59,12 +55,15 @@ async def requests_of(
                 "name": names.get(swap["agent"], swap["agent"]),
                 "what": f"swap of {day_words(swap['on'])} with {other}, {day_words(swap['other_on'])}",
                 "note": swap["note"],
-                "checks": [check] if check else [],
+                "checks": [looked["check"]] if looked["check"] else [],
+                "obstacle": looked["obstacle"],
             }
         )
     for each in found:
         each["effect"] = [words for check in each["checks"] for words in effect(planning, check, names)]
         each["fits"] = all(check["fits"] for check in each["checks"]) if each["checks"] else None
+        if each.get("obstacle"):
+            each["effect"], each["fits"] = [f"It can't be carried out: {each['obstacle']}"], False
     return found
 
 
@@ -76,7 +75,8 @@ def effect(planning: Planning, check: dict[str, Any], names: dict[str, str]) -> 
         hours.setdefault(each["team"], []).append(datetime.fromisoformat(each["starts_at"]).astimezone(zone))
     short = [
         f"{planning.policy.teams[team].name if team in planning.policy.teams else team} would be short in "
-        f"{len(at)} intervals, first {min(at):%a} {min(at).day} {min(at):%b %H:%M}"
+        f"{len(at)} {'interval' if len(at) == 1 else 'intervals'}, "
+        f"first {min(at):%a} {min(at).day} {min(at):%b %H:%M}"
         for team, at in hours.items()
     ]
     stand_ins = [

@@ -161,3 +161,49 @@ async def test_swap_of_an_agent_who_does_not_exist_is_refused(planner: httpx.Asy
     )
     assert answer.status_code in (409, 422)
     assert (await planner.get("/v1/swaps")).json()["items"] == []
+
+
+def pair(plan: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return a shift and another agent, who may work on its day or not."""
+    shift = plan["assignments"][0]
+    return shift, next(each["agent"] for each in plan["assignments"] if each["agent"] != shift["agent"])
+
+
+async def test_swap_of_one_with_oneself_is_refused(planner: httpx.AsyncClient) -> None:
+    shift = (await publish(planner))["assignments"][0]
+    body = {"agent": shift["agent"], "on": shift["on"], "other_agent": shift["agent"]}
+    answer = await planner.post("/v1/swaps", json=body)
+    assert (answer.status_code, "another agent" in answer.text) == (422, True)
+
+
+async def test_swap_with_a_day_of_another_week_is_refused(planner: httpx.AsyncClient) -> None:
+    shift, other = pair(await publish(planner))
+    body = {"agent": shift["agent"], "on": shift["on"], "other_agent": other, "other_on": "2026-03-12"}
+    answer = await planner.post("/v1/swaps", json=body)
+    assert (answer.status_code, "days of one roster" in answer.json()["detail"]) == (409, True)
+
+
+async def test_same_request_twice_is_refused_with_the_first(planner: httpx.AsyncClient) -> None:
+    shift, other = pair(await publish(planner))
+    swap = {"agent": shift["agent"], "on": shift["on"], "other_agent": other}
+    days = {"agent": shift["agent"], "first_on": WEEK, "last_on": WEEK, "state": "requested"}
+    for path, body, name in (("/v1/swaps", swap, "swap"), ("/v1/time-off", days, "time_off")):
+        first = (await planner.post(path, json=body)).json()
+        again = await planner.post(path, json=body)
+        assert (again.status_code, again.json()[name]) == (409, first["id"])
+        await planner.post(f"{path}/{first['id']}/refuse", json={})
+        assert (await planner.post(path, json=body)).status_code == 201
+
+
+async def test_swap_whose_shift_is_gone_says_so_and_is_not_carried_out(planner: httpx.AsyncClient) -> None:
+    shift, other = pair(await publish(planner))
+    body = {"agent": shift["agent"], "on": shift["on"], "other_agent": other}
+    swap = (await planner.post("/v1/swaps", json=body)).json()["id"]
+    days = {"first_on": shift["on"], "last_on": shift["on"]}
+    await planner.post("/v1/time-off", json={"agent": shift["agent"], "state": "granted", **days})
+    found = (await planner.get(f"/v1/swaps/{swap}")).json()
+    assert (found["check"], "has no shift" in found["obstacle"]) == (None, True)
+    before = await latest(planner)
+    assert (await planner.post(f"/v1/swaps/{swap}/grant", json={})).status_code == 409
+    assert (await latest(planner))["id"] == before["id"]
+    assert (await planner.post(f"/v1/swaps/{swap}/refuse", json={})).status_code == 200
