@@ -22,12 +22,12 @@ from app.db.engine import Connection
 from app.db.plans import AssignmentRow, PlanRow
 from app.errors import NotFoundError, WrongStateError
 from app.house import House, house_of
-from app.planning.changing import Change, changed_shifts
+from app.planning.changing import Change, changed_shifts, locked_days_off
 from app.planning.coverage import hours_short_and_over
 from app.planning.difference import Differing, difference
 from app.planning.drafts import names_of
 from app.planning.past import today
-from app.planning.standing import changed_data, plan_starts, read_standing, rules_broken
+from app.planning.standing import changed_data, plan_starts, read_standing, rules_broken, with_locks
 from app.planning.terms import read_planning
 from staffing.intervals import utc_iso
 
@@ -78,7 +78,8 @@ async def get_csv(request: Request, plan_id: int, _: Reader) -> Response:
     "/{plan_id}",
     summary="A plan: who works when, and the coverage of every interval.",
     description="`assignments`: per shift `agent`, `name`, `on`, `shift`, `starts_at`, `ends_at`, `locked`, "
-    "`breaks` [{name, starts_at, ends_at}] and `work` [{team, starts_at, ends_at}]. `intervals`: interval "
+    "`breaks` [{name, starts_at, ends_at}] and `work` [{team, starts_at, ends_at}]; `locked_days_off` "
+    "[{agent, on}] stay as well. `intervals`: interval "
     "starts; `coverage.{team}`: columns of the same length: `forecast` (contacts), `load` (erlangs), "
     "`required` (agents taking work), `rostered` (people wanted, shrinkage added), `staffed` (people working "
     "for the team), with `short_hours` and `surplus_hours` against `rostered`. `objective` is the roster's "
@@ -143,7 +144,9 @@ async def change_plan(request: Request, plan_id: int, given: PlanChanges, who: W
     changes = [Change(each.agent, each.on.isoformat(), each.shift, each.locked) for each in given.changes]
     shifts = await asyncio.to_thread(changed_shifts, standing, changes)
     data = await asyncio.to_thread(changed_data, standing, shifts)
-    broken = await asyncio.to_thread(rules_broken, standing, shifts)
+    data["locked_off"] = locked_days_off(standing, changes)
+    after = with_locks(standing, shifts, data["locked_off"])
+    broken = await asyncio.to_thread(rules_broken, after, shifts)
     new_id = await house.database.tx(
         _store_changes, row, data, shifts, now=house.clock.now(), actor=who.actor
     )
@@ -223,6 +226,7 @@ def full_plan_json(row: PlanRow, shifts: list[AssignmentRow]) -> dict[str, Any]:
     names = names_of(row.data)
     return plan_json(row) | {
         "shifts": row.data["shifts"],
+        "locked_days_off": [{"agent": agent, "on": on} for agent, on in row.data.get("locked_off", [])],
         "people": [{"agent": key, "name": name} for key, name in names.items()],
         "assignments": [assignment_json(each, names) for each in shifts],
         "intervals": [utc_iso(int(at)) for at in plan_starts(row)],

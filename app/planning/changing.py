@@ -53,6 +53,16 @@ def changed_shifts(standing: Standing, changes: Iterable[Change]) -> list[Assign
     return sorted(shifts.values(), key=lambda each: (each.agent_id, each.on))
 
 
+def locked_days_off(standing: Standing, changes: Iterable[Change]) -> list[tuple[str, str]]:
+    """Return the days off of a plan that stay in the next roster, as (agent, date), after the changes."""
+    locked = {(agent_id, on) for agent_id, on in standing.row.data.get("locked_off", [])}
+    for change in changes:
+        locked.discard((change.agent_id, change.on))
+        if change.shift is None and change.locked:
+            locked.add((change.agent_id, change.on))
+    return sorted(locked)
+
+
 def _neediest(
     standing: Standing, shifts: Iterable[AssignmentRow], teams: Iterable[str], on: str
 ) -> str | None:

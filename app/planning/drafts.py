@@ -113,6 +113,7 @@ def split_weeks(
             "zone": task.grid.zone,
             "week_starts_on": task.grid.week_starts_on,
             "weeks_together": task.weeks,
+            "locked_off": [pair for pair in task.staff.locked_off if first.isoformat() <= pair[1] <= last],
             "teams": {
                 team: _coverage(requirement, found["staffed"].get(team), span)
                 for team, requirement in needed.requirements.items()

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from app.db import plans, staff
 from app.db.engine import Connection
-from app.db.plans import AssignmentRow
+from app.db.plans import AssignmentRow, PlanRow
 from app.planning.look_back import days_back
 from app.planning.periods import MOST_WEEKS, WorkedWeek, worked_week
 from app.planning.terms import ContractTerms
@@ -25,13 +25,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """Everything about people that a roster of some weeks needs."""
+    """Everything about people that a roster of some weeks needs.
+
+    `locked_off` are days off that stay: (agent, date).
+    """
 
     people: list[Person]
     time_off: list[staff.TimeOffRow] = field(default_factory=list)
     wishes: list[staff.WishRow] = field(default_factory=list)
     published: list[AssignmentRow] = field(default_factory=list)
     locked: list[AssignmentRow] = field(default_factory=list)
+    locked_off: list[tuple[str, str]] = field(default_factory=list)
     around: dict[date, WorkedWeek] = field(default_factory=dict)
 
 
@@ -50,13 +54,15 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
     until = (week_on + timedelta(days=days - 1) + reach).isoformat()
     rows = plans.published_around(conn, since, until)
     shifts = {row.id: plans.list_assignments(conn, row.id) for row in rows}
+    latest = _latest(conn, first, last)
     inside = [row for row in rows if first <= row.week_on <= last]
     return Staff(
         people,
         staff.list_time_off(conn, first_on=since, last_on=until, state="granted"),
         staff.list_wishes(conn, first_on=first, last_on=last),
         [each for row in inside for each in shifts[row.id]],
-        [each for each in _latest(conn, first, last) if each.locked],
+        [each for row in latest for each in plans.list_assignments(conn, row.id) if each.locked],
+        [(agent_id, on) for row in latest for agent_id, on in row.data.get("locked_off", [])],
         {
             date.fromisoformat(row.week_on): worked_week(row, shifts[row.id])
             for row in rows
@@ -65,12 +71,11 @@ def read_staff(conn: Connection, week_on: date, days: int) -> Staff:
     )
 
 
-def _latest(conn: Connection, first_on: str, last_on: str) -> list[AssignmentRow]:
-    """Return the assignments of the newest plan of each week; locks are set there."""
-    newest: dict[str, int] = {}
+def _latest(conn: Connection, first_on: str, last_on: str) -> list[PlanRow]:
+    """Return the newest plan of each week; locks are set there."""
+    newest: list[PlanRow] = []
     day = date.fromisoformat(first_on)
     while day.isoformat() <= last_on:
-        for row in plans.list_plans(conn, before=None, limit=1, week_on=day.isoformat()):
-            newest[row.week_on] = row.id
+        newest += plans.list_plans(conn, before=None, limit=1, week_on=day.isoformat())
         day += timedelta(days=7)
-    return [each for plan_id in newest.values() for each in plans.list_assignments(conn, plan_id)]
+    return newest

@@ -72,10 +72,17 @@ def roster_problem(task: RosterTask, kinds: tuple[ShiftKind, ...] | None = None)
             for row in task.staff.wishes
             if row.agent_id in known and row.shift in (None, *names)
         ),
-        locks=tuple(
-            Lock(row.agent_id, _day(task, row.on), row.shift)
-            for row in task.staff.locked
-            if row.agent_id in known and row.shift in names
+        locks=(
+            *(
+                Lock(row.agent_id, _day(task, row.on), row.shift)
+                for row in task.staff.locked
+                if row.agent_id in known and row.shift in names
+            ),
+            *(
+                Lock(agent_id, _day(task, on), None)
+                for agent_id, on in task.staff.locked_off
+                if agent_id in known
+            ),
         ),
         published={
             (row.agent_id, _day(task, row.on)): row.shift

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -32,13 +32,20 @@ class Standing:
 
 
 def read_standing(conn: Connection, row: PlanRow) -> Standing:
-    """Return a plan with the people as they are now."""
-    return Standing(
-        row,
-        plans.list_assignments(conn, row.id),
-        read_planning(conn),
-        read_staff(conn, date.fromisoformat(row.week_on), row.days),
-    )
+    """Return a plan with the people as they are now; locks are its own."""
+    shifts = plans.list_assignments(conn, row.id)
+    staff = read_staff(conn, date.fromisoformat(row.week_on), row.days)
+    standing = Standing(row, shifts, read_planning(conn), staff)
+    return with_locks(standing, shifts, row.data.get("locked_off", []))
+
+
+def with_locks(
+    standing: Standing, shifts: Iterable[AssignmentRow], locked_off: Iterable[Sequence[str]]
+) -> Standing:
+    """Return a plan whose locks are those of some shifts, and days off as (agent, date)."""
+    locked = [each for each in shifts if each.locked]
+    off = [(agent_id, on) for agent_id, on in locked_off]
+    return replace(standing, staff=replace(standing.staff, locked=locked, locked_off=off))
 
 
 def plan_grid(row: PlanRow) -> Grid:

@@ -17,6 +17,7 @@ from staffing.rostering.portfolio import (
     REBUILDS,
     branches,
     count_variables,
+    keep,
     parts_of,
     size,
 )
@@ -58,6 +59,7 @@ def run_counted(race: Race, model: RosterModel, *, seed: int, workers: int) -> S
     if beside is not None:
         beside.start()
     try:
+        keep(race, model, blocks, seed)
         if not _relaxes(race, model) or not _follow(race, model, blocks, seed, workers):
             _rebuild(race, model, blocks, seed)
         _improve(race, model, seed, workers - (beside is not None))

@@ -10,6 +10,7 @@ from staffing.rostering.cover import RosterModel
 from staffing.rostering.guide import follow_relaxation
 from staffing.rostering.improve import Part, Solution, improve
 from staffing.rostering.linear import Floats, Matrix
+from staffing.rostering.published import keep_published
 from staffing.rostering.race import Race
 from staffing.rostering.rebuild import compose, grain, rebuild
 from staffing.rostering.response import Block, make_blocks
@@ -56,6 +57,13 @@ def count_variables(model: RosterModel, matrix: Matrix) -> NDArray[np.bool_]:
     return counts
 
 
+def keep(race: Race, model: RosterModel, blocks: list[Block], seed: int) -> None:
+    """Begin with what is published, where something is."""
+    kept = keep_published(model, race.matrix, blocks, seed=seed, on_late=race.note_late)
+    if kept is not None:
+        race.offer(kept, phase="published roster kept")
+
+
 def _run_beside(race: Race, model: RosterModel, blocks: list[Block], seed: int, workers: int) -> None:
     def relaxed() -> bool:
         return _sweeps(race, model) and race.relaxed is not None
@@ -63,6 +71,7 @@ def _run_beside(race: Race, model: RosterModel, blocks: list[Block], seed: int, 
     beside = threading.Thread(target=_bound, args=(race, model, seed))
     beside.start()
     try:
+        keep(race, model, blocks, seed)
         _rebuild(race, model, blocks, seed, relaxed)
         if _sweeps(race, model):
             _improve(race, model, seed, lambda: race.over() or relaxed() or _too_late(race))

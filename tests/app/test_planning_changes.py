@@ -74,6 +74,42 @@ async def test_locked_shift_stays_when_the_roster_is_made_anew(planner: httpx.As
     assert [(each["shift"], each["locked"]) for each in kept] == [(kind, True)]
 
 
+async def test_locked_day_off_stays_until_it_is_unlocked(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    shift = next(each for each in plan["assignments"] if each["agent"] == "agent3")
+    day = {"agent": "agent3", "on": shift["on"]}
+    after = (await change(planner, plan, **day, shift=None)).json()
+    assert after["locked_days_off"] == [day]
+    again = await make_plan(planner)
+    assert again["locked_days_off"] == [day]
+    assert (day["agent"], day["on"]) not in {(each["agent"], each["on"]) for each in again["assignments"]}
+    back = (await change(planner, again, **day, shift=shift["shift"], locked=False)).json()
+    assert back["locked_days_off"] == []
+    assert not any("lock" in rule for rule in back["broken_rules"])
+
+
+async def test_locked_shift_changed_on_purpose_breaks_no_lock(planner: httpx.AsyncClient) -> None:
+    plan = await make_plan(planner)
+    kinds = [each["id"] for each in plan["shifts"]]
+    for kind in kinds[:2]:
+        after = (await change(planner, plan, agent="agent3", on="2026-03-06", shift=kind)).json()
+    assert not any("lock" in rule for rule in after["broken_rules"])
+
+
+async def test_roster_made_anew_changes_no_more_of_the_published_one_than_it_must(
+    planner: httpx.AsyncClient,
+) -> None:
+    plan = await make_plan(planner)
+    await planner.post(f"/v1/plans/{plan['id']}/publish")
+    shift = plan["assignments"][0]
+    await change(planner, plan, agent=shift["agent"], on=shift["on"], shift=None)
+    again = await make_plan(planner)
+    found = await planner.get(f"/v1/plans/{again['id']}/difference", params={"since": plan["id"]})
+    changed = [each for each in found.json()["items"] if "shift" in each["changed"]]
+    assert (shift["agent"], shift["on"]) in {(each["agent"], each["on"]) for each in changed}
+    assert len(changed) <= 4
+
+
 async def test_change_of_a_published_plan_makes_a_new_draft(planner: httpx.AsyncClient) -> None:
     plan = await make_plan(planner)
     await planner.post(f"/v1/plans/{plan['id']}/publish")

@@ -288,6 +288,30 @@ def test_published_roster_stays_when_a_change_costs_more_than_it_gains():
     assert solve(moved).costs["changes"] == 2
 
 
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_search_begins_with_the_published_roster_and_the_days_that_must_change(repeatable):
+    kinds = [make_kind(f"k{hour}", hour, 6) for hour in range(6, 15)]
+    agents = tuple(make_agent(f"agent{n}") for n in range(14))
+    problem = make_problem(
+        agents, kinds=kinds, need=hours(6, 20, 6), contract=make_contract(week_days=(0, 5)), minutes=30
+    )
+    before = solve(problem, time_limit_s=2.0)
+    published = {(each.agent_id, each.day): each.kind_id for each in before.assignments}
+    away = next(iter(published))
+    told = []
+    again = solve(
+        replace(problem, published=published, change_cost=50, locks=(Lock(*away, None),)),
+        time_limit_s=2.0,
+        repeatable=repeatable,
+        on_progress=told.append,
+    )
+    kept = {(each.agent_id, each.day): each.kind_id for each in again.assignments}
+    assert away not in kept
+    assert "published roster kept" in {each.phase for each in told}
+    # One day less costs its cover at most, and its change.
+    assert again.objective <= before.objective + 50 + 12 * 100
+
+
 def test_wish_is_refused_when_cover_is_worth_more():
     wish = Wish("agent0", 0, 50, on=False)
     roster = solve(make_problem(1, need=hours(6, 14), days=1, wishes=(wish,)))
