@@ -364,11 +364,17 @@ def _pool_told(pool: dict[str, Any]) -> str:
         f"{pool['saved_hours']} h less than separately ({pool['simulated_share']:.0%} simulated)",
         f"the simulation corrected {pool['corrected_intervals']} intervals and added {pool['cuts']} agents",
     ]
+    if pool["unreached"]:
+        told.append(f"{pool['unreached']} intervals were not reached in time and keep what teams need apart")
     if pool["missing_intervals"]:
         told.append(f"{pool['missing_intervals']} miss their service level with everybody at work")
     if pool["verified"]:
         kept = f"{pool['verified_kept']} of the {pool['verified']} closest to a miss"
         told.append(f"{kept} keep it through the routing, within bounds")
+    if pool["unverified"]:
+        told.append(f"{pool['unverified']} more were not checked so in time")
+    for team, words in pool["not_followed"].items():
+        told.append(f"the search leaves out {team}'s {', '.join(words)}; that check does not")
     return "; ".join(told)
 
 

@@ -31,6 +31,10 @@ _MOST_AT_ONCE = 4
 _SMALL_GAIN = 1e-4
 
 
+class OutOfTimeError(Exception):
+    """The caller wants no more simulations; what was found so far holds."""
+
+
 class Effort(IntEnum):
     """How carefully an answer is simulated."""
 

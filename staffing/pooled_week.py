@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from staffing.pool_search import SLACK, PoolSearch, Seen, Simulate
+from staffing.pool_search import SLACK, OutOfTimeError, PoolSearch, Seen, Simulate
 from staffing.pooling import PooledBounds, SkillGroup, TeamLoad, pooled_bounds
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,10 @@ _STEPS = ((0.05, 1.01), (0.1, 1.02), (0.25, 1.05), (0.5, 1.1))
 _MOST_COLUMNS = 300
 SEARCH_SHARE = 0.75
 """Part of the work that is the search, where the live routing judges afterwards."""
-_AT_ONCE = 96
+_AT_ONCE, _FEW_AT_ONCE = 96, 12
+_AGENTS_AT_ONCE = 2000
+"""Agents of all intervals that are searched at once: larger pools have fewer, so that little is lost when the
+time is over."""
 _TRIES = 3
 
 Staff = Mapping[str, int]
@@ -85,10 +88,6 @@ class PooledWeek:
     verified: tuple[Verified, ...]
 
 
-class _OutOfTimeError(Exception):
-    """The caller wants no more simulations."""
-
-
 def pooled_week(
     teams: Sequence[TeamLoad],
     groups: Sequence[SkillGroup],
@@ -106,7 +105,8 @@ def pooled_week(
         simulate: Returns the fast simulation of some loads, None to stay at the upper bound.
         routed: Returns the simulation through the live routing of some loads.
         verify: How many intervals the live routing judges.
-        go_on: Asked before each simulation, with the share of the work done; False ends them.
+        go_on: Asked before each simulation, with the share of the work done; False ends them. A simulation
+            may end itself by raising OutOfTimeError.
 
     Raises:
         ValueError: As `pooled_bounds`.
@@ -148,17 +148,19 @@ class _Week:
 
         def asked() -> None:
             if not go_on(done / max(len(self.order), 1)):
-                raise _OutOfTimeError
+                raise OutOfTimeError
 
         self.searching = PoolSearch(self.bounds, self.groups, simulate, asked)
+        largest = max(int(self.bounds.upper.sum(axis=0).max(initial=1)), 1)
+        at_once = min(max(_AGENTS_AT_ONCE // largest, _FEW_AT_ONCE), _AT_ONCE)
         try:
-            for done in range(0, len(self.order), _AT_ONCE):
-                part = self.order[done : done + _AT_ONCE]
+            for done in range(0, len(self.order), at_once):
+                part = self.order[done : done + at_once]
                 found = self.searching.find(part)
                 self.agents[:, part], self.checked[part] = found.agents, True
                 self.added[part], self.spared[part] = found.added, found.spared
                 self._note(part, found.seen)
-        except _OutOfTimeError:
+        except OutOfTimeError:
             return
 
     def verify(self, routed: Routed, many: int, go_on: Callable[[float], bool]) -> None:
@@ -169,7 +171,10 @@ class _Week:
         for number, column in enumerate(worst.tolist()):
             if not go_on(number / len(worst)):
                 return
-            self.verified.append(self._judge(routed, column))
+            try:
+                self.verified.append(self._judge(routed, column))
+            except OutOfTimeError:
+                return
 
     def _judge(self, routed: Routed, column: int) -> Verified:
         added, missed = 0, np.ones(len(self.alike), dtype=np.bool_)
@@ -182,9 +187,10 @@ class _Week:
             more = self._one_more(column, wanted, level, missed)
             if more is None:
                 break
-            added += int(more.sum() - self.agents[:, column].sum())
+            grown = int(more.sum() - self.agents[:, column].sum())
+            added += grown
+            self.added[column] += grown
             self.agents[:, column] = more
-        self.added[column] += added
         interval = int(np.flatnonzero(self.which == column)[0])
         return Verified(
             interval=interval,

@@ -110,7 +110,8 @@ async def get_forecast(
     "(whether a promise is missed with everybody at work); `levels.{team}` {wanted, value, half_width}: the "
     "simulated service level of each interval and half its 95 % interval; `verified` [{interval, alike, "
     "added, kept, levels}]: the intervals closest to a miss as the routing itself gave them; "
-    "`simulated_share`, `cuts` (agents added), `saved_hours`.",
+    "`simulated_share`, `cuts` (agents added), `saved_hours`; `unreached` and `unverified` intervals, for "
+    "which there was no time, `not_followed.{team}` what of its policy the search leaves to the routing.",
 )
 async def list_requirements(request: Request, _: Reader, week: WeekQuery = None) -> dict[str, Any]:
     """Return the requirement of a week; `teams` is empty while there is none."""

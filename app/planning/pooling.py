@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from app.clock import stopwatch
 from app.db import staff
 from app.db.engine import Connection
-from app.planning.desk import Report
+from app.planning.desk import CancelledRunError, Report
 from app.planning.needs import HANDLE_SCV, shares, with_live
 from app.planning.terms import ContractTerms
 from routing.policy import Policy
 from staffing.performance import Targets
+from staffing.pool_search import OutOfTimeError
 from staffing.pooled_week import SEARCH_SHARE, PooledWeek, Verified, pooled_week
 from staffing.pooling import MOST_TEAMS, SkillGroup, TeamLoad, separate_agents
 
@@ -55,27 +56,17 @@ def with_pools(report: Report, task: PoolTask) -> dict[str, dict[str, Any]]:
     pools = pools_of(list(found), task.people)
     clock = stopwatch()
     for number, names in enumerate(pools):
-        began_s, seconds = clock(), task.seconds / len(pools)
-
-        def go_on(
-            share: float, *, number: int = number, began_s: float = began_s, seconds: float = seconds
-        ) -> bool:
-            searching = share < SEARCH_SHARE
-            report(
-                (number + share) / len(pools),
-                "searching agents that teams share" if searching else "checking them through the routing",
-            )
-            # What is left of the time when the search is over goes to the routing.
-            return clock() - began_s < seconds * (SEARCH_SHARE if searching else 1.0)
-
+        budget = _Budget(report, clock, task.seconds / len(pools), place=number, of=len(pools))
         data = {team: found[team] for team in names}
         groups = groups_of(names, task.people)
         loads = [_load(task.policy, team, each) for team, each in data.items()]
-        week = _week(loads, groups, task, go_on)
+        week = _week(loads, groups, task, budget)
         saved = _saved(loads, week)
         if task.staffed:
             found |= _lowered(data, saved)
-        found[names[0]] = found[names[0]] | {"pool": _pool_json(data, groups, week, saved)}
+        found[names[0]] = found[names[0]] | {
+            "pool": _pool_json(data, groups, week, saved) | {"not_followed": _not_followed(task, names)}
+        }
     return found
 
 
@@ -114,11 +105,48 @@ def groups_of(names: Sequence[str], people: Sequence[tuple[str, ...]]) -> list[S
     ]
 
 
+class _Budget:
+    """How long one pool may be simulated; what is left when the search is over goes to the routing."""
+
+    def __init__(
+        self, report: Report, clock: Callable[[], float], seconds: float, *, place: int, of: int
+    ) -> None:
+        self._report, self._clock, self._seconds = report, clock, seconds
+        self._place, self._of = place, of
+        self._until_s = clock()
+        self._began_s = clock()
+
+    def go_on(self, share: float) -> bool:
+        """Tell that a share of the work is done, and return whether there is time for more."""
+        searching = share < SEARCH_SHARE
+        self._report(
+            (self._place + share) / self._of,
+            "searching agents that teams share" if searching else "checking them through the routing",
+        )
+        self._until_s = self._began_s + self._seconds * (SEARCH_SHARE if searching else 1.0)
+        return self._clock() < self._until_s
+
+    def asked(self) -> None:
+        """End a simulation by raising when the time is over or the run was cancelled."""
+        if self._report.cancelled():
+            raise CancelledRunError
+        if self._clock() >= self._until_s:
+            raise OutOfTimeError
+
+
+def _not_followed(task: PoolTask, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return in words, by team, what of the policy only the check through the routing follows."""
+    from staffing.simulation.shared_agents import not_followed  # noqa: PLC0415  loaded when used
+
+    found = {team: not_followed(task.policy.teams[team], len(names)) for team in names}
+    return {team: words for team, words in found.items() if words}
+
+
 def _week(
     loads: Sequence[TeamLoad],
     groups: Sequence[SkillGroup],
     task: PoolTask,
-    go_on: Callable[[float], bool],
+    budget: _Budget,
 ) -> PooledWeek:
     if task.seconds <= 0:
         return pooled_week(loads, groups)
@@ -135,12 +163,12 @@ def _week(
     return pooled_week(
         loads,
         groups,
-        simulate=lambda teams: fast_levels(teams, groups, policy=policy, laws=laws),
+        simulate=lambda teams: fast_levels(teams, groups, policy=policy, laws=laws, asked=budget.asked),
         routed=lambda teams: routed_levels(
-            teams, groups, policy=policy, laws=laws, stretch=Stretch(**_ROUTED)
+            teams, groups, policy=policy, laws=laws, stretch=Stretch(**_ROUTED), asked=budget.asked
         ),
         verify=VERIFIED,
-        go_on=go_on,
+        go_on=budget.go_on,
     )
 
 
@@ -209,6 +237,8 @@ def _pool_json(
         "short": week.short.tolist(),
         "simulated": week.checked.tolist(),
         "simulated_share": round(float(week.checked[busy].mean()), 4) if busy.any() else 0.0,
+        "unreached": int((busy & ~week.checked).sum()),
+        "unverified": min(VERIFIED, int(week.checked.sum())) - len(week.verified),
         "corrected": (week.added - week.spared).tolist(),
         "cuts": int(week.added.sum()),
         "missing": week.missing.tolist(),

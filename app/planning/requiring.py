@@ -27,6 +27,15 @@ FRESH_S: Final = 26 * 3600.0
 """A forecast as old as this is made anew before a requirement rests on it."""
 
 _PATIENCE_DAYS: Final = 90
+_TOLD: Final = (
+    "teams",
+    "simulated_share",
+    "cuts",
+    "saved_hours",
+    "unreached",
+    "unverified",
+    "not_followed",
+)
 _MOST_WEEKS_AHEAD: Final = 18
 
 
@@ -141,7 +150,7 @@ def _staffed_alone(
 
 def _pool_summary(pool: dict[str, Any]) -> dict[str, Any]:
     verified = pool["verified"]
-    return {name: pool[name] for name in ("teams", "simulated_share", "cuts", "saved_hours")} | {
+    return {name: pool[name] for name in _TOLD} | {
         "corrected_intervals": sum(each != 0 for each in pool["corrected"]),
         "missing_intervals": sum(pool["missing"]),
         "verified": len(verified),

@@ -138,6 +138,13 @@ async def pools_of(
             ],
             "hours": {name: sum(pool[name]) / hour for name in ("separate", "together", "least", "short")},
             "simulated": pool["simulated_share"],
+            "unreached": pool.get("unreached", 0),
+            "unverified": pool.get("unverified", 0),
+            "not_followed": {
+                planning.policy.teams[team].name: words
+                for team, words in pool.get("not_followed", {}).items()
+                if team in planning.policy.teams
+            },
             "corrected": sum(each != 0 for each in pool.get("corrected", [])),
             "cuts": pool["cuts"],
             "missing": sum(pool.get("missing", [])),

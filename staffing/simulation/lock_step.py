@@ -8,6 +8,7 @@ agent who is idle longest, the head that is most urgent. `shared_agents` says wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +29,15 @@ MOST_AGENTS = _SLOT_BITS
 """An agent's number lives in the last bits of the instant it is free at: one minimum finds both."""
 _LANES = 4096
 _LOOK_EVERY = 48
+MOST_WIDE_BITS = 16
+"""Teams times stages of help: each set of them has an entry in a table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How contacts find agents; arrays by team, or of shape (groups, teams).
+    """How contacts find agents; arrays by team, of shape (groups, teams), or with stages before these.
+
+    A team's stages follow one another, and who may take a contact once still may later.
 
     Attributes:
         serves: Whether a group works for a team.
@@ -40,8 +45,12 @@ class Rules:
         target_s: Target that urgency is measured against.
         within_s: Wait within which an answer counts as in time.
         short_s: Abandons before this wait are not counted.
-        widen_s: Wait after which other groups may take a contact too; infinity for never.
-        widened: Whether a group may from then on take it.
+        widen_s: Wait after which other groups may take a contact too, of shape (stages, teams), ascending;
+            infinity for never.
+        widened: Whether a group may from then on take it, of shape (stages, groups, teams).
+
+    Raises:
+        ValueError: When there are more stages than can be told apart, `MOST_WIDE_BITS` over the teams.
     """
 
     serves: Bools
@@ -51,6 +60,10 @@ class Rules:
     short_s: Floats
     widen_s: Floats
     widened: Bools
+
+    def __post_init__(self) -> None:
+        if self.widen_s.size > MOST_WIDE_BITS:
+            raise ValueError(f"at most {MOST_WIDE_BITS} stages of all teams can be told apart")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +110,13 @@ class Tally:
 
 
 def tally(
-    rules: Rules, rates: Rates, draws: UnitDraws, case: Integers, agents: Integers, replications: int
+    rules: Rules,
+    rates: Rates,
+    draws: UnitDraws,
+    case: Integers,
+    agents: Integers,
+    replications: int,
+    asked: Callable[[], None] = lambda: None,
 ) -> Tally:
     """Return what was counted for each question: a case with so many agents of each group.
 
@@ -108,6 +127,7 @@ def tally(
         case: Case of each question.
         agents: Agents of each group, of shape (questions, groups).
         replications: Runs of each question, each of all contacts of a row of `draws`.
+        asked: Called many times in a second; may raise to end it.
 
     Raises:
         ValueError: When a question has more than `MOST_AGENTS`.
@@ -120,10 +140,10 @@ def tally(
     order = np.argsort(agents.sum(axis=1), kind="stable")
     sequences = _Sequences(rates, draws, np.unique(case), replications)
     for begin in range(0, len(order), per_chunk):
-        asked = order[begin : begin + per_chunk]
-        lanes = (asked[:, None] * replications + np.arange(replications)).ravel()
-        run = _Run(rules, rates, draws, sequences, case[asked], agents[asked], replications)
-        run.to_the_end()
+        chunk = order[begin : begin + per_chunk]
+        lanes = (chunk[:, None] * replications + np.arange(replications)).ravel()
+        run = _Run(rules, rates, draws, sequences, case[chunk], agents[chunk], replications)
+        run.to_the_end(asked)
         counts[:, :, lanes] = run.counts
     place = sequences.place[case]
     weight = (sequences.rate_per_s[place] / rates.per_s.sum(axis=1)[case][:, None])[:, :, None]
@@ -195,8 +215,10 @@ class _Run:
         self.tail = np.zeros((self.teams, lanes), dtype=np.int64)
         self.head_at = np.full((self.teams, lanes), _NEVER)
         self.waiting = np.zeros(lanes, dtype=np.int64)
+        self.stages = len(rules.widen_s)
         self.widens = bool(np.isfinite(rules.widen_s).any())
         self.wide = np.zeros(lanes, dtype=np.int64)
+        self.stage = np.zeros((self.teams, lanes), dtype=np.int64)
         self.widen_at = np.full((self.teams, lanes), _NEVER)
         self._tables()
         self._people(rates, draws, case, agents, replications)
@@ -205,13 +227,21 @@ class _Run:
         masks = np.arange(1 << self.teams)
         bits = (masks[:, None] >> np.arange(self.teams)) & 1
         self.takes = np.where(self.rules.serves.astype(np.int64) @ bits.T > 0, 0.0, _NEVER)
-        self.takes_wide = np.where(self.rules.widened.astype(np.int64) @ bits.T > 0, 0.0, _NEVER)
         self.barred = np.where(self.rules.serves, 0.0, _NEVER)
-        self.own_mask, self.wide_mask = (
-            each.astype(np.int64) @ (1 << np.arange(self.teams))
-            for each in (self.rules.serves, self.rules.widened)
-        )
+        self.own_mask = self.rules.serves.astype(np.int64) @ (1 << np.arange(self.teams))
         self.lowest = bits.argmax(axis=1)
+        # A bit for each stage of each team, those of the first stage first.
+        cells = self.stages * self.teams
+        widened = self.rules.widened.transpose(1, 0, 2).reshape(-1, cells).astype(np.int64)
+        wide_bits = (np.arange(1 << cells)[:, None] >> np.arange(cells)) & 1
+        self.takes_wide = np.where(widened @ wide_bits.T > 0, 0.0, _NEVER)
+        self.wide_mask = widened @ (1 << np.arange(cells))
+        self.narrow = ~sum(
+            (1 << (stage * self.teams + np.arange(self.teams)) for stage in range(self.stages)),
+            start=np.zeros(self.teams, dtype=np.int64),
+        )
+        never = np.full((1, self.teams), np.inf)
+        self.due_s = np.concatenate([self.rules.widen_s, never])
 
     def _people(
         self, rates: Rates, draws: UnitDraws, case: Integers, agents: Integers, replications: int
@@ -236,13 +266,14 @@ class _Run:
         bits &= ~_SLOT_BITS
         bits |= slot
 
-    def to_the_end(self) -> None:
-        """Let all contacts come and go."""
+    def to_the_end(self, asked: Callable[[], None]) -> None:
+        """Let all contacts come and go, asking now and then."""
         step = 0
         while len(self.home):
             self.step()
             step += 1
             if step % _LOOK_EVERY == 0:
+                asked()
                 self._drop_ended()
 
     def step(self) -> None:
@@ -317,16 +348,24 @@ class _Run:
         self.head_at.ravel()[cell] = at
         self.waiting[lanes] |= 1 << team
         if self.widens:
-            due_at = at + self.rules.widen_s[team]
-            wide = due_at <= self.now[lanes]
-            self.wide[lanes] = np.where(wide, self.wide[lanes] | (1 << team), self.wide[lanes] & ~(1 << team))
-            self.widen_at.ravel()[cell] = np.where(wide | (due_at > _SOON), _NEVER, due_at)
+            wide = self.wide[lanes] & self.narrow[team]
+            due = np.zeros(len(lanes), dtype=np.int64)
+            for stage in range(self.stages):
+                is_due = at + self.due_s[stage, team] <= self.now[lanes]
+                wide |= is_due << (stage * self.teams + team)
+                due += is_due
+            self.wide[lanes] = wide
+            self.stage.ravel()[cell] = due
+            self.widen_at.ravel()[cell] = np.minimum(at + self.due_s[due, team], _NEVER)
 
     def _widen(self, lanes: Integers, widen_at: Floats) -> None:
         team = self.widen_at[:, lanes].argmin(axis=0)
         self.now[lanes] = widen_at[lanes]
-        self.wide[lanes] |= 1 << team
-        self.widen_at[team, lanes] = _NEVER
+        stage = self.stage[team, lanes]
+        self.wide[lanes] |= 1 << (stage * self.teams + team)
+        self.stage[team, lanes] = stage + 1
+        due_at = self.head_at[team, lanes] + self.due_s[stage + 1, team]
+        self.widen_at[team, lanes] = np.minimum(due_at, _NEVER)
 
     def _serve(self, lanes: Integers, agent: Floats, at: Floats) -> None:
         """Have agents who are free take the most urgent contact; one who hung up meanwhile just goes."""
@@ -347,7 +386,7 @@ class _Run:
         self.waiting[lanes[ends]] &= ~(1 << team[ends])
         self.head_at.ravel()[cell[ends]] = _NEVER
         if self.widens:
-            self.wide[lanes[ends]] &= ~(1 << team[ends])
+            self.wide[lanes[ends]] &= self.narrow[team[ends]]
             self.widen_at.ravel()[cell[ends]] = _NEVER
         goes_on = np.flatnonzero(~last)
         left = lanes[goes_on]
@@ -359,7 +398,9 @@ class _Run:
         """Return the team whose head an agent of each group takes; one that waits for the group always is."""
         may = self.waiting[lanes] & self.own_mask[group]
         if self.widens:
-            may |= self.wide[lanes] & self.wide_mask[group]
+            wide = self.wide[lanes] & self.wide_mask[group]
+            for stage in range(self.stages):
+                may |= (wide >> (stage * self.teams)) & ((1 << self.teams) - 1)
         team = self.lowest[may]
         several = np.flatnonzero(may & (may - 1))
         if len(several):
@@ -404,5 +445,5 @@ class _Run:
             "wide",
         ):
             setattr(self, name, getattr(self, name)[kept])
-        for name in ("handle_s", "patience_s", "head", "tail", "head_at", "widen_at", "free_at"):
+        for name in ("handle_s", "patience_s", "head", "tail", "head_at", "widen_at", "stage", "free_at"):
             setattr(self, name, np.ascontiguousarray(getattr(self, name)[:, kept]))

@@ -6,7 +6,7 @@ one at a time to an agent, who is there all the while.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -22,7 +22,7 @@ from staffing.pooled_week import Routed, Staff
 from staffing.pooling import SkillGroup, TeamLoad
 from staffing.simulation.confidence import Ratio, estimate
 from staffing.simulation.durations import Duration, Exponential, with_mean
-from staffing.simulation.lock_step import Rates, Rules, Tally, tally
+from staffing.simulation.lock_step import MOST_WIDE_BITS, Rates, Rules, Tally, tally
 from staffing.simulation.replications import overall, simulate
 from staffing.simulation.scenario import Scenario, Shift, Worker
 from staffing.simulation.traffic import TeamTraffic, Volume
@@ -73,12 +73,13 @@ def fast_levels(
     policy: Policy | None = None,
     laws: Laws | None = None,
     seed: int = 0,
+    asked: Callable[[], None] = lambda: None,
 ) -> Simulate:
     """Return the simulation that `pool_search.PoolSearch` asks.
 
-    Of the policy it follows weights, targets, the choice of the agent idle longest and, for each team, the
-    first step that lets other teams' agents help. Other strategies choose among the same idle agents;
-    overflow, claims of shares, limits of queues and hours are left to `routed_levels`.
+    Of the policy it follows weights, targets, the choice of the agent idle longest and the steps that let
+    other teams' agents help. Other strategies choose among the same idle agents; what else a policy may say
+    is left to `routed_levels` (see `not_followed`).
 
     Args:
         teams: Teams with their loads.
@@ -87,6 +88,7 @@ def fast_levels(
             as in time is told by the teams' loads.
         laws: Laws of handle times and patience.
         seed: Seed.
+        asked: Called many times in a second of simulation; may raise to end it.
     """
     rules, rates = rules_of(teams, groups, policy), _rates(teams)
     given = laws or Laws()
@@ -107,7 +109,7 @@ def fast_levels(
 
     def simulated(interval: Integers, agents: Integers, effort: Effort) -> Seen:
         chance = draws(1 if effort is Effort.JUDGE else 0)
-        return _seen(teams, tally(rules, rates, chance, interval, agents, _REPLICATIONS[effort]))
+        return _seen(teams, tally(rules, rates, chance, interval, agents, _REPLICATIONS[effort], asked))
 
     return simulated
 
@@ -117,22 +119,42 @@ def rules_of(teams: Sequence[TeamLoad], groups: Sequence[SkillGroup], policy: Po
     routed = _policy(teams, policy)
     names = [team.name for team in teams]
     policies = [routed.teams[name] for name in names]
-    steps = [next((step for step in team.steps if step.teams), None) for team in policies]
+    stages = [_help(each) for each in policies]
+    many = min(max(max(map(len, stages)), 1), MOST_WIDE_BITS // len(names))
+    helped = [
+        [each[row] if row < len(each) else (np.inf, frozenset()) for each in stages] for row in range(many)
+    ]
     return Rules(
         serves=np.array([[name in group.teams for name in names] for group in groups], dtype=np.bool_),
         weight=np.array([team.weight for team in policies]),
         target_s=np.array([target_s(routed, team, Channel.VOICE) for team in policies]),
         within_s=np.array([team.target_s for team in policies]),
         short_s=np.array([team.short_abandon_s for team in policies]),
-        widen_s=np.array([np.inf if step is None else step.after_s for step in steps]),
+        widen_s=np.array([[after_s for after_s, _teams in stage] for stage in helped]),
         widened=np.array(
-            [
-                [step is not None and bool(group.teams & set(step.teams)) for step in steps]
-                for group in groups
-            ],
+            [[[bool(group.teams & own) for _after_s, own in stage] for group in groups] for stage in helped],
             dtype=np.bool_,
         ),
     )
+
+
+def not_followed(team: TeamPolicy, teams: int) -> list[str]:
+    """Return in words what `fast_levels` does not follow of a team's policy, in a pool of so many teams."""
+    helps = sum(bool(step.teams) for step in team.steps)
+    overflows = [f"overflow after {step.after_s:g} s" for step in team.steps if step.overflow_to is not None]
+    found = [
+        ("the last of its steps of help", helps > MOST_WIDE_BITS // teams),
+        (f"its limit of {team.max_waiting} waiting", team.max_waiting is not None),
+        ("rejecting while nobody is there", team.reject_without_agents),
+        ("offers to several at once", team.broadcast > 1),
+    ]
+    return overflows + [text for text, holds in found if holds]
+
+
+def _help(team: TeamPolicy) -> list[tuple[float, frozenset[str]]]:
+    """Return when other teams' agents may help a team, and whose, by time."""
+    steps = sorted((step for step in team.steps if step.teams), key=lambda step: step.after_s)
+    return [(step.after_s, frozenset(step.teams)) for step in steps]
 
 
 def routed_levels(
@@ -142,10 +164,12 @@ def routed_levels(
     policy: Policy | None = None,
     laws: Laws | None = None,
     stretch: Stretch | None = None,
+    asked: Callable[[], None] = lambda: None,
 ) -> Routed:
     """Return the simulation through `routing.decide`; arguments as for `fast_levels`.
 
-    Always with the same contacts, so that staffings can be compared. The stretch begins empty; its first
+    `asked` is called after each replication. Always with the same contacts, so that staffings can be
+    compared. The stretch begins empty; its first
     part does not count. A rate that may vary is drawn anew every two hours.
     """
     chosen, given = stretch or Stretch(), laws or Laws()
@@ -169,7 +193,12 @@ def routed_levels(
             starts=np.arange(first, first + round(hours * 3600), _STEP_S),
             step_s=_STEP_S,
         )
-        found = simulate(scenario, replications=chosen.replications, seed=chosen.seed)
+        found = simulate(
+            scenario,
+            replications=chosen.replications,
+            seed=chosen.seed,
+            on_progress=lambda done: asked(),
+        )
         seen = overall(found, "service_level")
         rows = {team.name: found.teams.index(team.name) for team in teams}
         return {name: (float(seen.value[row]), float(seen.half_width[row])) for name, row in rows.items()}

@@ -52,6 +52,7 @@ async def test_requirement_shows_who_is_shared_and_who_is_missing(planner: httpx
     assert pool["separate"] == pool["together"]
     assert all(least <= most for least, most in zip(pool["least"], pool["separate"], strict=True))
     assert (pool["simulated_share"], pool["verified"]) == (0.0, [])
+    assert pool["unreached"] > 0
 
 
 async def test_simulation_shows_what_sharing_saves_and_what_it_gives(planner: httpx.AsyncClient) -> None:
@@ -59,6 +60,7 @@ async def test_simulation_shows_what_sharing_saves_and_what_it_gives(planner: ht
     (pool,) = found["pools"]
     (summary,) = found["result"]["pools"]
     assert pool["simulated_share"] == 1.0
+    assert (pool["unreached"], pool["unverified"], pool["not_followed"]) == (0, 0, {})
     assert sum(pool["together"]) < sum(pool["separate"])
     assert summary["saved_hours"] == pool["saved_hours"] > 0
     assert summary["corrected_intervals"] == sum(each != 0 for each in pool["corrected"])

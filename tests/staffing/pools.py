@@ -46,8 +46,8 @@ def rules(*serves: tuple[int, ...], **terms: Any) -> Rules:
         "target_s": np.full(teams, 20.0),
         "within_s": np.full(teams, 20.0),
         "short_s": np.zeros(teams),
-        "widen_s": np.full(teams, np.inf),
-        "widened": np.zeros_like(matrix),
+        "widen_s": np.full((1, teams), np.inf),
+        "widened": np.zeros_like(matrix)[None],
     }
     return Rules(serves=matrix, **given | {name: np.asarray(value) for name, value in terms.items()})
 

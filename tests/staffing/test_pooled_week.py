@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from staffing.performance import Targets
+from staffing.pool_search import Effort, OutOfTimeError, Seen
 from staffing.pooled_week import pooled_week
 from staffing.pooling import SkillGroup, TeamLoad, pooled_bounds, separate_agents
 from staffing.simulation.shared_agents import Stretch, fast_levels, routed_levels
@@ -91,6 +92,47 @@ def test_what_is_not_searched_in_time_keeps_what_each_team_needs_on_its_own() ->
     week = pooled_week(teams, GROUPS, simulate=fast, go_on=lambda share: False)
     assert not week.checked.any()
     assert week.agents.tolist() == week.upper.tolist()
+
+
+def test_search_that_runs_out_of_time_within_a_simulation_keeps_what_it_found() -> None:
+    """A pool too large to be searched at once: the first part is done when the time is over."""
+    many = [30.0 + number for number in range(20)]
+    teams, left = [load("a", *many), load("b", *many)], 2
+
+    def simulate(alike: list[TeamLoad]):
+        def seen(interval, agents, effort):
+            nonlocal left
+            if effort is Effort.JUDGE:
+                left -= 1
+            if left <= 0:
+                raise OutOfTimeError
+            kept = np.full((len(interval), 2), -0.5)
+            return Seen(level=kept + 1.0, half_width=np.zeros_like(kept), misses=kept)
+
+        return seen
+
+    week = pooled_week(teams, GROUPS, simulate=simulate)
+    assert 0 < week.checked.sum() < len(many)
+    assert week.agents[:, ~week.checked].tolist() == week.upper[:, ~week.checked].tolist()
+
+
+def test_routing_that_runs_out_of_time_leaves_the_rest_unjudged() -> None:
+    judged = 0
+
+    def late(alike: list[TeamLoad]):
+        def levels(interval: int, staff: dict[str, int]):
+            nonlocal judged
+            judged += 1
+            if judged > 1:
+                raise OutOfTimeError
+            return {"a": (0.9, 0.01), "b": (0.9, 0.01)}
+
+        return levels
+
+    teams = [load("a", 2.0, 5.0, 9.0), load("b", 1.5, 4.0, 3.0)]
+    week = pooled_week(teams, GROUPS, simulate=fast, routed=late, verify=3)
+    assert len(week.verified) == 1
+    assert week.checked.all()
 
 
 def test_others_relieve_those_who_are_all_at_work() -> None:

@@ -12,7 +12,14 @@ from staffing.pooling import SkillGroup, TeamLoad
 from staffing.simulation.confidence import Estimate, Ratio, estimate
 from staffing.simulation.durations import Erlang, Lognormal
 from staffing.simulation.lock_step import MOST_AGENTS, Tally
-from staffing.simulation.shared_agents import Laws, Stretch, fast_levels, routed_levels, rules_of
+from staffing.simulation.shared_agents import (
+    Laws,
+    Stretch,
+    fast_levels,
+    not_followed,
+    routed_levels,
+    rules_of,
+)
 from staffing.uncertain_rate import expected_performance, uncertain_load
 from tests.staffing.pools import HANDLE_S, counted, group, load, rules
 
@@ -178,6 +185,27 @@ def test_same_as_routing_where_other_teams_help_after_a_while() -> None:
     shared(policy_of(team("a", steps=(step,)), team("b")), [load("a", 5.0), load("b", 3.0)], groups, [4, 5])
 
 
+def test_same_as_routing_where_others_help_one_after_another() -> None:
+    steps = (Step(after_s=15.0, teams=("b",)), Step(after_s=45.0, teams=("c",)))
+    teams = team("a", steps=steps), team("b"), team("c", steps=(Step(after_s=30.0, teams=("a", "b")),))
+    loads = [load("a", 5.0), load("b", 3.0), load("c", 3.0)]
+    shared(policy_of(*teams), loads, [group("a"), group("b"), group("c")], [4, 4, 5])
+
+
+def test_later_help_is_worth_something() -> None:
+    steps = (Step(after_s=5.0, teams=("b",)), Step(after_s=10.0, teams=("c",)))
+    loads, groups = [load("a", 5.0), load("b", 3.0), load("c", 2.0)], [group("a"), group("b"), group("c")]
+
+    def level(*own: Step) -> float:
+        policy = policy_of(team("a", steps=own), team("b"), team("c"))
+        seen = fast_levels(loads, groups, policy=policy)(
+            np.zeros(1, dtype=np.int64), np.array([[4, 4, 6]]), Effort.JUDGE
+        )
+        return float(seen.level[0, 0])
+
+    assert level(*steps) > level(steps[0]) + 0.02
+
+
 def test_same_as_routing_with_the_ready_policy() -> None:
     policy = preset_policy()
     loads = {"complaints": 2.0, "technical": 4.0, "ordering": 3.0, "general": 5.0}
@@ -192,5 +220,21 @@ def test_rules_follow_the_policy() -> None:
     policy = policy_of(team("a", weight=2.0, steps=(Step(after_s=60.0, teams=("b",)),)), team("b"))
     found = rules_of([load("a", 1.0), load("b", 1.0)], [group("a"), group("b")], policy)
     assert found.weight.tolist() == [2.0, 1.0]
-    assert found.widen_s.tolist() == [60.0, math.inf]
-    assert found.widened.tolist() == [[False, False], [True, False]]
+    assert found.widen_s.tolist() == [[60.0, math.inf]]
+    assert found.widened.tolist() == [[[False, False], [True, False]]]
+
+
+def test_rules_follow_each_step_of_help_as_far_as_they_can_be_told_apart() -> None:
+    steps = tuple(Step(after_s=10.0 * n, teams=("b",)) for n in range(9, 0, -1))
+    policy = policy_of(team("a", steps=steps), team("b"))
+    found = rules_of([load("a", 1.0), load("b", 1.0)], [group("a"), group("b")], policy)
+    assert found.widen_s[:, 0].tolist() == [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0]
+    assert not_followed(policy.teams["a"], 2) == ["the last of its steps of help"]
+    assert not_followed(team("a", steps=steps[:8]), 2) == []
+    overflow = team("a", steps=(Step(after_s=90.0, overflow_to="b"),), max_waiting=5)
+    assert not_followed(overflow, 2) == ["overflow after 90 s", "its limit of 5 waiting"]
+
+
+def test_more_stages_than_can_be_told_apart_are_refused() -> None:
+    with pytest.raises(ValueError, match="stages"):
+        rules((1, 1), widen_s=np.full((9, 2), 10.0), widened=np.zeros((9, 1, 2), dtype=np.bool_))
