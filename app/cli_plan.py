@@ -164,6 +164,8 @@ def require_command(
             )
         out.print(table)
         for name, each in found["teams"].items():
+            if each["unstaffed"] and sum(each["unstaffed"].values()) >= 0.5:
+                out.print(f"{name}: {_unstaffed_told(each['unstaffed'])}", highlight=False)
             if each["simulated"]:
                 out.print(f"{name}: {' '.join(simulated_words(each['simulated']))}", highlight=False)
         for pool in run["result"]["pools"]:
@@ -355,6 +357,12 @@ async def carry_out_run(
             print_json(run)
         _explain(run["error"])
     return run
+
+
+def _unstaffed_told(unstaffed: dict[str, float]) -> str:
+    why = {"closed": "while the team is closed", "few": "in intervals of too few to need anybody"}
+    told = [f"{many:.1f} {why[name]}" for name, many in unstaffed.items() if many >= 0.05]
+    return f"forecast besides: {' and '.join(told)}"
 
 
 def _pool_told(pool: dict[str, Any]) -> str:

@@ -110,11 +110,13 @@ def backtest(
         first_on: Date of row 0.
         special: Holidays and events by date; neither learnt from nor scored.
         training: The ordinary days of the whole table.
-        days: Calendar days up to which forecasts are wanted.
+        days: Calendar days up to which forecasts are wanted. The farthest distance among BUCKETS is scored
+            in whole, so the choice for a day is the same however many days are asked for.
     """
     origins = _origins(training, day_of_date(first_on))
+    farthest = _farthest(training, days)
     with threadpool_limits(limits=1, user_api="blas"):
-        rolled = _rolled(counts, first_on, special, training, origins, days)
+        rolled = _rolled(counts, first_on, special, training, origins, farthest)
     scale = _weekly_change(counts)
     scores = tuple(score for bucket in BUCKETS for score in _scores(_within(rolled, bucket), bucket, scale))
     recorded = int((~np.isnan(counts)).any(axis=1).sum())
@@ -139,15 +141,22 @@ def _origins(training: Training, first_day: int) -> Ints:
     return np.sort(chosen[chosen > first_day])
 
 
+def _farthest(training: Training, days: int) -> int:
+    """Return the end of the distance in which the last wanted day lies, in open days."""
+    opened = training.open_weekdays[weekday_of(training.end + np.arange(days))].sum()
+    return next((last for _, last in BUCKETS if last >= opened), BUCKETS[-1][1])
+
+
 def _rolled(
     counts: Floats,
     first_on: date,
     special: SpecialDays,
     training: Training,
     origins: Ints,
-    days: int,
+    farthest: int,
 ) -> _Rolled:
     first_day = day_of_date(first_on)
+    reach = 7 * -(-farthest // max(1, int(training.open_weekdays.sum())))
     made: list[Ints] = []
     distances: list[Ints] = []
     targets: list[Ints] = []
@@ -160,9 +169,11 @@ def _rolled(
             continue
         if learnt is None or number % _RELEARN_ORIGINS == 0:
             learnt = learn(before)
-        ahead = training.day[(training.day >= origin) & (training.day < origin + days)]
+        ahead = training.day[(training.day >= origin) & (training.day < origin + reach)]
+        distance = open_distance(before, ahead)
+        ahead, distance = ahead[distance <= farthest], distance[distance <= farthest]
         made.append(np.full(len(ahead), origin))
-        distances.append(open_distance(before, ahead))
+        distances.append(distance)
         targets.append(ahead)
         learnt_days.append(np.full(len(ahead), len(before.day)))
         for name in MODELS:

@@ -16,9 +16,11 @@ from scipy import linalg, optimize
 
 from staffing.training import Bools, Floats, Ints, weekday_of
 
+MONTH_REACH = 62
+"""Days before the first and after the last one within which holidays tell a day's place in its month."""
+
 _CONSTANT = 10.0
 _DRIFT_DAYS = 40.0
-_MONTH_REACH = 62
 _PRIOR_SD = 0.5
 _STEPS = 15
 
@@ -82,7 +84,7 @@ def places_of(day: Ints, open_weekdays: Bools, holidays: Collection[int]) -> Pla
         holidays: Day numbers of holidays, past and to come; they are no open days of a month.
     """
     first, last = int(day[0]), int(day[-1])
-    span = np.arange(first - _MONTH_REACH, last + _MONTH_REACH + 1)
+    span = np.arange(first - MONTH_REACH, last + MONTH_REACH + 1)
     opened = open_weekdays[weekday_of(span)]
     working = opened & ~np.isin(span, list(holidays))
     at = day - span[0]

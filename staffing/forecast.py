@@ -98,7 +98,8 @@ def forecast(
         history: Recorded intervals up to a whole day; leave out a day that is not over (`history.up_to`).
         first_on: First local date to forecast, after the last recorded one.
         days: Local days to forecast, 1 to 126.
-        public_holidays: Holidays by date, past and future (`special_days.holidays_between`).
+        public_holidays: Holidays by date, past and future (`special_days.holidays_between`), best for
+            `day_level.MONTH_REACH` days beyond both ends: they tell how far through its month a day is.
         events: What the planner knows, past and future.
 
     Raises:

@@ -153,7 +153,8 @@ def training_of(counts: Floats, first_on: date, special: SpecialDays) -> tuple[T
             date_of_day(int(day[row])),
             "one interval far from the rest of its day",
             float(values[row, slot]),
-            float(profile[row, slot] * level[row]),
+            # Without its spikes too little of the day may be known to tell its level.
+            float(profile[row, slot] * np.nan_to_num(level[row], nan=1.0)),
             int(slot),
         )
         for row, slot in np.argwhere(spikes & ~odd[:, None])

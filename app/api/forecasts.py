@@ -32,7 +32,7 @@ WeekQuery = Annotated[Week | None, Query(description="None: the coming week.")]
 _NAMES: Final = ("volume", "handle_s", "load", "required", "rostered", "service_level", "asa_s", "occupancy")
 
 
-_PARTS: Final = ("live", "door", "deferred", "deferrable", "chat", "patience", "simulated")
+_PARTS: Final = ("live", "unstaffed", "door", "deferred", "deferrable", "chat", "patience", "simulated")
 """What newer requirements tell besides."""
 
 
@@ -94,9 +94,11 @@ async def get_forecast(
     "added), `service_level`, `asa_s`, `occupancy` that `required` agents give, `binding` (the target one "
     "agent fewer would break, deferred, or closed); with `targets`, `shrinkage`, `patience_s`, "
     "`patience_from` and `patience` {by, exponential_s, kaplan_meier_s, median_s, misfit, abandoned, "
-    "waited}. `required` is `live` (agents for calls and chats) and `deferred` (agents for work that can "
-    "wait) together; `deferrable.{channel}` {within_hours, arrives, done} shows that work in agents "
-    "(erlangs) as it comes and where it is placed, `chat` {concurrency, slowdown, volume, handle_s, "
+    "waited}. `unstaffed` {closed, few} are contacts of the forecast that `volume` does not hold: outside "
+    "opening hours (who waits for the opening is in `door`), and in intervals that expect fewer than the "
+    "team's `least_volume`. `required` is `live` (agents for calls and chats) and `deferred` (agents for "
+    "work that can wait) together; `deferrable.{channel}` {within_hours, arrives, done} shows that work in "
+    "agents (erlangs) as it comes and where it is placed, `chat` {concurrency, slowdown, volume, handle_s, "
     "required} the chats, or null. `simulated` {weeks, wanted, value, half_width, added, missing, promises, "
     "untold, left_out} is what simulated weeks gave with these agents, with those who were `added` because "
     "of it, or null where nothing is promised: `promises` [{channel, promise, wanted, value, half_width, "

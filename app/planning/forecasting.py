@@ -22,9 +22,10 @@ from routing.hours import Hours
 from staffing.backtest import Backtest
 from staffing.busyness import busy_map
 from staffing.chat_share import chat_share
+from staffing.day_level import MONTH_REACH
 from staffing.forecast import Forecast, forecast, quantiles
 from staffing.history import History
-from staffing.intervals import Grid, intervals_between, local_days, local_slots, utc_iso
+from staffing.intervals import Grid, date_of_day, intervals_between, local_days, local_slots, utc_iso
 from staffing.overrides import Override, is_overridden, overridden
 from staffing.special_days import Event, holidays_between
 
@@ -165,11 +166,11 @@ def forecast_team(
 
 
 def _forecast(recorded: History, grid: Grid, first_on: date, days: int, calendar: Calendar) -> Forecast:
-    begin = date.fromordinal(int(local_days(grid, recorded.starts[:1])[0]) + date(1970, 1, 1).toordinal())
-    last_on = first_on + timedelta(days=days - 1)
+    begin = date_of_day(int(local_days(grid, recorded.starts[:1])[0])) - timedelta(days=MONTH_REACH)
+    end = first_on + timedelta(days=days + MONTH_REACH)
     public = {}
     if calendar.country:
-        public = holidays_between(calendar.country, begin, last_on, subdivision=calendar.subdivision)
+        public = holidays_between(calendar.country, begin, end, subdivision=calendar.subdivision)
     return forecast(recorded, first_on=first_on, days=days, public_holidays=public, events=calendar.events)
 
 

@@ -21,6 +21,7 @@ from app.planning.params import RequireParams
 from app.planning.past import coming_week, today, week_span
 from app.planning.pooling import PoolTask, pools_of, read_people, with_pools
 from app.planning.terms import Planning, read_planning, week_of
+from staffing.forecast import Forecast
 from staffing.intervals import intervals_between
 
 FRESH_S: Final = 26 * 3600.0
@@ -225,6 +226,7 @@ def requirement_json(need: Need) -> dict[str, Any]:
         "handle_s": spread(working, found.handle_s[working], 1),
         "load": spread(working, found.load[working], 3),
         "rate_cv": np.round(expected.rate_cv * need.terms.allow_for_uncertainty, 4).tolist(),
+        "unstaffed": _unstaffed(expected, found),
         "door": np.round(found.door, 2).tolist(),
         "required": found.required.tolist(),
         "rostered": found.rostered.tolist(),
@@ -234,6 +236,13 @@ def requirement_json(need: Need) -> dict[str, Any]:
         "chat": _chat_json(need, found),
         **_experience(found),
     }
+
+
+def _unstaffed(expected: Forecast, found: TeamNeed) -> dict[str, float]:
+    """Return the expected contacts for which nobody is needed: while closed, and in intervals of too few."""
+    closed = float(expected.volume[~found.opened].sum())
+    few = float((expected.volume - found.volume)[found.opened].sum())
+    return {"closed": round(closed, 2), "few": round(few, 2)}
 
 
 def _deferrable_json(need: Need, found: TeamNeed) -> dict[str, Any]:

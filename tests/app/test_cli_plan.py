@@ -14,7 +14,7 @@ from app.cli import app
 from app.db.engine import open_database
 from app.settings import Settings
 from tests.app.conftest import furnish, running
-from tests.app.planning_rig import DAY_HOURS, MONDAY, history_csv, people
+from tests.app.planning_rig import DAY_HOURS, MONDAY, early_csv, history_csv, people
 from tests.builders import make_team
 
 WEEK = MONDAY.isoformat()
@@ -89,6 +89,17 @@ def test_requirement_tells_what_sharing_agents_saves(organised: Settings, tmp_pa
     out = " ".join(out.split())
     assert "h less than separately" in out
     assert "closest to a miss keep it through the routing, within bounds" in out
+
+
+def test_requirement_tells_which_contacts_of_the_forecast_it_leaves_out(
+    organised: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(early_csv(at_dawn=6))
+    rondo("import", str(file))
+    _, out, _ = rondo("require", "--week", WEEK, "--pooling", "0")
+    assert "general: forecast besides: " in out
+    assert "while the team is closed" in out
 
 
 def test_tables_are_whole_in_a_terminal_of_80_columns(organised: Settings, tmp_path: Path) -> None:

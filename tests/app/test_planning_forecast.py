@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.planning.forecasting import Calendar, _forecast
 from app.settings import Settings
 from tests.app.planning_rig import (
     MONDAY,
@@ -18,6 +19,7 @@ from tests.app.planning_rig import (
     planning_service,
     run_to_end,
 )
+from tests.staffing.traffic import history_of, poisson
 
 WEEK = MONDAY.isoformat()
 
@@ -116,6 +118,27 @@ async def test_special_day_of_which_nothing_is_known_is_assumed_ordinary(planner
     effect = (await forecast(planner))["effects"][tuesday]
     assert (effect["factor"], effect["assumed"]) == (1.0, True)
     assert effect["reason"] == "no such day in the history; an ordinary day is assumed"
+
+
+async def test_requirement_tells_what_it_leaves_out_of_the_forecast(planner: httpx.AsyncClient) -> None:
+    await import_history(planner, early_csv(at_night=2))
+    expected = sum(item["volume"] for item in (await forecast(planner))["items"])
+    await run_to_end(planner, "require", week=WEEK, team="general")
+    needed = (await planner.get("/v1/requirements", params={"week": WEEK})).json()["teams"]["general"]
+    staffed = sum(value or 0 for value in needed["volume"])
+    assert needed["unstaffed"]["closed"] > 10
+    assert staffed + sum(needed["unstaffed"].values()) == pytest.approx(expected, abs=2)
+
+
+def test_a_day_is_forecast_alike_however_far_the_forecast_goes() -> None:
+    table = poisson(7 * 40, busyness_cv=0.1)
+    recorded, ireland = history_of(table, first_on=MONDAY - timedelta(weeks=40)), Calendar("IE", None, ())
+    # Saint Patrick's day is in the month of the first week, but after it.
+    week, quarter = (_forecast(recorded, recorded.grid, MONDAY, days, ireland) for days in (7, 91))
+    many = len(week.starts)
+    assert quarter.model[:many] == week.model
+    assert quarter.volume[:many].tolist() == week.volume.tolist()
+    assert quarter.rate_cv[:many].tolist() == week.rate_cv.tolist()
 
 
 async def test_correction_of_handle_time_survives_and_reaches_the_requirement(

@@ -71,6 +71,14 @@ def test_a_spike_in_one_interval_is_set_aside_but_not_its_day() -> None:
     assert [(each.on, each.slot, each.actual) for each in outliers] == [(after(58), 12, 900)]
 
 
+def test_a_spike_is_told_with_what_was_expected_even_when_little_else_is_left_of_its_day() -> None:
+    evening = np.pad([6.0, 12.0, 21.0, 26.0, 25.0, 19.0], (18, 0))
+    table = np.tile(evening, (84, 1))
+    table[40, 18:] = [2.0, 7.0, 3.0, 138.0, 50.0, 21.0]
+    _, outliers = training_of(table, MONDAY, SpecialDays())
+    assert [(each.slot, each.actual, each.expected) for each in outliers] == [(20, 3, 21), (21, 138, 26)]
+
+
 def test_a_lasting_shift_of_level_is_followed_and_not_called_an_outlier() -> None:
     table = poisson(84)
     table[56:] = np.round(table[56:] * 1.6)
