@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from app.api.bodies import Body, Instant, Short, Slug
 from app.planning.params import (
+    Day,
     DesignParams,
     ForecastParams,
     IntradayParams,
@@ -96,8 +96,8 @@ NewRun = Annotated[
 class Days(Body):
     """Local dates, both included."""
 
-    first_on: date
-    last_on: date
+    first_on: Day
+    last_on: Day
 
     @model_validator(mode="after")
     def _in_order(self) -> Days:
@@ -139,7 +139,7 @@ class ShiftChange(Body):
     """An agent's day as the planner wants it: a kind of shift, or null for a day off; maybe locked."""
 
     agent: Slug
-    on: date
+    on: Day
     shift: Annotated[str, StringConstraints(max_length=40)] | None = None
     locked: bool = True
 
@@ -166,9 +166,9 @@ class NewSwap(Body):
     """A swap: `agent` gives the shift of `on` to `other_agent`, for that one's shift of `other_on`."""
 
     agent: Slug
-    on: date
+    on: Day
     other_agent: Slug
-    other_on: Annotated[date | None, Field(description="None: the same date.")] = None
+    other_on: Annotated[Day | None, Field(description="None: the same date.")] = None
     note: Short = ""
 
     @model_validator(mode="after")
@@ -182,7 +182,7 @@ class NewWish(Body):
     """What an agent would like on a date: to work (maybe a certain shift), or not to."""
 
     agent: Slug
-    on: date
+    on: Day
     works: bool
     shift: Annotated[str, StringConstraints(max_length=40)] | None = None
     weight: Annotated[int, Field(ge=1, le=10)] = 1

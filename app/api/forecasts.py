@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
@@ -14,14 +15,14 @@ from app.auth import Principal, requires
 from app.clock import isoformat
 from app.db import forecasts
 from app.db.engine import Connection
-from app.errors import MalformedRequestError, NotFoundError
+from app.errors import MalformedRequestError, NotFoundError, WrongStateError
 from app.house import house_of
 from app.planning.forecasting import between, forecast_from, intervals_json
-from app.planning.params import Week
+from app.planning.params import FIRST_YEAR, LAST_YEAR, Week
 from app.planning.past import coming_week, week_span
 from app.planning.terms import Planning, SiteTerms, TeamTerms, read_planning, week_of
 from staffing.backtest import REFERENCE
-from staffing.intervals import intervals_between, utc_iso
+from staffing.intervals import Grid, interval_starts, intervals_between, utc_iso
 
 router = APIRouter(prefix="/v1", tags=["forecasts"])
 
@@ -32,6 +33,7 @@ WeekQuery = Annotated[Week | None, Query(description="None: the coming week.")]
 _NAMES: Final = ("volume", "handle_s", "load", "required", "rostered", "service_level", "asa_s", "occupancy")
 
 
+_MADE: Final = ("made_at", "made_by")
 _PARTS: Final = ("live", "unstaffed", "door", "deferred", "deferrable", "chat", "patience", "simulated")
 """What newer requirements tell besides."""
 
@@ -137,6 +139,7 @@ async def add_override(request: Request, given: NewOverride, who: Writer) -> dic
     house = house_of(request)
     planning = await house.database.read(read_planning)
     planning.check_team(given.team)
+    _check_meets(planning.grid, given)
     values = {
         "team_id": given.team,
         "since_at": given.since.timestamp(),
@@ -148,7 +151,7 @@ async def add_override(request: Request, given: NewOverride, who: Writer) -> dic
         "made_at": house.clock.now(),
         "made_by": who.actor,
     }
-    new_id = await house.database.tx(forecasts.add_override, values)
+    new_id = await house.database.tx(_add_override_once, values)
     rows = await house.database.read(forecasts.list_overrides, given.team)
     return override_json(next(row for row in rows if row.id == new_id))
 
@@ -182,7 +185,7 @@ async def add_special_day(request: Request, given: NewSpecialDay, who: Writer) -
         "made_at": house.clock.now(),
         "made_by": who.actor,
     }
-    new_id = await house.database.tx(forecasts.add_special_day, values)
+    new_id = await house.database.tx(_add_special_day_once, values)
     return _special_json(forecasts.SpecialDayRow(new_id, *values.values()))
 
 
@@ -318,8 +321,31 @@ def chosen_week(planning: Planning, week: str | None, now: float) -> date:
     try:
         return week_of(planning.grid, week) if week else coming_week(planning.grid, now)
     except ValueError:
-        detail = f"{week!r} is no date and no week of a year."
+        detail = f"{week!r} is no date and no week of the years {FIRST_YEAR} to {LAST_YEAR}."
         raise MalformedRequestError(detail, errors=[{"pointer": "/week", "detail": detail}]) from None
+
+
+def _check_meets(grid: Grid, given: NewOverride) -> None:
+    """Refuse a correction in whose time no interval begins: it would change nothing."""
+    if interval_starts(grid, given.until.timestamp() - 1) < given.since.timestamp():
+        detail = f"No interval of {grid.minutes} minutes begins from since until before until."
+        raise MalformedRequestError(detail, errors=[{"pointer": "/until", "detail": detail}])
+
+
+def _add_override_once(conn: Connection, values: dict[str, Any]) -> int:
+    for row in forecasts.list_overrides(conn, values["team_id"]):
+        told = {**dataclasses.asdict(row), "team_id": row.team}
+        if all(told[name] == values[name] for name in values if name not in _MADE):
+            raise WrongStateError("The same correction holds already.", override=row.id)
+    return forecasts.add_override(conn, values)
+
+
+def _add_special_day_once(conn: Connection, values: dict[str, Any]) -> int:
+    for row in forecasts.list_special_days(conn):
+        told = {**dataclasses.asdict(row), "team_id": row.team}
+        if all(told[name] == values[name] for name in ("name", "first_on", "last_on", "team_id")):
+            raise WrongStateError("This special day is known already; forget it first.", special_day=row.id)
+    return forecasts.add_special_day(conn, values)
 
 
 def override_json(row: forecasts.OverrideRow) -> dict[str, Any]:

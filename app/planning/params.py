@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Team = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$", max_length=64)]
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2999
+"""Years that can be planned: every calendar, zone and sum of dates still works around them."""
+Day = Annotated[date, Field(ge=date(FIRST_YEAR, 1, 1), le=date(LAST_YEAR, 12, 31))]
+
+
+def day_of(text: str) -> date:
+    """Return a date, or the Monday of an ISO week as `2026-W48`; ValueError where it can't be planned."""
+    year, _, week = text.upper().partition("-W")
+    found = date.fromisocalendar(int(year), int(week), 1) if week else date.fromisoformat(text)
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError(f"{text} is not of a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return found
+
+
+def _known_week(text: str) -> str:
+    day_of(text)
+    return text
+
+
 Week = Annotated[
     str,
     StringConstraints(pattern=r"^\d{4}-([Ww](0[1-9]|[1-4]\d|5[0-3])|\d{2}-\d{2})$"),
+    AfterValidator(_known_week),
     Field(description="A date of the week, or an ISO week as 2026-W48."),
 ]
 
@@ -47,7 +68,7 @@ class ForecastParams(Params):
     """Which teams (none: all), from which day (none: today) and how far; None takes the team's setting."""
 
     team: Team | None = None
-    first_on: date | None = None
+    first_on: Day | None = None
     weeks: Annotated[int, Field(ge=1, le=18)] | None = None
 
 

@@ -14,6 +14,7 @@ from app.db.engine import Connection
 from app.db.forecasts import read_settings
 from app.db.staff import read_policy
 from app.errors import CannotPlanError, UnknownReferenceError
+from app.planning.params import day_of
 from routing.model import Channel
 from routing.policy import Policy
 from staffing.intervals import Grid, week_start_on
@@ -315,11 +316,7 @@ def targets_of(terms: TeamTerms, short_abandon_s: float, *, min_agents: int | ND
 
 def week_of(grid: Grid, text: str) -> date:
     """Return the first date of the site's week named by a date in it or by `2026-W48`; else ValueError."""
-    if "W" in text.upper():
-        year, _, week = text.upper().partition("-W")
-        monday = date.fromisocalendar(int(year), int(week), 1)
-        return week_start_on(grid, monday)
-    return week_start_on(grid, date.fromisoformat(text))
+    return week_start_on(grid, day_of(text))
 
 
 def _promised(terms: TeamTerms) -> bool:

@@ -156,3 +156,39 @@ async def test_correction_of_handle_time_survives_and_reaches_the_requirement(
     monday, rest = slice(0, 48), slice(48, None)
     assert sum(needed[1][monday]) > 1.5 * sum(needed[0][monday])
     assert needed[1][rest] == needed[0][rest]
+
+
+@pytest.mark.parametrize("week", ["9999-12-31", "0001-01-01", "9999-W52", "2026-02-30", "2026-W60"])
+async def test_week_that_cannot_be_planned_is_refused_everywhere(
+    planner: httpx.AsyncClient, week: str
+) -> None:
+    for path in ("/v1/forecasts/general", "/v1/requirements", "/v1/plans", "/planner"):
+        assert (await planner.get(path, params={"week": week})).status_code == 422
+    for kind in ("require", "design", "roster"):
+        body = {"kind": kind, "params": {"week": week}}
+        assert (await planner.post("/v1/runs", json=body)).status_code == 422
+    body = {"kind": "forecast", "params": {"first_on": week}}
+    assert (await planner.post("/v1/runs", json=body)).status_code == 422
+
+
+async def test_correction_without_an_interval_and_the_same_one_again_are_refused(
+    planner: httpx.AsyncClient,
+) -> None:
+    body = {"team": "general", "since": "2026-03-02T09:07:00Z", "until": "2026-03-02T09:20:00Z", "factor": 2}
+    answer = await planner.post("/v1/overrides", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/until")
+    body["until"] = "2026-03-02T09:31:00Z"
+    first = (await planner.post("/v1/overrides", json=body)).json()["id"]
+    again = await planner.post("/v1/overrides", json=body)
+    assert (again.status_code, again.json()["override"]) == (409, first)
+    assert (await planner.post("/v1/overrides", json=body | {"factor": 3})).status_code == 201
+
+
+async def test_special_day_is_told_once_and_in_years_that_can_be_planned(planner: httpx.AsyncClient) -> None:
+    body = {"name": "Sale", "first_on": "2026-03-04", "last_on": "2026-03-05", "effect": 1.5}
+    first = (await planner.post("/v1/special-days", json=body)).json()["id"]
+    again = await planner.post("/v1/special-days", json=body)
+    assert (again.status_code, again.json()["special_day"]) == (409, first)
+    assert (await planner.post("/v1/special-days", json=body | {"team": "general"})).status_code == 201
+    far = body | {"first_on": "9999-12-30", "last_on": "9999-12-31"}
+    assert (await planner.post("/v1/special-days", json=far)).status_code == 422
