@@ -1,11 +1,15 @@
-"""How long will a contact wait: four predictors side by side, each scored live, the best one served.
+"""How long will a contact wait: five predictors side by side, each scored live.
 
 `queue_length`: contacts ahead and this one, times mean handle time, by the places at the agents who are
 there and may take it; a contact ahead counts by the share of its agents who are among them. Where only a
 later step lets somebody take it, not less than until that step. `last_entrant`: the wait of the last
 contact that was answered. `head_of_line`: how long the first in line has waited by now (both after Ibrahim
 and Whitt 2009, taken by the share of the line that is ahead). `regression`: ridge regression on these and
-the time of day, learning from every answered contact.
+the time of day, learning from every answered contact. `pace`: the queue length at the pace at which the line
+moves of late, less those who leave on the way (`routing.pace`).
+
+`pace` is served: it learns of a change at once, the scores a whole wait later. Another is served only where
+its recent error is far less.
 
 A contact that finds a free agent is not predicted, so that easy cases do not flatter the figures; nor is
 one that nobody who is there could take at any step: then nothing can be foretold. One that
@@ -28,11 +32,15 @@ from routing import events as ev
 from routing.eligibility import able_at
 from routing.floor import Floor
 from routing.model import WAITING_STATES, Contact, ContactState
+from routing.pace import Pace
 from routing.policy import target_s
 from routing.ridge import Ridge
 from routing.spread import COVERAGE, FEWEST, corrected, error, interval
 
-PREDICTORS: Final = ("queue_length", "last_entrant", "head_of_line", "regression")
+PREDICTORS: Final = ("queue_length", "last_entrant", "head_of_line", "regression", "pace")
+_SERVED: Final = "pace"
+_FAR_LESS: Final = 0.5
+"""Part of the served predictor's recent error below which another is served instead."""
 
 _WINDOW: Final = 256
 _RECENT: Final = 0.03
@@ -87,6 +95,7 @@ class QueueBook(msgspec.Struct, kw_only=True):
     last_wait_s: float = 0.0
     scores: dict[str, Score] = msgspec.field(default_factory=lambda: {name: Score() for name in PREDICTORS})
     ridge: Ridge = msgspec.field(default_factory=lambda: Ridge.towards(_PRIOR))
+    pace: Pace = msgspec.field(default_factory=Pace)
     level: float = COVERAGE
     judged: int = 0
     covered: int = 0
@@ -111,10 +120,16 @@ class QueueBook(msgspec.Struct, kw_only=True):
 
     @property
     def best(self) -> str:
-        """The predictor that is served: the least recent error; queue length until all are known."""
-        if any(score.count < FEWEST for score in self.scores.values()):
-            return "queue_length"
-        return min(PREDICTORS, key=lambda name: self.scores[name].recent_s)
+        """The predictor that is served."""
+        if any(self.score(name).count < FEWEST for name in PREDICTORS):
+            return _SERVED
+        least = min(PREDICTORS, key=lambda name: self.scores[name].recent_s)
+        far = self.scores[least].recent_s < _FAR_LESS * self.scores[_SERVED].recent_s
+        return least if far else _SERVED
+
+    def score(self, name: str) -> Score:
+        """Return what a predictor was worth; one that the release before did not know begins anew."""
+        return self.scores.setdefault(name, Score())
 
 
 class Pending(msgspec.Struct, kw_only=True):
@@ -126,9 +141,10 @@ class Pending(msgspec.Struct, kw_only=True):
     turns: float = 1.0
     """Agents who must come free before it is answered, as far as could be seen."""
     features: list[float]
-    waits_s: list[float]
     low_s: float
     high_s: float
+    told_s: list[float] = []
+    """What each of the predictors said; empty in a book of the release before."""
     outlasted: bool = False
 
 
@@ -195,7 +211,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
             effective_at=contact.effective_at,
             turns=seen.turns,
             features=seen.features,
-            waits_s=told.waits_s,
+            told_s=told.waits_s,
             low_s=told.low_s,
             high_s=told.high_s,
         )
@@ -213,8 +229,11 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return
         book = self._book(foretold.queue)
         wait_s = event.at - foretold.at
-        for name, predicted_s in zip(PREDICTORS, foretold.waits_s, strict=True):
-            _score(book.scores[name], predicted_s, wait_s)
+        book.pace.ended(wait_s, left=False)
+        if contact is not None:
+            _note_answer(floor, book, contact, foretold.at, event.at)
+        for name, predicted_s in zip(PREDICTORS, foretold.told_s, strict=False):
+            _score(book.score(name), predicted_s, wait_s)
         _learn(book, foretold, wait_s)
         self._infer(book, foretold, event.at)
 
@@ -242,6 +261,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return
         book = self._book(foretold.queue)
         book.abandoned += 1
+        book.pace.ended(event.at - foretold.at, left=True)
         if event.at - foretold.at > foretold.high_s:
             book.outlasted += 1
             foretold.outlasted = True
@@ -266,6 +286,7 @@ class _Seen(NamedTuple):
     features: list[float]
     """What the predictors go by: one, the three simple estimates, contacts ahead by agent, time of day."""
     turns: float
+    paced_s: float
 
 
 def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _Seen | None:
@@ -276,8 +297,7 @@ def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _S
     able, opens_s = _who(floor, contact, now)
     if not able:
         return None
-    terms = floor.policy.channels[contact.channel]
-    places = able.bit_count() * max(min(terms.cap, 100 // terms.cost), 1)
+    places = _places(floor, contact, able)
     line = _line_of(floor, contact, able, now)
     share = min((line.ahead + 1) / max(line.length, 1), 1.0)
     angle = 2 * pi * (now % _DAY_S) / _DAY_S
@@ -291,7 +311,22 @@ def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _S
         sin(angle),
         cos(angle),
     ]
-    return _Seen(features, turns)
+    paced_s = book.pace.wait_s(turns, places=places, handle_s=book.handle_s)
+    return _Seen(features, turns, max(paced_s, opens_s))
+
+
+def _places(floor: Floor, contact: Contact, able: int) -> int:
+    """Return how many contacts of the kind those who may take `contact` can have at once."""
+    terms = floor.policy.channels[contact.channel]
+    return able.bit_count() * max(min(terms.cap, 100 // terms.cost), 1)
+
+
+def _note_answer(floor: Floor, book: QueueBook, contact: Contact, began_at: float, at: float) -> None:
+    """Have the pace learn from one more who was answered out of the line."""
+    able, opens_s = _who(floor, contact, at)
+    if able and not opens_s:
+        places = _places(floor, contact, able)
+        book.pace.answered(at, began_at=began_at, places=places, handle_s=book.handle_s)
 
 
 def _who(floor: Floor, contact: Contact, now: float) -> tuple[int, float]:
@@ -350,16 +385,17 @@ class _Told(NamedTuple):
 
 
 def _foretell(book: QueueBook, seen: _Seen, *, longest_s: float) -> _Told:
-    waits, name = _waits(book, seen.features, longest_s), book.best
+    waits, name = _waits(book, seen, longest_s), book.best
     wait_s = waits[PREDICTORS.index(name)]
-    errors = book.scores[name].errors
+    errors = book.score(name).errors
     low_s, high_s = interval(errors, book.level, wait_s=wait_s, turns=seen.turns, longest_s=longest_s)
     return _Told(waits, wait_s, low_s, high_s, name)
 
 
-def _waits(book: QueueBook, features: list[float], longest_s: float) -> list[float]:
+def _waits(book: QueueBook, seen: _Seen, longest_s: float) -> list[float]:
     """Return each predictor's wait, none beyond the contact's longest."""
-    raw = (features[1], features[2], features[3], book.ridge.predict(features))
+    features = seen.features
+    raw = (features[1], features[2], features[3], book.ridge.predict(features), seen.paced_s)
     return [min(max(each, 0.0), longest_s) for each in raw]
 
 
@@ -372,8 +408,8 @@ def _score(score: Score, predicted_s: float, wait_s: float) -> None:
 
 
 def _learn(book: QueueBook, foretold: Pending, wait_s: float, *, judged: bool = True) -> None:
-    for name, predicted_s in zip(PREDICTORS, foretold.waits_s, strict=True):
-        _keep(book.scores[name], error(predicted_s, wait_s, foretold.turns))
+    for name, predicted_s in zip(PREDICTORS, foretold.told_s, strict=False):
+        _keep(book.score(name), error(predicted_s, wait_s, foretold.turns))
     book.ridge.learn(foretold.features, wait_s)
     if judged:
         _judge(book, foretold, held=foretold.low_s <= wait_s <= foretold.high_s)

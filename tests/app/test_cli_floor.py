@@ -122,7 +122,7 @@ async def test_figures_of_a_queue_are_shown_with_variants_and_estimates(listenin
         await listening.post("telephony", f"/v1/offers/{offer}/finish-wrap-up")
     code, out, err = await rondo(listening, "figures", "complaints")
     assert code == 0, err
-    assert all(said in out for said in ("service_level_genesys", "no data", "queue_length (served)"))
+    assert all(said in out for said in ("service_level_genesys", "no data", "pace (served)"))
     assert all(said in out for said in ("of 1, 80.0 % meant", "wide"))
     told = await as_json(listening, "figures", "complaints", "--channel", "voice")
     assert (told["queue"]["today"]["offered"], told["estimates"][0]["channel"]) == (2, "voice")
