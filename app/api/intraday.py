@@ -86,7 +86,8 @@ async def list_intraday(request: Request, _: Reader) -> dict[str, Any]:
     summary="How today goes for a team, interval by interval, and what to do.",
     description="Columns by interval of the day: `forecast` (of this morning, corrected), `updated` (with "
     "what came), `actual` (null to come), `required` agents, `rostered` people wanted, `staffed`, `gap` "
-    "(staffed less wanted), `service_level` expected with `staffed`. `actions`: `kind` (move_break, lend, "
+    "(staffed less wanted), `service_level` expected with `staffed`. `unusual`: how likely the day is none "
+    "of those that the forecast was learnt from. `actions`: `kind` (move_break, lend, "
     "overtime, overflow, time_off, training), `agent` and `name`, `to_team` of an overflow, `agents`, "
     "`starts_at`, `ends_at`, `text` (names, the site's clock), `who` could take time off or be trained, "
     "`service_level_before` and `_after`; an `id` to carry it out by. `carried_out`: what was, newest first. "

@@ -36,6 +36,7 @@ _NOTHING_SEEN: Final[dict[str, float | str | None]] = {
     "busyness": None,
     "expected_so_far": None,
     "actual_so_far": None,
+    "unusual": None,
     "reason": "no whole interval of today was seen yet; the forecast stands",
 }
 
@@ -146,6 +147,7 @@ def _look(day: TeamDay, now: float) -> _Look:
             "busyness": round(update.busyness, 4) if update.busyness is not None else None,
             "expected_so_far": round(update.expected_so_far, 1),
             "actual_so_far": round(update.actual_so_far, 1),
+            "unusual": round(update.unusual, 4),
             "reason": update.reason,
         }
     came = dict(zip(done.tolist(), counts.astype(int).tolist(), strict=True))
