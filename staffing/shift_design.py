@@ -5,35 +5,37 @@ agent-minutes too few, plus a price for each kind of shift in use.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
+from staffing.design_bound import days_bound
+from staffing.design_kinds import Choice, KindSearch
+from staffing.design_model import (
+    DesignPrices,
+    Plan,
+    add_counts,
+    add_kinds,
+    add_misses,
+    new_plan,
+    slot_s,
+    timeline_of,
+)
 from staffing.intervals import Grid
-from staffing.rostering.breaks import Steps, at_work, break_counts, start_counts
-from staffing.rostering.linear import Floats, LinearModel, Matrix, Term, matrix
-from staffing.rostering.model import RosterProblem, relative_gap
-from staffing.rostering.solvers import Answer, branch, relax, search
+from staffing.rostering.linear import Floats, Matrix, matrix
+from staffing.rostering.model import relative_gap
+from staffing.rostering.solvers import branch, relax, search
 from staffing.rostering.timeline import Timeline
-from staffing.shifts import DAY_S, ShiftKind
+from staffing.shifts import ShiftKind
 
-_EXACT_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class DesignPrices:
-    """What a design costs.
-
-    Args:
-        over: Price of a minute of one agent too many.
-        under: Price of a minute of one agent too few.
-        kind: Price of each kind of shift in use.
-    """
-
-    over: int = 1
-    under: int = 1
-    kind: int = 60
+_CHOOSE_UNTIL, _EXACT_UNTIL, _JOINED_UNTIL, _WHOLE_UNTIL = 0.12, 0.3, 0.4, 0.6
+"""Shares of the time until which kinds are chosen, and choices, a wider one and all are staffed exactly."""
+_EXACT, _JOINED = 8, 3
+"""Choices that are staffed exactly, and those whose kinds are all allowed at once afterwards."""
+_LEAST_S = 0.05
+_ROUNDING = 1e-6
+_PRICES = DesignPrices()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +66,14 @@ class ShiftDesign:
         return relative_gap(self.price, self.bound)
 
 
-@dataclass(slots=True)
-class _Plan:
-    """The linear model of a design and where its variables are."""
-
-    required: Sequence[int]
-    kinds: Sequence[ShiftKind]
-    timeline: Timeline
-    linear: LinearModel = field(default_factory=LinearModel)
-    counts: dict[tuple[int, str], int] = field(default_factory=dict)
-    present: list[list[Term]] = field(default_factory=list)
-    under: list[int] = field(default_factory=list)
-
-
 def design_shifts(
     required: Sequence[int],
     kinds: Sequence[ShiftKind],
     *,
     grid: Grid,
     starts_on: date,
-    prices: DesignPrices = DesignPrices(),
+    clock: Callable[[], float],
+    prices: DesignPrices = _PRICES,
     most_kinds: int | None = None,
     time_limit_s: float = 20.0,
     seed: int = 0,
@@ -92,13 +82,15 @@ def design_shifts(
     """Return the cheapest design found for a requirement that repeats, such as a week's.
 
     A shift that passes the end of the last day goes on at the start of the first. Breaks lie where they hurt
-    the cover least. The search is one thread; half of the time goes to CP-SAT, the rest to HiGHS.
+    the cover least. The search is one thread: a local search over the kinds (`design_kinds`), exact answers
+    for those that came out best, a bound from each day by itself (`design_bound`).
 
     Args:
         required: Agents needed in each slot of whole days; those of a clock change are shorter or longer.
         kinds: Kinds of shift to choose from; starts, lengths and breaks are multiples of a slot.
         grid: The site's grid, whose intervals are the slots.
         starts_on: First local date.
+        clock: Seconds that pass, for the time limit: the core reads no clock itself.
         prices: What is to be minimised.
         most_kinds: Most kinds in use; None for any number.
         time_limit_s: Wall time of the search.
@@ -108,124 +100,157 @@ def design_shifts(
     Raises:
         ValueError: When the requirement is not of whole days or a time is no multiple of a slot.
     """
-    timeline = _timeline(required, kinds, grid, starts_on)
-    plan = _Plan(required, kinds, timeline, present=[[] for _ in required])
-    _add_counts(plan)
-    _add_kinds(plan, prices, most_kinds)
-    _add_misses(plan, prices)
-    values, bound = _solve(plan, time_limit_s=time_limit_s, seed=seed, should_stop=should_stop)
-    return _design(plan, values, bound, prices)
+    timeline = timeline_of(required, kinds, grid, starts_on)
+    began, stop = clock(), should_stop or (lambda: False)
+    search = _Search(
+        list(required),
+        list(kinds),
+        timeline,
+        prices,
+        most_kinds,
+        seed,
+        lambda: clock() - began,
+        time_limit_s,
+        stop,
+    )
+    search.run()
+    return search.design()
 
 
-def _timeline(required: Sequence[int], kinds: Sequence[ShiftKind], grid: Grid, starts_on: date) -> Timeline:
-    """Return the days that a requirement fills, as a roster would have them."""
-    for kind in kinds:
-        times = (kind.start_s, kind.length_s, *(pause.length_s for pause in kind.breaks))
-        if any(value % grid.step_s for value in times):
-            raise ValueError(f"shift {kind.id!r} does not fit slots of {grid.step_s} s")
-    about = round(len(required) * grid.step_s / DAY_S)
-    for days in range(max(1, about - 1), about + 2):
-        timeline = Timeline(RosterProblem(grid, starts_on, days, tuple(kinds), (), ()))
-        if timeline.slots == len(required):
-            return timeline
-    raise ValueError("the requirement does not fill whole days")
+@dataclass(slots=True)
+class _Search:
+    """The best design so far and the best bound; `best` is nobody at all to begin with."""
 
+    required: list[int]
+    kinds: list[ShiftKind]
+    timeline: Timeline
+    prices: DesignPrices
+    most_kinds: int | None
+    seed: int
+    elapsed: Callable[[], float]
+    limit_s: float
+    should_stop: Callable[[], bool]
+    bound: float = 0.0
+    best: tuple[Plan, Floats] | None = None
+    price: float = float("inf")
 
-def _add_counts(plan: _Plan) -> None:
-    """Add how many agents work each kind on each day, and what that covers."""
-    most = max(plan.required)
-    families: dict[object, list[ShiftKind]] = {}
-    for kind in plan.kinds:
-        key = (kind.length_s, kind.breaks, kind.min_work_s, kind.max_work_s)
-        families.setdefault(key, []).append(kind)
-    for day in range(plan.timeline.problem.days):
-        for family in families.values():
-            by_slot: dict[int, list[int]] = {}
-            for kind in family:
-                if plan.timeline.weekday(day) in kind.weekdays:
-                    variable = plan.counts[day, kind.id] = plan.linear.variable(most)
-                    by_slot.setdefault(_first_slot(plan, kind, day), []).append(variable)
-            if by_slot:
-                _cover(plan, family[0], by_slot)
+    def run(self) -> None:
+        """Choose kinds, staff them, and prove how good that is."""
+        whole = new_plan(self.required, self.kinds, self.timeline)
+        add_counts(whole)
+        add_misses(whole, self.prices)
+        numbers = matrix(whole.linear)
+        root = relax(numbers, time_limit_s=self.limit_s, should_stop=self.should_stop)
+        self.bound = max(0.0, root.bound)
+        if self.should_stop() or root.values is None:
+            return
+        choices = self._chosen(whole, numbers)
+        for choice in choices[:_EXACT]:
+            if choice.price < self.price - _ROUNDING and not self._over(_EXACT_UNTIL):
+                self._staff(choice.kinds, (self.limit_s * _EXACT_UNTIL - self.elapsed()) / 2)
+        near = frozenset[int]().union(*(choice.kinds for choice in choices[:_JOINED]))
+        if not self._over(_JOINED_UNTIL):
+            self._staff(near, self.limit_s * _JOINED_UNTIL - self.elapsed())
+        if not self._over(_WHOLE_UNTIL):
+            self._branch()
+        if not self._over(1.0):
+            self._prove()
 
+    def _chosen(self, whole: Plan, numbers: Matrix) -> list[Choice]:
+        by_kind: dict[str, list[int]] = {kind.id: [] for kind in self.kinds}
+        for (_day, kind_id), variable in whole.counts.items():
+            by_kind[kind_id].append(variable)
+        columns = [np.array(by_kind[kind.id], dtype=np.int32) for kind in self.kinds]
+        search = KindSearch(numbers, columns, price=self.prices.kind, most=self.most_kinds)
+        return search.run(seed=self.seed, stop=lambda: self._over(_CHOOSE_UNTIL))
 
-def _first_slot(plan: _Plan, kind: ShiftKind, day: int) -> int:
-    return (plan.timeline.shift_at(kind, day)[0] - plan.timeline.starts_at) // _slot_s(plan)
-
-
-def _slot_s(plan: _Plan) -> int:
-    return plan.timeline.problem.grid.step_s
-
-
-def _cover(plan: _Plan, kind: ShiftKind, by_slot: Mapping[int, list[int]]) -> None:
-    started: Steps = start_counts(plan.linear, by_slot)
-    pauses = break_counts(plan.linear, kind, started, _slot_s(plan))
-    for slot, terms in at_work(kind, started, pauses, _slot_s(plan)):
-        plan.present[slot % len(plan.required)].extend(terms)
-
-
-def _add_kinds(plan: _Plan, prices: DesignPrices, most_kinds: int | None) -> None:
-    used = []
-    for kind in plan.kinds:
-        variables = [v for (_day, kind_id), v in plan.counts.items() if kind_id == kind.id]
-        use = plan.linear.variable(cost=prices.kind)
-        used.append((use, 1))
-        for variable in variables:
-            most = plan.linear.upper[variable]
-            plan.linear.row([(variable, 1), (use, -most)], upper=0)
-    if most_kinds is not None:
-        plan.linear.row(used, upper=most_kinds)
-
-
-def _add_misses(plan: _Plan, prices: DesignPrices) -> None:
-    linear, minutes = plan.linear, _slot_s(plan) // 60
-    for required, terms in zip(plan.required, plan.present, strict=True):
-        most = sum(linear.upper[v] for v, sign in terms if sign > 0)
-        under = linear.variable(required, cost=prices.under * minutes, implied=True)
-        over = linear.variable(most, cost=prices.over * minutes, implied=True)
-        linear.row([*terms, (under, 1), (over, -1)], required, required)
-        plan.under.append(under)
-
-
-def _solve(
-    plan: _Plan, *, time_limit_s: float, seed: int, should_stop: Callable[[], bool] | None
-) -> tuple[Floats, float]:
-    """Return the cheapest solution found, of nobody at all if there is none, and the best bound of all."""
-    numbers, stop = matrix(plan.linear), should_stop or (lambda: False)
-    nobody = Answer(np.zeros(numbers.shape[1]), _price(numbers, plan), -float("inf"))
-    root = relax(numbers, time_limit_s=time_limit_s, should_stop=stop)
-    answers = [nobody, root]
-    if not stop():
-        share_s = time_limit_s * _EXACT_SHARE
-        answers.append(search(numbers, time_limit_s=share_s, seed=seed, should_stop=stop))
-    if not stop() and not answers[-1].proven:
-        answers.append(
-            branch(
-                numbers,
-                time_limit_s=time_limit_s * (1 - _EXACT_SHARE),
-                seed=seed,
-                start=answers[-1].values,
-                should_stop=stop,
-            )
+    def _staff(self, chosen: frozenset[int], seconds: float) -> None:
+        """Find the cheapest design with some of the kinds, better than the best so far."""
+        plan = new_plan(self.required, [self.kinds[number] for number in sorted(chosen)], self.timeline)
+        add_counts(plan)
+        add_kinds(plan, self.prices.kind, self.most_kinds)
+        add_misses(plan, self.prices)
+        answer = search(
+            matrix(plan.linear),
+            time_limit_s=max(seconds, _LEAST_S),
+            seed=self.seed,
+            hint=self._hint(plan),
+            better_than=self.price if np.isfinite(self.price) else None,
+            should_stop=self.should_stop,
         )
-    whole = [each for each in answers if each is not root and each.values is not None]
-    best = min(whole, key=lambda each: each.objective)
-    assert best.values is not None  # noqa: S101  as chosen above
-    return best.values, max(each.bound for each in answers)
+        if answer.values is not None and answer.objective < self.price:
+            self.best, self.price = (plan, answer.values), answer.objective
+        if len(chosen) == len(self.kinds):
+            self.bound = max(self.bound, min(answer.bound, self.price))
+
+    def _branch(self) -> None:
+        """Raise the bound, and maybe better the design, by branch and bound over all kinds."""
+        plan = new_plan(self.required, self.kinds, self.timeline)
+        add_counts(plan)
+        add_kinds(plan, self.prices.kind, self.most_kinds)
+        add_misses(plan, self.prices)
+        answer = branch(
+            matrix(plan.linear),
+            time_limit_s=max(self.limit_s * _WHOLE_UNTIL - self.elapsed(), _LEAST_S),
+            seed=self.seed,
+            start=self._hint(plan),
+            should_stop=self.should_stop,
+        )
+        if answer.values is not None and answer.objective < self.price - _ROUNDING:
+            self.best, self.price = (plan, answer.values), round(answer.objective)
+        self.bound = max(self.bound, min(answer.bound, self.price))
+
+    def _hint(self, plan: Plan) -> Floats | None:
+        """Return the best design's agents as values of another plan, the rest 0; None without one."""
+        if self.best is None:
+            return None
+        known, values = self.best
+        hint = np.zeros(len(plan.linear.lower))
+        for key, variable in plan.counts.items():
+            if key in known.counts:
+                hint[variable] = values[known.counts[key]]
+        return hint
+
+    def _prove(self) -> None:
+        found = days_bound(
+            self.required,
+            self.kinds,
+            self.timeline,
+            prices=self.prices,
+            most_kinds=self.most_kinds,
+            price=self._known_price(),
+            seconds=lambda: self.limit_s - self.elapsed(),
+            should_stop=self.should_stop,
+        )
+        self.bound = max(self.bound, found)
+
+    def _known_price(self) -> float:
+        nobody = self.prices.under * sum(self.required) * self.timeline.problem.grid.step_s / 60
+        return min(self.price, nobody)
+
+    def _over(self, share: float) -> bool:
+        """Return whether a share of the time is over, or the search is to end or has nothing to win."""
+        return (
+            self.should_stop()
+            or self.elapsed() >= share * self.limit_s
+            or self.bound >= self.price - 1 + _ROUNDING
+        )
+
+    def design(self) -> ShiftDesign:
+        """Return the best design; of nobody at all where that is cheapest, or nothing was found."""
+        if self.best is None or self._known_price() < self.price:
+            plan = new_plan(self.required, self.kinds, self.timeline)
+            return _design(plan, np.zeros(0), self.bound, self.prices)
+        return _design(*self.best, self.bound, self.prices)
 
 
-def _price(numbers: Matrix, plan: _Plan) -> float:
-    """Return the price of nobody at work: everything required is missing."""
-    return float(sum(numbers.cost[miss] * need for miss, need in zip(plan.under, plan.required, strict=True)))
-
-
-def _design(plan: _Plan, values: Floats, bound: float, prices: DesignPrices) -> ShiftDesign:
+def _design(plan: Plan, values: Floats, bound: float, prices: DesignPrices) -> ShiftDesign:
     whole = np.round(values).astype(int)
     counts = {key: int(whole[v]) for key, v in plan.counts.items() if whole[v] > 0}
     staffed = tuple(int(sum(sign * whole[v] for v, sign in terms)) for terms in plan.present)
     misses = [present - need for present, need in zip(staffed, plan.required, strict=True)]
-    over_s = _slot_s(plan) * sum(max(0, miss) for miss in misses)
-    under_s = _slot_s(plan) * sum(max(0, -miss) for miss in misses)
+    over_s = slot_s(plan) * sum(max(0, miss) for miss in misses)
+    under_s = slot_s(plan) * sum(max(0, -miss) for miss in misses)
     ids = {kind_id for _day, kind_id in counts}
     used = sorted((kind for kind in plan.kinds if kind.id in ids), key=lambda k: (k.start_s, k.length_s))
     minutes = prices.over * over_s // 60 + prices.under * under_s // 60

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import date
 from typing import Any, Final
 
+from app.clock import stopwatch
 from app.planning.desk import CancelledRunError, Desk, Outcome, Report
 from app.planning.kinds import shift_kinds_for
 from app.planning.params import DesignParams
@@ -51,7 +52,8 @@ def design(
 ) -> dict[str, Any]:
     """Return the kinds of shift in use with agents per day, and what is left over or missing (hours)."""
     # The solvers weigh 100 MB: only the process that computes loads them.
-    from staffing.shift_design import DesignPrices, design_shifts  # noqa: PLC0415
+    from staffing.design_model import DesignPrices  # noqa: PLC0415
+    from staffing.shift_design import design_shifts  # noqa: PLC0415
 
     report(0.0, "choosing kinds of shift")
     total = [sum(values) for values in zip(*rostered.values(), strict=True)]
@@ -61,6 +63,7 @@ def design(
         kinds,
         grid=grid,
         starts_on=week_on,
+        clock=stopwatch(),
         prices=DesignPrices(under=max(1, round(site.under_cost / max(1, site.over_cost)))),
         most_kinds=params.most_kinds,
         time_limit_s=params.time_limit_s,

@@ -66,6 +66,10 @@ class Timeline:
         """Return the weekday of a day, 0 for Monday."""
         return self.on(day).weekday()
 
+    def midnight(self, day: int) -> int:
+        """Return the instant at which a day begins, epoch seconds."""
+        return day_start_at(self.problem.grid, self.on(day))
+
     def shift_at(self, kind: ShiftKind, day: int) -> tuple[int, int]:
         """Return start and end of a kind of shift on a day, epoch seconds."""
         start = self._starts.get((kind.start_s, day))

@@ -1,18 +1,22 @@
 import subprocess
 import sys
-from datetime import date, time, timedelta
+import time
+from datetime import date, timedelta
+from datetime import time as clock_time
 
 import numpy as np
 import pytest
 
+from staffing.design_model import DesignPrices
 from staffing.intervals import Grid, local_instant, week_intervals
 from staffing.rostering.linear import LinearModel, matrix
 from staffing.rostering.solvers import search
-from staffing.shift_design import DesignPrices, design_shifts
+from staffing.shift_design import design_shifts
 from staffing.shifts import Break, ShiftKind, shift_kinds
 from tests.staffing.rosters import HOUR_S, make_kind, make_pause
 
-HALF_HOURS = {"grid": Grid("UTC"), "starts_on": date(2026, 3, 2), "time_limit_s": 5}
+CLOCK = {"clock": time.monotonic, "time_limit_s": 5}
+HALF_HOURS = {"grid": Grid("UTC"), "starts_on": date(2026, 3, 2), **CLOCK}
 
 
 def need_of(shifts, *, days=1, slot_s=1800):
@@ -117,11 +121,11 @@ def test_design_follows_the_clock_over_a_change(change_on, slots):
     starts = week_intervals(berlin, monday)
     required = [0] * len(starts)
     for day in range(7):
-        at = local_instant(berlin, monday + timedelta(days=day), time(8))
+        at = local_instant(berlin, monday + timedelta(days=day), clock_time(8))
         first = int(np.searchsorted(starts, at))
         required[first : first + 16] = [3] * 16
     kinds = shift_kinds(range(6 * HOUR_S, 11 * HOUR_S, 3600), [8 * HOUR_S])
-    design = design_shifts(required, kinds, grid=berlin, starts_on=monday, time_limit_s=5)
+    design = design_shifts(required, kinds, grid=berlin, starts_on=monday, **CLOCK)
     assert len(design.staffed) == slots
     assert [kind.id for kind in design.kinds] == ["08:00-16:00"]
     assert (design.over_s, design.under_s) == (0, 0)
@@ -132,7 +136,7 @@ def test_night_shift_of_a_change_lasts_its_hours_on_the_longer_night():
     required = [0] * 48 + [0] * 50
     required[44:60] = [2] * 16  # Saturday 22:00 to Sunday 05:00, the hour from two to three twice
     design = design_shifts(
-        required, [night], grid=berlin, starts_on=date(2026, 10, 24), prices=DesignPrices(kind=0)
+        required, [night], grid=berlin, starts_on=date(2026, 10, 24), prices=DesignPrices(kind=0), **CLOCK
     )
     assert (design.counts, design.over_s, design.under_s) == ({(0, "night"): 2}, 0, 0)
 
