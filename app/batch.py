@@ -124,16 +124,23 @@ def wanted_by(errands: Sequence[Errand], floor: Floor, now: float, *, head: bool
 
 
 def decide_batch(
-    errands: Sequence[Errand], floor: Floor, found: Found, stored: Stored, now: float, *, book: WaitBook
+    errands: Sequence[Errand],
+    floor: Floor,
+    found: Found,
+    stored: Stored,
+    now: float,
+    *,
+    book: WaitBook,
+    tick: bool = True,
 ) -> Batch:
-    """Let what is due happen, then decide each errand; the floor is changed and its changes drained.
+    """Let what is due happen, if `tick`, then decide each errand; the floor changes, its changes are drained.
 
     `stored` are the answers given before, by idempotency key, and gets those given now. Raises BrokenError
     where a command does; the floor is of no use then.
     """
     done = Batch(first_seq=floor.seq + 1)
     due = floor.next_due()
-    if due is not None and due <= now:
+    if tick and due is not None and due <= now:
         ticked = decide(floor, Tick(), now)
         done.events += ticked if isinstance(ticked, list) else []
         book.observe(floor, done.events)

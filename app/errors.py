@@ -152,6 +152,17 @@ class StorageUnavailableError(AppError):
     title = "The database is not available; nothing was done"
 
 
+class AnswerLostError(AppError):
+    """The replica that decides went away before it had answered."""
+
+    status = 503
+    slug = "answer-lost"
+    title = "The answer is lost; with an Idempotency-Key ask again, without one look first"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
 class NoHistoryError(AppError):
     """A team has no recorded contacts before the days that are to be forecast."""
 

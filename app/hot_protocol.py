@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api.hot import Call, HotRoute, HotRoutes, Reply, failed, replied
+from app.api.hot import Call, HotRoute, HotRoutes, Reply, ask
 from app.auth import Principal
-from app.batch import Answer
 from app.clock import stopwatch
-from app.errors import AppError
 from app.house import House
 
 _LENGTH_MAX: Final = 9
@@ -183,33 +181,7 @@ class HotProtocol(HttpToolsProtocol):
         cycle = _HotCycle(keep_alive=self.parser.should_keep_alive())
         self.cycle = cycle  # type: ignore[assignment]
         self._route = None
-        try:
-            errand = route.errand(house, who, call)
-            errand.told = partial(self._told, cycle, house, route, call)
-            house.switchboard.enqueue(errand)
-        except Exception as error:
-            self._write(cycle, failed(error, call.path))
-
-    def _told(self, cycle: _HotCycle, house: House, route: HotRoute, call: Call, result: Any) -> None:
-        if isinstance(result, Answer):
-            self._write(cycle, replied(result))
-        elif route.explain is not None:
-            task = self.loop.create_task(self._explain(cycle, house, route, call, result))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
-        else:
-            self._write(cycle, failed(result, call.path))
-
-    async def _explain(
-        self, cycle: _HotCycle, house: House, route: HotRoute, call: Call, error: AppError
-    ) -> None:
-        assert route.explain is not None  # noqa: S101
-        told: Exception = error
-        try:
-            told = await route.explain(house, call, error)
-        except Exception as fault:
-            told = fault
-        self._write(cycle, failed(told, call.path))
+        ask(house, route, who, call, partial(self._write, cycle))
 
     def _write(self, cycle: _HotCycle, reply: Reply) -> None:
         """Send a whole answer in one piece, unless the caller has left."""

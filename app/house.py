@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -15,6 +16,9 @@ from app.scheduler import Scheduler
 from app.settings import Settings
 from app.switchboard import Switchboard
 from app.worker import Worker
+
+if TYPE_CHECKING:
+    from app.relay import Relay
 
 
 @dataclass(slots=True)
@@ -31,6 +35,8 @@ class House:
     worker: Worker | None = None
     """Carries out planning runs in this process; None when that is left to `rondo worker`."""
     scheduler: Scheduler | None = None
+    relay: Relay | None = None
+    """Passes hot calls on to the replica that decides; None where each decides for itself."""
 
 
 def house_of(request: Request) -> House:

@@ -36,12 +36,12 @@ from app.api import (
     staff,
     tickets,
 )
-from app.api.hot import ROUTES, HotRoutes, describe, malformed
+from app.api.hot import ROUTES, HotRoutes, HotTable, describe, malformed
 from app.auth import Keyring
 from app.clock import Clock
 from app.db import floor_rows
 from app.db.engine import Database, open_database
-from app.db.leader import leadership
+from app.db.leader import DECIDER, leadership
 from app.db.listen import follow_head
 from app.edge import Edge
 from app.errors import AppError, MalformedRequestError, MethodNotAllowedError, NotFoundError
@@ -50,6 +50,7 @@ from app.house import House
 from app.overflowing import keeping_overflows
 from app.public_holidays import keeping_holidays
 from app.reader import Reader
+from app.relay import Relay
 from app.scheduler import Scheduler, jobs_for
 from app.settings import Settings
 from app.switchboard import Switchboard
@@ -177,11 +178,16 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
             listener = asyncio.create_task(follow_head(settings.database_url, database, heard))
         house = House(settings, clock, database, switchboard, keyring, feed, reader)
         if background:
+            if settings.one_decider and not settings.is_sqlite:
+                house.relay = Relay(house, leadership(settings, DECIDER), HotTable(ROUTES))
+                await house.relay.start()
             await _start_planning(house)
         yield house
     finally:
         if house is not None:
             await _stop_planning(house)
+            if house.relay is not None:
+                await house.relay.stop()
         if listener is not None:
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)

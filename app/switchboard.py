@@ -119,6 +119,7 @@ class Switchboard:
         self._sole = database.dialect == "sqlite"
         """Whether nobody else can write."""
         self._shared_until = 0.0
+        self._resting = False
 
     async def start(self) -> None:
         """Load the floor and begin to take commands."""
@@ -184,8 +185,17 @@ class Switchboard:
 
     def nudge(self) -> None:
         """Catch up within a second: another replica has committed, and its timers are now ours too."""
-        if self._nudge is None and self._task is not None:
+        if self._nudge is None and self._task is not None and not self._resting:
             self._nudge = self._loop.call_later(_NUDGE_S, self._nudged)
+
+    def rest(self) -> None:
+        """Leave what falls due to the replica that decides, and catch up only where somebody looks."""
+        self._resting = True
+
+    def resume(self) -> None:
+        """Catch up at once: what falls due is ours again."""
+        self._resting = False
+        self._look_now()
 
     def _nudged(self) -> None:
         self._nudge = None
@@ -425,7 +435,8 @@ class Switchboard:
         return done
 
     def _decide(self, floor: Floor, batch: list[Errand], found: Found, stored: Stored, now: float) -> Batch:
-        done = decide_batch(batch, floor, found, stored, now, book=self._book)
+        idle = self._resting and all(each.make is None for each in batch)
+        done = decide_batch(batch, floor, found, stored, now, book=self._book, tick=not idle)
         self._policy = floor.policy
         if done.events:
             self._newest_at = now
@@ -470,6 +481,8 @@ class Switchboard:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._resting:
+            return
         delay_s = _NUDGE_S  # after a failure the floor is to be loaded anew: what is due is not known
         if self._floor is not None:
             due = self._floor.next_due()

@@ -10,13 +10,12 @@ import argparse
 import json
 import statistics
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from benchmarks.mix import mix
-from benchmarks.support.load import Result, measure
+from benchmarks.support.load import measure
 from benchmarks.support.servers import postgres, process
 
 
@@ -44,20 +43,13 @@ def main() -> None:
         start = "benchmarks.support.rondo_server"
         ports = [stack.enter_context(process(start, url, str(keyfile), "200", "1")) for _ in range(2)]
         key = keyfile.read_text()
-        pool = stack.enter_context(ThreadPoolExecutor(2))
-
-        def load(port: int, connections: int) -> Result:
-            return measure(port, key, flow, connections=connections, seconds=chosen.seconds)  # type: ignore[arg-type]
-
         for _ in range(chosen.rounds):
-            one = load(ports[0], 50)
-            two = list(pool.map(load, ports, (25, 25)))
-            alone.append(one.rate)
-            both.append(sum(each.rate for each in two))
-            results = [one, *two]
-            if any(each.errors for each in results):
-                raise SystemExit("requests failed")
-            calls += sum(each.requests for each in results) // 3
+            for used, rates in ((ports[:1], alone), (ports, both)):
+                result = measure(used, key, flow, connections=50, seconds=chosen.seconds)  # type: ignore[arg-type]
+                if result.errors:
+                    raise SystemExit("requests failed")
+                rates.append(result.rate)
+                calls += result.requests // 3
         seqs = {get(port, key, "/readyz")["seq"] for port in ports}
         states = get(ports[1], key, "/v1/queues")["items"]
     assert isinstance(states, list)

@@ -8,10 +8,12 @@ for each request. Measured by benchmarks/mix.py; see docs/adr.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -114,15 +116,10 @@ def hot(
     return add
 
 
-class HotRoutes:
-    """Answers the hot routes itself and passes everything else on."""
+class HotTable:
+    """Finds the hot route of a path."""
 
-    def __init__(
-        self, app: ASGIApp, house_of: Callable[[], House], *, max_body: int, routes: Iterable[HotRoute]
-    ) -> None:
-        self._app = app
-        self.house_of = house_of
-        self.max_body = max_body
+    def __init__(self, routes: Iterable[HotRoute]) -> None:
         self._table = {(each.method, *_shape(each.path)): each for each in routes}
 
     def find(self, method: str, path: str) -> tuple[HotRoute, str] | None:
@@ -132,6 +129,18 @@ class HotRoutes:
         if route is None:
             return None
         return route, parts[3] if len(parts) > 3 else ""
+
+
+class HotRoutes:
+    """Answers the hot routes itself and passes everything else on."""
+
+    def __init__(
+        self, app: ASGIApp, house_of: Callable[[], House], *, max_body: int, routes: Iterable[HotRoute]
+    ) -> None:
+        self._app = app
+        self.house_of = house_of
+        self.max_body = max_body
+        self.find = HotTable(routes).find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -152,7 +161,9 @@ class HotRoutes:
             house = self.house_of()
             call = Call(scope["path"], scope["headers"], raw, unquote(parameter))
             who = await _principal(house, call, scope)
-            reply = replied(await _carried_out(house, route, route.errand(house, who, call), call))
+            answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            ask(house, route, who, call, partial(_settle, answered))
+            reply = await answered
         except Exception as error:
             reply = failed(error, scope["path"])
         headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
@@ -168,9 +179,23 @@ class Reply(NamedTuple):
     body: bytes
 
 
-def replied(answer: Answer) -> Reply:
-    """Return how an answer is sent."""
-    return Reply(answer.status, HEADERS, answer.body)
+Tell = Callable[[Reply], None]
+
+
+def ask(house: House, route: HotRoute, who: Principal, call: Call, tell: Tell) -> None:
+    """Have a call answered, here or by the replica that decides; `tell` gets the reply, once, in the loop."""
+    if house.relay is None or not house.relay.pass_on(route, who, call, tell):
+        carry_out(house, route, who, call, tell)
+
+
+def carry_out(house: House, route: HotRoute, who: Principal, call: Call, tell: Tell) -> None:
+    """Have a call answered by this process; `tell` gets the reply, once, in the loop."""
+    try:
+        errand = route.errand(house, who, call)
+        errand.told = partial(_outcome, house, route, call, tell)
+        house.switchboard.enqueue(errand)
+    except Exception as error:
+        tell(failed(error, call.path))
 
 
 def failed(error: Exception, path: str) -> Reply:
@@ -182,14 +207,33 @@ def failed(error: Exception, path: str) -> Reply:
     return Reply(error.status, [*_PROBLEM_HEADERS, *more], error.document())
 
 
-async def _carried_out(house: House, route: HotRoute, errand: Errand, call: Call) -> Answer:
+def _outcome(house: House, route: HotRoute, call: Call, tell: Tell, result: Any) -> None:
+    if isinstance(result, Answer):
+        tell(Reply(result.status, HEADERS, result.body))
+    elif route.explain is None:
+        tell(failed(result, call.path))
+    else:
+        task = asyncio.get_running_loop().create_task(_explain(house, route.explain, call, tell, result))
+        _EXPLAINING.add(task)
+        task.add_done_callback(_EXPLAINING.discard)
+
+
+_EXPLAINING: Final[set[asyncio.Task[None]]] = set()
+"""The loop itself holds its tasks weakly only."""
+
+
+async def _explain(house: House, explain: Explain, call: Call, tell: Tell, error: AppError) -> None:
+    told: Exception = error
     try:
-        answer: Answer = await house.switchboard.carry_out(errand)
-    except AppError as error:
-        if route.explain is None:
-            raise
-        raise await route.explain(house, call, error) from None
-    return answer
+        told = await explain(house, call, error)
+    except Exception as fault:
+        told = fault
+    tell(failed(told, call.path))
+
+
+def _settle(answered: asyncio.Future[Reply], reply: Reply) -> None:
+    if not answered.done():
+        answered.set_result(reply)
 
 
 def parse(model: type[M], raw: bytes) -> M:

@@ -1,4 +1,4 @@
-"""Who may schedule: on PostgreSQL the holder of a session lock, on SQLite the one process there is."""
+"""Who may schedule or decide: on PostgreSQL the holder of a session lock, on SQLite the one process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import sqlalchemy.exc
 from app.db.engine import null_pool_engine
 from app.settings import Settings
 
-_KEY: Final = 7216305
+SCHEDULER: Final = 7216305
+DECIDER: Final = 7216306
+"""Places to hold, each a key of PostgreSQL's advisory locks."""
 _ANSWER_S: Final = 5.0
 
 
@@ -29,9 +31,9 @@ class Leadership(Protocol):
         """Let go."""
 
 
-def leadership(settings: Settings) -> Leadership:
-    """Return the leadership of the settings' database."""
-    return _Alone() if settings.is_sqlite else _SessionLock(settings.database_url)
+def leadership(settings: Settings, place: int = SCHEDULER) -> Leadership:
+    """Return the leadership of a place in the settings' database."""
+    return _Alone() if settings.is_sqlite else _SessionLock(settings.database_url, place)
 
 
 class _Alone:
@@ -48,7 +50,8 @@ class _Alone:
 class _SessionLock:
     """A session advisory lock on a connection of its own, outside the pool; it ends with the connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, place: int) -> None:
+        self._place = place
         self._engine = null_pool_engine(url)
         self._connection: Any = None
 
@@ -59,7 +62,9 @@ class _SessionLock:
             async with asyncio.timeout(_ANSWER_S):
                 await connection.start()
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                found = await connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _KEY})
+                found = await connection.scalar(
+                    sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": self._place}
+                )
             held = bool(found)
         except (sqlalchemy.exc.SQLAlchemyError, OSError, TimeoutError):
             return False

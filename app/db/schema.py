@@ -30,6 +30,15 @@ floor = sa.Table(
     sa.Column("next_id", Id, nullable=False),
 )
 
+decider = sa.Table(
+    "decider",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("port", sa.Integer, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),
+)
+
 event = sa.Table(
     "event",
     metadata,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,14 +86,18 @@ class Client:
         return json.loads(raw) if raw else None
 
 
-def measure(port: int, key: str, flow: Flow, *, connections: int, seconds: float) -> Result:
-    """Run `flow` over and over on every connection for `seconds`; return what came out."""
-    return uvloop.run(_measure(port, key, flow, connections=connections, seconds=seconds))
+def measure(port: int | Sequence[int], key: str, flow: Flow, *, connections: int, seconds: float) -> Result:
+    """Run `flow` over and over on every connection for `seconds`; return what came out.
+
+    Several ports share the connections evenly; one loop drives them all.
+    """
+    ports = [port] if isinstance(port, int) else port
+    return uvloop.run(_measure(ports, key, flow, connections=connections, seconds=seconds))
 
 
-async def _measure(port: int, key: str, flow: Flow, *, connections: int, seconds: float) -> Result:
+async def _measure(ports: Sequence[int], key: str, flow: Flow, *, connections: int, seconds: float) -> Result:
     result = Result()
-    opened = [Connection(port, key) for _ in range(connections)]
+    opened = [Connection(ports[i % len(ports)], key) for i in range(connections)]
     for each in opened:
         await each.open()
     begin = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,16 @@ from tests.app.test_contacts import CALL, be_available, post
 from tests.builders import make_agent, make_team
 from tests.faults.truth import check, read_truth
 
+pytestmark = pytest.mark.parametrize("one_decider", [False, True])
+
+
+def _settings(url: str, **more: Any) -> Settings:
+    return Settings(database_url=url, worker="off", scheduler=False, log_level="error", **more)
+
 
 @pytest.mark.postgres
-async def test_replicas_share_the_floor(postgres_url: str) -> None:
-    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+async def test_replicas_share_the_floor(postgres_url: str, one_decider: bool) -> None:
+    settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         await furnish(one.house)
         async with one.client() as first, two.client() as second:
@@ -28,8 +35,8 @@ async def test_replicas_share_the_floor(postgres_url: str) -> None:
 
 
 @pytest.mark.postgres
-async def test_replicas_tell_the_same_figures(postgres_url: str) -> None:
-    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+async def test_replicas_tell_the_same_figures(postgres_url: str, one_decider: bool) -> None:
+    settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         await furnish(one.house)
         async with one.client() as first, two.client() as second:
@@ -45,8 +52,10 @@ async def test_replicas_tell_the_same_figures(postgres_url: str) -> None:
 
 
 @pytest.mark.postgres
-async def test_follower_of_one_replica_hears_what_the_other_committed(postgres_url: str) -> None:
-    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+async def test_follower_of_one_replica_hears_what_the_other_committed(
+    postgres_url: str, one_decider: bool
+) -> None:
+    settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         await furnish(one.house)
         start = await one.house.switchboard.read(lambda floor: floor.seq)
@@ -67,10 +76,10 @@ async def test_follower_of_one_replica_hears_what_the_other_committed(postgres_u
 
 
 @pytest.mark.postgres
-async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(postgres_url: str) -> None:
-    settings = Settings(
-        database_url=postgres_url, worker="off", scheduler=False, log_level="error", clock_speed=20
-    )
+async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(
+    postgres_url: str, one_decider: bool
+) -> None:
+    settings = _settings(postgres_url, one_decider=one_decider, clock_speed=20)
     async with running(settings) as two:
         async with running(settings) as one:
             await furnish(one.house)
@@ -89,8 +98,10 @@ async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(postgres_url: 
 
 
 @pytest.mark.postgres
-async def test_of_two_agents_who_accept_at_once_at_two_replicas_one_gets_the_call(postgres_url: str) -> None:
-    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+async def test_of_two_agents_who_accept_at_once_at_two_replicas_one_gets_the_call(
+    postgres_url: str, one_decider: bool
+) -> None:
+    settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         agents = (make_agent(name, teams=("general",)) for name in ("ann", "bob"))
         await furnish(one.house, *agents, teams=(make_team("general", broadcast=2, wrap_up_s=0.0),))
@@ -114,8 +125,10 @@ async def test_of_two_agents_who_accept_at_once_at_two_replicas_one_gets_the_cal
 
 
 @pytest.mark.postgres
-async def test_what_crosses_at_two_replicas_neither_deadlocks_nor_fails(postgres_url: str) -> None:
-    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+async def test_what_crosses_at_two_replicas_neither_deadlocks_nor_fails(
+    postgres_url: str, one_decider: bool
+) -> None:
+    settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         await furnish(one.house)
         async with one.client() as first, two.client() as second, asyncio.timeout(45):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,45 @@ async def test_database_killed_under_load_gives_503_and_nothing_half_done(own_po
     _expect_what_was_promised(truth, callers)
 
 
+@pytest.mark.slow
+@pytest.mark.postgres
+async def test_what_was_answered_survives_when_the_replica_that_decides_is_killed(
+    durable_postgres_url: str, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(migrate, durable_postgres_url)
+    settings = _settings(durable_postgres_url)
+    async with running(settings) as first:
+        await _staff(first)
+        key = first.keys["admin"]
+    with (
+        _process(durable_postgres_url, tmp_path, one_decider=True) as (decider, _),
+        _process(durable_postgres_url, tmp_path, one_decider=True) as (_, address),
+    ):
+        async with _client(address, key) as client:
+            callers = Callers(client, "first")
+            load = asyncio.create_task(callers.run(CALLERS))
+            await asyncio.wait_for(callers.enough.wait(), 30)
+            decider.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(0.3)
+            decider.kill()
+            decider.wait()
+            callers.want_more(100)
+            await asyncio.wait_for(callers.enough.wait(), 30)
+            callers.stop = True
+            await load
+            lost = [each for each in callers.told if each.status == 503]
+            for each in lost:
+                assert b"/problems/answer-lost" in each.content, each
+                each.status = None
+            assert {each.status for each in callers.told} <= {200, 201, 404, 409, None}
+            await _expect_the_same_answers(client, callers)
+    async with running(settings) as last:
+        truth = await _check_the_house(last)
+        await _expect_no_calls_doubled(last, callers)
+    _expect_what_was_promised(truth, callers)
+    assert lost
+
+
 async def _events_until_the_end(client: httpx.AsyncClient, process: subprocess.Popen[bytes]) -> list[int]:
     """Follow the log from its beginning, tell the service to stop, and return what came until it did."""
     seqs: list[int] = []
@@ -179,7 +219,9 @@ async def _staff(service: Service) -> None:
 
 
 @contextlib.contextmanager
-def _process(url: str, directory: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _process(
+    url: str, directory: Path, *, one_decider: bool = False
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run the real service as a process of its own; yield it and its address once it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -190,6 +232,7 @@ def _process(url: str, directory: Path) -> Iterator[tuple[subprocess.Popen[bytes
         "RONDO_WORKER": "off",
         "RONDO_SCHEDULER": "false",
         "RONDO_LOG_LEVEL": "error",
+        "RONDO_ONE_DECIDER": str(one_decider).lower(),
     }
     command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
     with (directory / "log").open("ab") as log:
