@@ -14,6 +14,7 @@ BATCH_S: Final = Histogram(
     "From taking a batch to its commit (s).",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
+FOLLOWS: Final = Gauge("rondo_follows", "Whether calls are passed on to the replica that decides (1 or 0).")
 WAITING_COMMANDS: Final = Gauge("rondo_waiting_commands", "Commands that wait for the next batch.")
 QUEUE_WAITING: Final = Gauge("rondo_queue_waiting", "Contacts that wait, by team.", ["team"])
 QUEUE_LONGEST_S: Final = Gauge("rondo_queue_longest_wait_seconds", "Longest wait now (s), by team.", ["team"])

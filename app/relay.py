@@ -19,7 +19,8 @@ from typing import Final, cast
 import msgspec
 import structlog
 
-from app.api.hot import HEADERS, Call, HotRoute, HotTable, Reply, Tell, carry_out, failed
+from app import meters
+from app.api.hot import HEADERS, Call, HotRoute, HotTable, Reply, Tell, carry_out, failed, fingerprint
 from app.auth import Principal
 from app.db import deciders
 from app.db.engine import FAILURES
@@ -173,7 +174,6 @@ class Follower(Framed):
         reply = partial(self._reply, passed.number)
         found = self._table.find(passed.method, passed.path)
         if found is None:
-            # A replica of another release.
             reply(failed(AppError(), passed.path))
             return
         headers = [] if passed.idempotency_key is None else [(b"idempotency-key", passed.idempotency_key)]
@@ -302,6 +302,7 @@ class Relay:
         self._house = house
         self._leadership = leadership
         self._table = table
+        self._api = fingerprint()
         self._task: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._followers: set[Follower] = set()
@@ -375,7 +376,8 @@ class Relay:
                 lambda: Follower(self._house, self._table, token, self._followers), host, 0
             )
             port = self._server.sockets[0].getsockname()[1]
-            await self._house.database.tx(deciders.save_decider, host, port, token)
+            decider = deciders.Decider(host, port, token, self._api)
+            await self._house.database.tx(deciders.save_decider, decider)
         except BaseException:
             await self._abdicate()
             raise
@@ -390,12 +392,14 @@ class Relay:
 
     async def _follow(self) -> None:
         found = await self._house.database.read(deciders.find_decider)
-        if found is None:
+        if found is None or found.api != self._api:
+            # Nobody, or a replica of another release: it might read a call differently.
             return
-        host, port, token = found
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(_HELLO_S):
-            _, link = await loop.create_connection(lambda: Link(token, self._on_end), host, port)
+            _, link = await loop.create_connection(
+                lambda: Link(found.token, self._on_end), found.host, found.port
+            )
             try:
                 await link.known
             except BaseException:
@@ -404,9 +408,11 @@ class Relay:
         if link.open:
             self._link = link
             self._house.switchboard.rest()
-            log.info("decider_followed", host=host, port=port)
+            meters.FOLLOWS.set(1)
+            log.info("decider_followed", host=found.host, port=found.port)
 
     def _on_end(self) -> None:
         """Decide here again, and at once: what falls due is no other's now."""
         self._house.switchboard.resume()
+        meters.FOLLOWS.set(0)
         self._ended.set()

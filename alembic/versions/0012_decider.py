@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("port", sa.Integer(), nullable=False),
         sa.Column("token", sa.Text(), nullable=False),
+        sa.Column("api", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_decider"),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
@@ -17,15 +19,24 @@ def find_own_host(conn: Connection) -> str:
     return host or _LOOPBACK
 
 
-def save_decider(conn: Connection, host: str, port: int, token: str) -> None:
-    """Say where the decider listens, and what a replica must show there."""
-    row = {"id": 1, "host": host, "port": port, "token": token}
+class Decider(NamedTuple):
+    """Where it listens, what a replica must show there, and the fingerprint of the routes it knows."""
+
+    host: str
+    port: int
+    token: str
+    api: str
+
+
+def save_decider(conn: Connection, decider: Decider) -> None:
+    """Say who decides from now on."""
+    row = {"id": 1, **decider._asdict()}
     statement = insert(schema.decider).values(row)
     conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
 
 
-def find_decider(conn: Connection) -> tuple[str, int, str] | None:
-    """Return host, port and token of who decided last, or None."""
+def find_decider(conn: Connection) -> Decider | None:
+    """Return who decided last, or None."""
     table = schema.decider
-    row = conn.execute(sa.select(table.c.host, table.c.port, table.c.token)).one_or_none()
-    return None if row is None else (row.host, row.port, row.token)
+    row = conn.execute(sa.select(table.c.host, table.c.port, table.c.token, table.c.api)).one_or_none()
+    return None if row is None else Decider(*row)

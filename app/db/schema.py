@@ -37,6 +37,7 @@ decider = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("port", sa.Integer, nullable=False),
     sa.Column("token", sa.Text, nullable=False),
+    sa.Column("api", sa.Text, nullable=False),
 )
 
 event = sa.Table(

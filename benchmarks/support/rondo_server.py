@@ -49,9 +49,7 @@ if __name__ == "__main__":
     port, url, keyfile = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     agents = int(sys.argv[4]) if len(sys.argv) > 4 else 400
     teams = int(sys.argv[5]) if len(sys.argv) > 5 else 4
-    chosen = Settings(
-        database_url=url, port=port, worker="off", scheduler=False, log_level="error", one_decider=True
-    )
+    chosen = Settings(database_url=url, port=port, worker="off", scheduler=False, log_level="error")
     migrate(url)
     keyfile.write_text(asyncio.run(furnish(chosen, agents=agents, teams=teams)))
     serve_forever(chosen)

@@ -263,7 +263,7 @@ async def test_who_does_not_know_the_token_is_hung_up_on(pair: tuple[Service, Se
     first, _ = pair
     found = await first.house.database.read(deciders.find_decider)
     assert found is not None
-    host, port, _ = found
+    host, port = found.host, found.port
     before = await first.house.switchboard.read(lambda floor: floor.seq)
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(sent)
@@ -302,13 +302,20 @@ async def test_frame_that_means_nothing_ends_the_link_and_calls_are_decided_here
     await until(lambda: follower.follows)
 
 
-async def test_decider_that_nobody_reaches_is_done_without(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "wrong",
+    [{"port": 1}, {"token": "old"}, {"api": "of another release"}, {"host": "no.such.host.invalid"}],
+    ids=str,
+)
+async def test_decider_that_is_not_reached_or_of_another_release_is_done_without(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(relay, "_CHECK_S", 0.05)
     async with running(settings(postgres_url)) as first:
         await furnish(first.house)
-        await first.house.database.tx(deciders.save_decider, "127.0.0.1", 1, "nobody")
+        known = await first.house.database.read(deciders.find_decider)
+        assert known is not None
+        await first.house.database.tx(deciders.save_decider, known._replace(**wrong))
         async with running(settings(postgres_url)) as second, second.client() as two:
             assert second.house.relay is not None
             assert not second.house.relay.follows
