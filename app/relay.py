@@ -102,6 +102,7 @@ class Framed(asyncio.Protocol):
                 self.take(frame)
             except msgspec.MsgspecError:
                 self.drop()
+            if self.transport is None or self.transport.is_closing():
                 return
 
     def take(self, frame: bytes) -> None:
