@@ -29,7 +29,7 @@ from app.main import open_house
 from app.preset import preset_agents, preset_policy
 from app.setting_up import put_organisation
 from app.settings import Settings
-from app.traffic import calls_from
+from app.traffic import calls_from, opening_hours
 
 _LEADS: Final = 4
 _PAST_DAYS: Final = 42
@@ -157,7 +157,7 @@ async def _make_database(settings: Settings, *, fresh: bool) -> None:
 
 async def _prepare(settings: Settings, keys_path: Path) -> _Prepared:
     async with open_house(settings) as house:
-        await put_organisation(house)
+        await put_organisation(house, hours=opening_hours(preset_policy().site.time_zone))
         kept = await _keys(house, keys_path)
         link = await house.keyring.sign_in_link(kept["admin"]["id"], valid_s=_LINK_VALID_S)
         recorded = await house.database.read(history.coverage_of_history)

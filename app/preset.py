@@ -27,9 +27,13 @@ _SECOND: Final = {
 }
 
 
-def preset_policy(version: int = 1) -> Policy:
-    """Return the policy of the ready organisation: 80 % in 20 s, steps after 60 and 180 s."""
-    teams = {team_id: _team(team_id, name, lead) for team_id, name, lead, _ in _TEAMS}
+def preset_policy(version: int = 1, *, hours: Hours | None = None) -> Policy:
+    """Return the policy of the ready organisation: 80 % in 20 s, steps after 60 and 180 s.
+
+    Without `hours` its teams are always open, so that whoever tries it at night is served.
+    """
+    always = Hours(time_zone="Europe/London", week=tuple((Span("00:00", "24:00"),) for _ in range(7)))
+    teams = {team_id: _team(team_id, name, lead, hours or always) for team_id, name, lead, _ in _TEAMS}
     return Policy(
         version=version,
         teams=teams,
@@ -64,7 +68,7 @@ def agent_id(name: str) -> str:
     return name.lower().replace(" ", ".")
 
 
-def _team(team_id: str, name: str, lead: str) -> TeamPolicy:
+def _team(team_id: str, name: str, lead: str, hours: Hours) -> TeamPolicy:
     others = tuple(other for other, second in _SECOND.items() if second == team_id)
     wider = (*others, _SECOND[team_id])
     return TeamPolicy(
@@ -78,7 +82,7 @@ def _team(team_id: str, name: str, lead: str) -> TeamPolicy:
             Step(after_s=180.0, skill_slack=4, any_language=True, teams=tuple(dict.fromkeys(wider))),
         ),
         wrap_up_s=30.0,
-        hours=Hours(time_zone="Europe/London", week=tuple((Span("00:00", "24:00"),) for _ in range(7))),
+        hours=hours,
     )
 
 

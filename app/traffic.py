@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from routing.hours import Hours, Span
 from routing.model import Channel
 
 INTERVAL_S: Final = 900
@@ -185,6 +186,13 @@ PRESET: Final = (
         ),
     ),
 )
+
+
+def opening_hours(zone: str) -> Hours:
+    """Return when the organisation is open, and so when anybody calls."""
+    spans = [_WEEKEND.get(day, (_OPENS, _CLOSES)) for day in range(7)]
+    week = tuple((Span(f"{int(opens):02}:00", f"{int(closes):02}:00"),) for opens, closes in spans)
+    return Hours(time_zone=zone, week=week)
 
 
 def expected(profile: Profile, start: int, zone: ZoneInfo) -> float:

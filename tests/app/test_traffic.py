@@ -26,12 +26,14 @@ from app.traffic import (
     calls_between,
     calls_from,
     expected,
+    opening_hours,
     phone,
     serve,
     staff,
 )
 from routing.classify import classify
 from routing.commands import Identity, Receive
+from routing.hours import is_open
 from routing.model import Channel, Presence
 from staffing.history_import import read_interval_csv
 from staffing.intervals import Grid
@@ -151,6 +153,13 @@ def test_every_channel_comes() -> None:
     channels = Counter(call.channel for call in week_of_calls(weeks=2))
     assert channels[Channel.VOICE] > 5 * channels[Channel.CHAT] > 0
     assert channels[Channel.EMAIL] > channels[Channel.WEB] > 0
+
+
+@given(st.integers(1_790_000_000, 1_810_000_000))
+def test_somebody_calls_when_it_is_open_and_nobody_when_it_is_closed(at: int) -> None:
+    begin = at // INTERVAL_S * INTERVAL_S
+    is_busy = [expected(profile, begin, LONDON) > 0 for profile in PRESET]
+    assert is_busy == [is_open(opening_hours("Europe/London"), begin)] * len(PRESET)
 
 
 # What is posted
