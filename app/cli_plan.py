@@ -62,7 +62,9 @@ def import_command(
         Path, typer.Argument(help="CSV of intervals or calls, or an Asterisk queue_log; or .gz.")
     ],
     kind: Annotated[str, typer.Option("--format", help="auto, intervals, calls or queue_log.")] = "auto",
-    minutes: Annotated[int | None, typer.Option(help="Interval of an interval CSV: 15, 30, 60.")] = None,
+    minutes: Annotated[
+        int | None, typer.Option(help="Interval of a CSV: 15, 30, 60; none: found out.")
+    ] = None,
     channel: Annotated[str, typer.Option(help="voice, chat, callback, email or web.")] = "voice",
     team: Annotated[
         list[str] | None, typer.Option(help="NAME=ours: which of our teams a name in the file is.")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,6 +69,29 @@ def read_interval_csv(
     if problems:
         return Rejected(problems)
     return {team: _history(team, grid, intervals) for team, intervals in sorted(rows.items())}
+
+
+def interval_minutes_of(lines: Iterable[str], grid: Grid) -> int | None:
+    """Return how long the intervals of `read_interval_csv`'s lines are, by where they begin.
+
+    15 or 30 where a line begins at such a part of an hour of the site's clock; 60 where all begin with an
+    hour and some of a team follow each other by an hour; None where that can't be told.
+    """
+    starts: dict[str, set[int]] = {}
+
+    def take(row: _Row) -> None:
+        starts.setdefault(row["team"], set()).add(round(_instants(row["start"], grid)[0]))
+
+    _each_row(lines, {"team", "start"}, take)
+    quarters = Grid(grid.zone, 15)
+    all_of_them = sorted({at for each in starts.values() for at in each})
+    if any(at != int(interval_starts(quarters, at)) for at in all_of_them):
+        return None
+    for minutes in (60, 30):
+        if all(at == int(interval_starts(Grid(grid.zone, minutes), at)) for at in all_of_them):
+            gaps = {b - a for each in starts.values() for a, b in pairwise(sorted(each))}
+            return minutes if minutes == 30 or 3600 in gaps else None
+    return 15
 
 
 def read_call_csv(

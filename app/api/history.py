@@ -48,7 +48,7 @@ async def import_history(
     response: Response,
     who: Annotated[Principal, Depends(requires("plans:write"))],
     kind: Annotated[Literal["auto", "intervals", "calls", "queue_log"], Query(alias="format")] = "auto",
-    minutes: Annotated[int | None, Query(description="Interval of an interval CSV: 15, 30 or 60.")] = None,
+    minutes: Annotated[int | None, Query(description="Length of an interval; none: found out.")] = None,
     channel: Literal["voice", "chat", "callback", "email", "web"] = "voice",
     team: Annotated[list[str] | None, Query(max_length=200)] = None,
     wait_s: Annotated[float, Query(ge=0, le=60)] = 20.0,

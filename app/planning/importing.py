@@ -16,12 +16,20 @@ from app.planning.desk import Desk, Outcome, Report
 from app.planning.params import ImportParams
 from app.planning.terms import read_planning
 from staffing.history import CallRecord, History, histories_from_records
-from staffing.history_import import Rejected, read_call_csv, read_interval_csv, read_queue_log
+from staffing.history_import import (
+    Rejected,
+    interval_minutes_of,
+    read_call_csv,
+    read_interval_csv,
+    read_queue_log,
+)
 from staffing.intervals import Grid, local_date, utc_iso
 
 _MOST_UNPACKED: Final = 1 << 29
 _REPORT_LINES: Final = 20_000
 _CALL_MINUTES: Final = 15
+_LOOKED_AT: Final = 2_000
+"""Lines that tell how long a file's intervals are."""
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -44,16 +52,11 @@ async def import_history(desk: Desk) -> Outcome:
         raise InvalidImportError("There is no file with this run.")
     planning = await desk.database.read(read_planning)
     grid = planning.grid
-    minutes = params.minutes or grid.minutes
-    if minutes > grid.minutes:
-        raise InvalidImportError(
-            f"Intervals of {minutes} minutes can't be planned in intervals of {grid.minutes} minutes."
-        )
     found: ImportFile = await desk.compute(
         read_file,
         data,
         params,
-        Grid(grid.zone, minutes),
+        grid,
         sorted(planning.policy.teams),
         desk.now,
         part=(0.0, 0.9),
@@ -74,6 +77,8 @@ def read_file(
     text = _text(data)
     lines = text.splitlines()
     kind = _format_of(lines, params.format)
+    if kind == "intervals":
+        grid = Grid(grid.zone, _minutes(lines, params.minutes, grid))
     told = _told(report, lines)
     records: list[CallRecord] = []
     if kind == "intervals":
@@ -101,6 +106,21 @@ def read_file(
         _waits(grid, records) if params.channel in history.WAITING else [],
         {team: _summary(each) for team, each in sorted(histories.items())},
     )
+
+
+def _minutes(lines: list[str], said: int | None, grid: Grid) -> int:
+    """Return how long the intervals of a file are: as said, or as its first lines show, else the site's.
+
+    InvalidImportError where they are longer than those that the site plans in.
+    """
+    minutes = said or interval_minutes_of(lines[:_LOOKED_AT], grid) or grid.minutes
+    if minutes > grid.minutes:
+        raise InvalidImportError(
+            f"Intervals of {minutes} minutes can't be planned in intervals of {grid.minutes} minutes. "
+            "Plan in longer ones (the site's `interval_minutes`)"
+            + ("." if said else f", or say that these are of {grid.minutes} (`minutes`, `--minutes`).")
+        )
+    return minutes
 
 
 def _text(data: bytes) -> str:

@@ -46,7 +46,9 @@ class ImportParams(Params):
     """How a history file is read; the file itself is stored beside the run."""
 
     format: Literal["auto", "intervals", "calls", "queue_log"] = "auto"
-    minutes: Annotated[Literal[15, 30, 60] | None, Field(description="Interval of an interval CSV.")] = None
+    minutes: Annotated[
+        Literal[15, 30, 60] | None, Field(description="Interval of an interval CSV; none: found out.")
+    ] = None
     channel: Literal["voice", "chat", "callback", "email", "web"] = "voice"
     teams: Annotated[
         dict[Annotated[str, StringConstraints(max_length=100)], Team],

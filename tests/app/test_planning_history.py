@@ -144,3 +144,34 @@ async def test_wrong_parameters_of_an_import_are_pointed_at(planner: httpx.Async
         answer = await planner.post(f"/v1/history/import?{query}", content=ROWS)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+def rows(*clocks: str) -> str:
+    return "team,start,offered\n" + "".join(f"general,2026-02-02T{clock},3\n" for clock in clocks)
+
+
+@pytest.mark.parametrize(
+    ("clocks", "minutes"),
+    [
+        (("08:00", "08:15", "08:30"), 15),
+        (("08:00", "08:30", "09:00"), 30),
+        (("08:30", "09:30"), 30),
+        (("08:00",), 30),
+    ],
+)
+async def test_length_of_intervals_is_found_out(
+    planner: httpx.AsyncClient, clocks: tuple[str, ...], minutes: int
+) -> None:
+    run = (await planner.post("/v1/history/import", content=rows(*clocks))).json()
+    assert run["state"] == "done", run["error"]
+    assert run["result"]["teams"]["general"]["minutes"] == minutes
+
+
+async def test_hours_are_not_taken_for_half_hours(planner: httpx.AsyncClient) -> None:
+    hourly = rows("08:00", "09:00", "10:00")
+    answer = await planner.post("/v1/history/import", content=hourly)
+    assert answer.status_code == 422
+    assert "60 minutes can't be planned in intervals of 30" in answer.json()["detail"]
+    assert "--minutes" in answer.json()["detail"]
+    run = (await planner.post("/v1/history/import?minutes=30", content=hourly)).json()
+    assert run["state"] == "done", run["error"]

@@ -67,3 +67,6 @@ setInterval(() => {
   if (clock) clock.textContent = timeOfDay(now());
   if (running) tick();
 }, 500);
+
+// A page that is just there shows durations at once; the floor sets its own clock first, and ticks again.
+if (running) tick();
