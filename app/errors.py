@@ -144,6 +144,14 @@ class OverloadedError(AppError):
     title = "Too much at once; try again shortly"
 
 
+class NewerReleaseError(AppError):
+    """The log holds events of a newer release; this replica takes no commands any more."""
+
+    status = 503
+    slug = "newer-release"
+    title = "This replica is too old for what a newer one has written; nothing was done"
+
+
 class StorageUnavailableError(AppError):
     """The database did not take the transaction; nothing was done."""
 

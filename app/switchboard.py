@@ -34,13 +34,10 @@ from app.batch import (
     wanted_by,
 )
 from app.clock import Clock, stopwatch
-from app.db import floor_rows, wait_books
+from app.db import floor_rows, log_kinds, wait_books
 from app.db.batch_writes import at_once
 from app.db.engine import FAILURES, Connection, Database, OutageError, PostgresDatabase
-from app.errors import (
-    AppError,
-    OverloadedError,
-)
+from app.errors import AppError, NewerReleaseError, OverloadedError
 from app.found import Found, Looked, Stored, look_up, look_up_by
 from routing import events as ev
 from routing.commands import Command
@@ -55,6 +52,8 @@ _BOOK_S: Final = 60.0
 _NUDGE_S: Final = 1.0
 _CATCH_UP: Final = 5000
 """Beyond so many foreign events the floor is loaded anew instead."""
+_LATELY: Final = 1000
+"""So many of the newest events are looked through when the service starts."""
 _SPLIT: Final = 16
 """From how many commands on a batch takes at most half of them and of those being stored.
 
@@ -85,6 +84,14 @@ def _settle(future: asyncio.Future[Any], result: Any) -> None:
         future.set_exception(result)
     else:
         future.set_result(result)
+
+
+def _too_old(kind: str) -> NewerReleaseError:
+    return NewerReleaseError(
+        f"A newer release has written an event {kind!r} that this replica can't read; ask another one.",
+        headers={"Retry-After": "30"},
+        kind=kind,
+    )
 
 
 class Switchboard:
@@ -120,6 +127,10 @@ class Switchboard:
         """Whether nobody else can write."""
         self._shared_until = 0.0
         self._resting = False
+        self._known_seq: int | None = None
+        """Up to here the log holds nothing that this release can't read, or it was there at the start."""
+        self._unreadable: str | None = None
+        """The kind of event by which a newer release was noticed: no command is taken from then on."""
 
     async def start(self) -> None:
         """Load the floor and begin to take commands."""
@@ -163,6 +174,8 @@ class Switchboard:
         """Have what is asked carried out; `errand.told` gets what comes of it. Raises OverloadedError."""
         if self._task is None or self._task.done():
             raise OverloadedError("The service is stopping.", headers={"Retry-After": "1"})
+        if self._unreadable is not None:
+            raise _too_old(self._unreadable)
         if len(self._waiting) >= self._max_waiting:
             raise OverloadedError(
                 f"{len(self._waiting)} commands wait already; nothing was done.",
@@ -203,8 +216,9 @@ class Switchboard:
 
     def _look_now(self) -> None:
         """Have a batch carried out even if no command waits: time or another replica has changed things."""
-        self._look = True
-        self._wake.set()
+        if self._unreadable is None:
+            self._look = True
+            self._wake.set()
 
     @property
     def policy(self) -> Policy:
@@ -354,6 +368,8 @@ class Switchboard:
         measure(done, took_s)
         for errand, result in zip(batch, done.results, strict=True):
             errand.resolve(result)
+        if done.encoded:
+            self._known_seq = done.first_seq + len(done.encoded) - 1
         if done.encoded and self._on_events is not None:
             self._on_events(done.first_seq, done.encoded)
 
@@ -362,6 +378,8 @@ class Switchboard:
         took_s = stopwatch()
         try:
             done = await self._carefully(batch)
+        except ev.UnreadableEventError as unreadable:
+            self._give_up(batch, unreadable)
         except BrokenError as broken:
             self._drop()
             broken.errand.resolve(AppError())
@@ -384,6 +402,15 @@ class Switchboard:
                 log.exception("batch_failed")
         else:
             self._tell(batch, done, took_s())
+
+    def _give_up(self, batch: list[Errand], unreadable: ev.UnreadableEventError) -> None:
+        """Take no more commands: what they would be decided on is not all that has happened."""
+        self._drop()
+        self._unreadable = unreadable.kind
+        for errand in (*batch, *self._waiting):
+            errand.resolve(_too_old(unreadable.kind))
+        self._waiting.clear()
+        log.error("newer_release_in_log", kind=unreadable.kind)
 
     def _share(self) -> None:
         """Note that another replica has appended to the log just now."""
@@ -456,6 +483,7 @@ class Switchboard:
         seq, next_id = floor_rows.lock_head(conn)
         floor = self._floor
         if floor is None or floor.seq > seq or seq - floor.seq > _CATCH_UP:
+            self._look_through(conn, seq)
             floor = self._floor = floor_rows.load_floor(conn)
             self._newest_at = floor_rows.read_newest_at(conn) or 0.0
             self._book = wait_books.find_wait_book(conn) or self._book
@@ -464,6 +492,16 @@ class Switchboard:
             rows = floor_rows.events_after(conn, floor.seq, _CATCH_UP)
             self._catch_up(floor, (data for _, data in rows), next_id)
         return floor
+
+    def _look_through(self, conn: Connection, seq: int) -> None:
+        """Raise UnreadableEventError if the rows hold what a newer release has done since the start."""
+        after = max(seq - _LATELY, 0) if self._known_seq is None else self._known_seq
+        kind = log_kinds.find_other_kind(conn, ev.KINDS, after=after)
+        if kind is not None and self._known_seq is not None:
+            raise ev.UnreadableEventError(kind)
+        if kind is not None:
+            log.warning("newer_events_before_start", kind=kind)
+        self._known_seq = seq
 
     def _catch_up(self, floor: Floor, encoded: Iterable[str], next_id: int) -> None:
         """Apply what other replicas have appended."""
@@ -476,12 +514,13 @@ class Switchboard:
         floor.drain()
         floor.settle()
         floor.next_id = next_id
+        self._known_seq = floor.seq
 
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._resting:
+        if self._resting or self._unreadable is not None:
             return
         delay_s = _NUDGE_S  # after a failure the floor is to be loaded anew: what is due is not known
         if self._floor is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 import msgspec
 
 from routing.commands import Identity, snake
@@ -377,6 +379,9 @@ FloorEvent = (
     | PolicyPublished
 )
 
+KINDS: Final = frozenset(each.__struct_config__.tag for each in get_args(FloorEvent))
+"""The kinds of event that this release knows."""
+
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[FloorEvent] = msgspec.json.Decoder(FloorEvent)
 
@@ -387,5 +392,27 @@ def encode(event: Event) -> bytes:
 
 
 def decode(data: bytes | str) -> FloorEvent:
-    """Return the event that `encode` made; raises msgspec.DecodeError on anything else."""
-    return _decoder.decode(data)
+    """Return the event that `encode` made; raises UnreadableEventError on anything else."""
+    try:
+        return _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise UnreadableEventError(_kind(data)) from error
+
+
+class UnreadableEventError(ValueError):
+    """An event that this release does not know: of another `kind`, or with values that it has no word for."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"an event {kind!r} that this release can't read")
+        self.kind = kind
+
+
+class _Kind(msgspec.Struct):
+    kind: str = "?"
+
+
+def _kind(data: bytes | str) -> str:
+    try:
+        return msgspec.json.decode(data, type=_Kind).kind
+    except msgspec.DecodeError:
+        return "?"
