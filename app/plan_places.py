@@ -78,6 +78,9 @@ async def at_service(url: str, key: str) -> AsyncIterator[Place]:
         yield _AtService(client)
 
 
+_SOLVED: Final = ("roster", "design")
+
+
 class _AtDatabase:
     def __init__(self, database: Database, clock: Clock, threads: int) -> None:
         self._database = database
@@ -91,7 +94,9 @@ class _AtDatabase:
         new = runs.NewRun(kind, checked, "command line", self._clock.now())
         run_id = await self._database.tx(runs.add_run, new, data=data)
         assert run_id is not None  # noqa: S101  without a job nothing can be in its way
-        worker = Worker(self._database, self._clock, processes=0, threads=self._threads)
+        # A solver may not look for half a minute whether to stop: in a child, Ctrl-C ends it at once.
+        processes = int(kind in _SOLVED)
+        worker = Worker(self._database, self._clock, processes=processes, threads=self._threads)
         work = asyncio.create_task(worker.carry_out(run_id))
         try:
             while True:

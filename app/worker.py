@@ -67,7 +67,6 @@ class Worker:
         self._working: set[int] = set()
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
-        self._mending = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
         self._on_change = on_change or (lambda run_id: None)
 
@@ -234,28 +233,18 @@ class Worker:
 
     def _computing(self, run_id: int) -> Any:
         async def compute(f: Callable[..., Any], *args: Any, part: tuple[float, float] = (0.0, 1.0)) -> Any:
-            async with self._mending:  # nothing is given to children that are being replaced
-                if self._closing.is_set():
-                    raise _StoppingError
+            if self._closing.is_set():
+                raise _StoppingError
             if run_id in self._stopping:
                 raise CancelledRunError
             self._parts[run_id] = part
-            generation = self._compute.generation
             try:
                 return await self._compute.run(run_id, f, *args)
-            except (CancelledRunError, BrokenProcessPool, asyncio.CancelledError) as error:
+            except (CancelledRunError, BrokenProcessPool, asyncio.CancelledError):
                 if self._closing.is_set():
                     raise _StoppingError from None
-                if isinstance(error, BrokenProcessPool):
-                    await self._mend(generation)
                 raise
             finally:
                 self._parts.pop(run_id, None)
 
         return compute
-
-    async def _mend(self, generation: int) -> None:
-        """Have fresh children instead of those of a generation, once however many of its runs ask."""
-        async with self._mending:
-            if self._compute.generation == generation and not self._closing.is_set():
-                await asyncio.to_thread(self._compute.reopen)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import pytest
 
+from app import compute as compute_module
 from app.clock import Clock
 from app.compute import Compute
 from app.db import runs
@@ -140,6 +143,17 @@ def waits_until_cancelled(report: Report) -> None:
     raise CancelledRunError
 
 
+def never_looks(report: Report) -> None:
+    report(0.0, "begun")
+    threading.Event().wait()
+
+
+def slow(report: Report, steps: int) -> int:
+    """Take a moment, as long as other children need to die."""
+    threading.Event().wait(0.3)
+    return counts(report, steps)
+
+
 def dies(_: Report) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -208,26 +222,35 @@ async def test_child_that_dies_fails_its_run_and_the_next_one_works(
     assert (done.state, done.result) == ("done", {"steps": 3})
 
 
-async def test_children_that_die_together_are_replaced_once(
-    database: Database, kinds: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    many = []
-    reopen = Compute.reopen
-    monkeypatch.setattr(Compute, "reopen", lambda self: many.append(self) or reopen(self))
-    work = iter((dies, dies, counts, counts))
+async def test_child_that_dies_takes_no_other_with_it() -> None:
+    compute = Compute(2, lambda *_: None)
+    ended = await asyncio.gather(compute.run(1, slow, 3), compute.run(2, dies), return_exceptions=True)
+    assert ended[0] == 3
+    assert isinstance(ended[1], BrokenProcessPool)
+    assert await asyncio.gather(compute.run(3, counts, 1), compute.run(4, counts, 2)) == [1, 2]
+    await asyncio.to_thread(compute.close)
 
-    async def carry_out(desk: Desk) -> Outcome:
-        f = next(work)
-        return Outcome({"steps": await desk.compute(f, *([3] if f is counts else []))})
 
-    kinds(carry_out)
-    worker = Worker(database, Clock(), processes=2)
-    for states in ({"failed"}, {"done"}):
-        added = [await add(database, kind="test") or 0 for _ in range(2)]
-        ended = await asyncio.gather(*(worker.carry_out(each) for each in added))
-        assert {each.state for each in ended if each is not None} == states
-    await worker.stop()
-    assert len(many) == 1
+async def test_child_that_does_not_look_whether_to_stop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute_module, "GRACE_S", 0.05)
+    begun = asyncio.Event()
+    compute = Compute(1, lambda *_: begun.set())
+    for f in (never_looks, waits_until_cancelled):
+        begun.clear()
+        work = asyncio.create_task(compute.run(7, f))
+        await begun.wait()
+        compute.cancel(7)
+        with pytest.raises(CancelledRunError):
+            await work
+    # Now the grace of one that stopped by itself ends during the next run, which is none of its business.
+    assert await compute.run(8, slow, 3) == 3
+    work = asyncio.create_task(compute.run(9, never_looks))
+    begun.clear()
+    await begun.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    await asyncio.to_thread(compute.close)
 
 
 async def test_run_that_was_being_claimed_when_the_worker_stopped_is_given_back(

@@ -10,6 +10,9 @@ from playwright.async_api import Browser, Page, expect
 
 from app.db import runs
 from app.db.engine import Connection
+from app.planning import pooling
+from staffing.pool_search import Effort
+from staffing.simulation import shared_agents
 from tests.app.planning_rig import MONDAY, run_to_end
 from tests.web.conftest import newest_plan, sign_in
 from tests.web.service import Service
@@ -311,7 +314,13 @@ async def test_teams_that_share_agents_are_counted_together(page: Page, planning
         await expect(value).to_have_text(f"{sum(pool[name]) / 2:.1f} h")
 
 
-async def test_simulated_pool_says_what_was_corrected_and_checked(page: Page, planning: Service) -> None:
+async def test_simulated_pool_says_what_was_corrected_and_checked(
+    page: Page, planning: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The page is tested here, not the simulation: few short runs, so that no machine is too slow for them.
+    monkeypatch.setitem(shared_agents._REPLICATIONS, Effort.CHECK, 4)
+    monkeypatch.setitem(shared_agents._REPLICATIONS, Effort.JUDGE, 4)
+    monkeypatch.setattr(pooling, "_ROUTED", {"hours": 1.0, "warm_up_hours": 0.25, "replications": 2})
     async with planning.client("planner") as client, planning.working():
         run = await run_to_end(client, "require", week=MONDAY.isoformat(), pooling_s=3600)
         assert run["state"] == "done", run["error"]
