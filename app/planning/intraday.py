@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from app.planning import actions
 from app.planning.carrying_out import plans_of
 from app.planning.desk import Desk, Outcome, Report
 from app.planning.forecasting import between, corrected, forecast_from
+from app.planning.keeping import adherence_of_day
 from app.planning.needs import Need, TeamNeed, patience_of, shrinkage_of, team_need
 from app.planning.params import IntradayParams
 from app.planning.past import Past, live_counts, today, week_span
@@ -23,6 +24,7 @@ from app.planning.people import Person, read_staff
 from app.planning.requiring import read_needs, spread
 from app.planning.standing import plan_starts
 from app.planning.terms import Planning, read_planning
+from staffing.adherence import OFFLINE
 from staffing.erlang import performance
 from staffing.forecast import Forecast
 from staffing.intervals import Starts, intervals_between, utc_iso, week_start_on
@@ -32,6 +34,8 @@ from staffing.requirement import kept_share
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_ABSENT_S: Final = 900.0
+"""Who is offline for so long while on shift is taken for absent."""
 _NOTHING_SEEN: Final[dict[str, float | str | None]] = {
     "busyness": None,
     "expected_so_far": None,
@@ -45,8 +49,8 @@ _NOTHING_SEEN: Final[dict[str, float | str | None]] = {
 class TeamDay:
     """What a team's day is judged by: forecast and terms, what came so far, who works when.
 
-    `staffed` has the people of each team of the published roster, by interval of the day; `plans` are the
-    published rosters whose shifts were seen.
+    `staffed` has the people of each team of the published roster, by interval of the day; `shifts` are those
+    of people who may still be asked for something, `plans` the published rosters in which they were seen.
     """
 
     need: Need
@@ -91,6 +95,8 @@ def read_days(conn: Connection, planning: Planning, teams: list[str], now: float
     on = today(grid, now)
     since, until = week_span(grid, on, 1)
     staffed, shifts = _roster_of(conn, planning, on)
+    absent = _absent(conn, planning, on, now)
+    shifts = [each for each in shifts if each.agent_id not in absent]
     people = read_staff(conn, on, 1).people
     seen = [row.id for row in plans_of(conn, on.isoformat())]
     first = history.first_live(conn)
@@ -231,6 +237,17 @@ def _set_aside(conn: Connection, planning: Planning, team: str, on: date) -> dic
             names = [name for name in ("deferred", "shared") if name in data]
             return {name: np.array(data[name], dtype=np.int64)[own].tolist() for name in names}
     return {}
+
+
+def _absent(conn: Connection, planning: Planning, on: date, now: float) -> set[str]:
+    """Return who should have been at work for some time and is not: nobody asks them for anything today."""
+    return {
+        each["agent"]
+        for each in adherence_of_day(conn, planning, on, now=now, grace_s=0)
+        if each["departs_since"] is not None
+        and each["presence"] == OFFLINE
+        and datetime.fromisoformat(each["departs_since"]).timestamp() <= now - _ABSENT_S
+    }
 
 
 def _roster_of(

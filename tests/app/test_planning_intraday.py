@@ -145,6 +145,22 @@ async def test_time_before_the_organisation_was_set_up_counts_neither_way(
     assert max(each["scheduled_s"] for each in working) in range(1795, 1860)
 
 
+async def test_nobody_who_is_absent_is_asked_for_anything(
+    service: Service, planner: httpx.AsyncClient
+) -> None:
+    def asked(day: dict[str, Any]) -> set[str]:
+        named = {each["agent"] for each in day["actions"]}
+        return (named | {who["agent"] for each in day["actions"] for who in each["who"]}) - {None}
+
+    await came(service, 3.0)
+    present = asked(await look(planner))
+    items = (await planner.get("/v1/adherence")).json()["items"]
+    on_shift = {each["agent"] for each in items if each["scheduled"] is not None}
+    assert present & on_shift
+    await set_up_at(service, datetime(2026, 3, 3, 9, tzinfo=UTC))
+    assert not asked(await look(planner)) & on_shift
+
+
 async def test_agent_who_is_not_there_departs_from_the_roster(
     service: Service, planner: httpx.AsyncClient
 ) -> None:
