@@ -358,10 +358,10 @@ class Relay:
             if self._link is not None and self._link.open:
                 self._link.look()
             elif self._server is not None:
-                if not await self._leadership.holds():
+                if self._house.switchboard.gave_up or not await self._leadership.holds():
                     log.warning("decider_lost")
                     await self._abdicate()
-            elif await self._leadership.take():
+            elif not self._house.switchboard.gave_up and await self._leadership.take():
                 await self._reign()
             else:
                 await self._follow()

@@ -226,6 +226,11 @@ class Switchboard:
         return self._policy
 
     @property
+    def gave_up(self) -> bool:
+        """Whether no command is taken any more because a newer release has written to the log."""
+        return self._unreadable is not None
+
+    @property
     def waiting(self) -> int:
         """How many commands wait for the next batch."""
         return len(self._waiting)

@@ -320,3 +320,16 @@ async def test_decider_that_is_not_reached_or_of_another_release_is_done_without
             assert second.house.relay is not None
             assert not second.house.relay.follows
             await post(two, "/v1/contacts", CALL)
+
+
+async def test_decider_that_can_not_read_the_log_any_more_leaves_it_to_another(
+    pair: tuple[Service, Service],
+) -> None:
+    first, second = pair
+    first.house.switchboard._unreadable = "of a newer release"
+    one, two = first.house.relay, second.house.relay
+    assert one is not None
+    assert two is not None
+    await until(lambda: two.decides and one.follows)
+    async with first.client() as client:
+        assert (await client.post("/v1/contacts", json=CALL)).status_code == 201
