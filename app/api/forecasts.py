@@ -287,13 +287,18 @@ def _channels_json(data: dict[str, Any]) -> dict[str, Any]:
 def requirements_json(
     planning: Planning, week_on: date, rows: Sequence[forecasts.RequirementRow]
 ) -> dict[str, Any]:
-    """Return the stored requirements of a week, column by column."""
+    """Return the stored requirements of a week, column by column.
+
+    Those of other intervals than the site plans in now are left out; they are worked out anew.
+    """
+    now = (planning.grid.minutes, planning.grid.zone)
+    rows = [row for row in rows if (row.data["minutes"], row.data["zone"]) == now]
     many = max((len(row.data["required"]) for row in rows), default=0)
     days = max((row.data["days"] for row in rows), default=7)
     starts = intervals_between(planning.grid, week_on, week_on + timedelta(days=days - 1))[:many]
     return {
         "week": week_on.isoformat(),
-        "minutes": rows[0].data["minutes"] if rows else planning.grid.minutes,
+        "minutes": planning.grid.minutes,
         "intervals": [utc_iso(int(at)) for at in starts],
         "teams": {
             row.team: {

@@ -192,3 +192,16 @@ async def test_special_day_is_told_once_and_in_years_that_can_be_planned(planner
     assert (await planner.post("/v1/special-days", json=body | {"team": "general"})).status_code == 201
     far = body | {"first_on": "9999-12-30", "last_on": "9999-12-31"}
     assert (await planner.post("/v1/special-days", json=far)).status_code == 422
+
+
+async def test_requirement_of_other_intervals_is_not_taken_for_one_of_these(
+    planner: httpx.AsyncClient,
+) -> None:
+    await import_history(planner)
+    run = await run_to_end(planner, "require", week=WEEK, pooling_s=0)
+    assert run["state"] == "done", run["error"]
+    assert (await planner.get("/v1/requirements", params={"week": WEEK})).json()["teams"]
+    site = (await planner.get("/v1/planning")).json()["site"]
+    await planner.put("/v1/planning/site", json=site | {"interval_minutes": 60})
+    found = (await planner.get("/v1/requirements", params={"week": WEEK})).json()
+    assert (found["minutes"], found["teams"], found["intervals"]) == (60, {}, [])
