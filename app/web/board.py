@@ -20,7 +20,7 @@ from app.insight import Sums, figures
 from app.web.pages import templates
 from routing.floor import Floor
 from routing.model import Agent, AgentState, Contact, ContactState, OfferState, Presence
-from routing.policy import TeamPolicy
+from routing.policy import TeamPolicy, target_s
 from routing.steps import scope
 from routing.wait import Estimate
 
@@ -95,7 +95,7 @@ def _order(contact: Contact) -> tuple[float, int]:
 
 
 def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counter[str]) -> dict[str, Any]:
-    since = floor.queues.waiting.get(team.id, {}).values()
+    waiting = floor.queues.waiting.get(team.id, {})
     return {
         "kind": "queue",
         "id": team.id,
@@ -103,12 +103,25 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
         "lead": agent_ref(floor, team.lead_id)["name"],
         "target_s": team.target_s,
         "target_share": team.target_share,
-        "waiting": len(since),
+        "waiting": len(waiting),
         "still": still_waiting(floor, team, now),
-        "since": min(since, default=None),
+        **_longest(floor, team, waiting),
         "agents": staff,
         "order": [order],
     }
+
+
+def _longest(floor: Floor, team: TeamPolicy, waiting: dict[int, float]) -> dict[str, float | None]:
+    """Return since when somebody waits for a team, and the target of that wait.
+
+    Of several channels the one in the greatest hurry is told: a mail of an hour hides no caller of a minute.
+    """
+    oldest: dict[float, float] = {}
+    for contact_id, since in waiting.items():
+        aim_s = target_s(floor.policy, team, floor.contacts[contact_id].channel)
+        oldest[aim_s] = min(since, oldest.get(aim_s, since))
+    aim_s = min(oldest, default=team.target_s)
+    return {"since": oldest.get(aim_s), "since_target_s": aim_s}
 
 
 def _contacts(floor: Floor, team: TeamPolicy, order: int, estimate: Estimates) -> Values:
@@ -155,7 +168,7 @@ def _contact(floor: Floor, team: TeamPolicy, contact: Contact, estimate: Estimat
         "id": contact.id,
         "team": team.id,
         "team_name": team.name,
-        "target_s": team.target_s,
+        "target_s": target_s(floor.policy, team, contact.channel),
         "channel": contact.channel.value,
         "state": contact.state.value,
         "place": None if contact.offer_ids else floor.position(contact),

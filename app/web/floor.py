@@ -19,7 +19,16 @@ from app.web.board import GROUPS, step_words
 from app.web.live import Broadcaster
 from app.web.pages import FLOOR, page, render
 from routing.floor import Floor
-from routing.model import NEVER, PRIORITY_MAX, WAITING_STATES, Agent, AgentState, OfferState, Presence
+from routing.model import (
+    NEVER,
+    PRIORITY_MAX,
+    WAITING_STATES,
+    Agent,
+    AgentState,
+    ContactState,
+    OfferState,
+    Presence,
+)
 
 router = APIRouter(include_in_schema=False)
 
@@ -62,6 +71,7 @@ async def contact_page(house: House, who: Principal, request: Request) -> Respon
         customer=customer,
         teams=house.switchboard.policy.teams,
         may_lead="floor:lead" in who.scopes and live["waiting"],
+        may_end={"floor:lead", "offers:write"} <= who.scopes and live["talking_since"] is not None,
         priorities=range(PRIORITY_MAX + 1),
     )
 
@@ -128,6 +138,9 @@ def _live(floor: Floor, contact_id: int) -> dict[str, Any]:
     waiting = contact is not None and contact.state in WAITING_STATES
     return {
         "waiting": waiting,
+        "talking_since": contact.connected_at
+        if contact is not None and contact.state is ContactState.CONNECTED
+        else None,
         "since": contact.enqueued_at if contact is not None else None,
         "step": step_words(floor, floor.team(contact.team_id), contact) if contact and waiting else ("", ""),
         "free": sorted(free, key=lambda each: (not each["mine"], each["name"])),

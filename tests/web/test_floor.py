@@ -76,6 +76,33 @@ async def test_wait_runs_on_and_turns_late(floor: Page, service: Service) -> Non
     await expect(wait).to_have_text(re.compile("0:[2-5][0-9]"))
 
 
+async def test_mail_turns_late_by_its_own_target_and_hides_no_call(floor: Page, service: Service) -> None:
+    mail = await service.contact(menu=["1"], channel="email", subject="An old mail")
+    service.pass_time(3600)
+    call = await service.contact(**AT_HOME)
+    longest = floor.locator("#queue-complaints [data-label=Longest] time")
+    await expect(floor.locator(f"#contact-{mail} time")).to_have_text(re.compile("^1:00:"))
+    await expect(floor.locator(f"#contact-{mail} time")).not_to_have_class(re.compile("late"))
+    service.pass_time(25)
+    await expect(floor.locator(f"#contact-{call} time")).to_have_class(re.compile("late"))
+    await expect(longest).to_have_text(re.compile("^0:[2-5][0-9]"))
+    await expect(longest).to_have_class(re.compile("late"))
+
+
+async def test_lead_frees_an_agent_whose_call_has_died(floor: Page, service: Service) -> None:
+    await service.presence("ada.abel")
+    contact = await service.contact(menu=["1"])
+    offer = (await service.get("lead", f"/v1/contacts/{contact}"))["offers"][0]["id"]
+    await service.post("telephony", f"/v1/offers/{offer}/accept")
+    await floor.locator("#agent-ada\\.abel").get_by_role("link", name=f"Call {contact}").click()
+    dialog = floor.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Ada Abel has been in conversation since")
+    await dialog.get_by_role("button", name="End it").click()
+    await expect(dialog).to_contain_text("Wrap-up")
+    await expect(floor.locator("[data-list=agents-wrap_up]")).to_contain_text("Ada Abel")
+    await expect(dialog.get_by_role("button", name="End it")).to_have_count(0)
+
+
 async def test_lead_moves_a_contact_by_clicking(floor: Page, service: Service) -> None:
     contact = await service.contact(**AT_HOME)
     await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()

@@ -38,6 +38,26 @@ async def test_what_is_missing_is_said_as_it_was_asked_for(
     assert (answer.status_code, answer.headers["content-type"]) == (404, kind)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/contacts/٣",
+        "/contacts/-1",
+        "/contacts/" + "9" * 40,
+        "/contacts/%00",
+        "/agents/%3Cscript%3E",
+        "/agents/%00",
+    ],
+)
+async def test_hostile_id_gets_a_page_that_says_there_is_none(service: Service, path: str) -> None:
+    await service.contact()
+    async with service.client("lead") as client:
+        answer = await client.get(path, headers={"accept": HTML["accept"]})
+    assert answer.status_code == 404
+    assert "<script>alert" not in answer.text
+    assert "<script>" not in answer.text.partition("<main")[2].partition("</main>")[0]
+
+
 async def test_parts_of_planning_can_be_reached_from_each_other(page: Page, planning: Service) -> None:
     await sign_in(page, planning, "planner")
     parts = page.get_by_role("navigation", name="Planning")
