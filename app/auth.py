@@ -25,7 +25,7 @@ SCOPES: Final = {
     "agents:write": "Create and change agents.",
     "queues:read": "See queues and their figures.",
     "tickets:read": "See tickets.",
-    "tickets:write": "Change the state or the owner of tickets.",
+    "tickets:write": "Change the state or the owner of tickets (a key bound to an agent: only its own).",
     "customers:read": "See customers.",
     "customers:write": "Change and merge customers.",
     "events:read": "Follow the event log.",

@@ -15,13 +15,13 @@ from app.auth import Principal, requires
 from app.batch import Answer, Errand
 from app.db import floor_rows
 from app.db import tickets as rows
-from app.errors import NotFoundError
+from app.errors import ForbiddenError, NotFoundError
 from app.found import Found
 from app.house import house_of
 from routing import commands as cmd
 from routing import events as ev
 from routing.floor import Floor
-from routing.model import TicketState
+from routing.model import Ticket, TicketState
 
 router = APIRouter(prefix="/v1", tags=["tickets"])
 
@@ -73,6 +73,7 @@ async def change_ticket(
         ticket = found.ticket(ticket_id)
         if ticket is None:
             raise NotFoundError(f"There is no ticket {ticket_id}.")
+        _check_answers_for(found, ticket, who, given)
         return cmd.ChangeTicket(
             actor=who.actor,
             ticket=ticket,
@@ -93,3 +94,19 @@ async def change_ticket(
             raise NotFoundError(f"There is no ticket {ticket_id}.")
         answer = Answer(200, encode(ticket_json(stored)))
     return Response(answer.body, answer.status, media_type="application/json")
+
+
+def _check_answers_for(found: Found, ticket: Ticket, who: Principal, given: bodies.TicketChange) -> None:
+    """Raise ForbiddenError if an agent changes what somebody else answers for.
+
+    A lead may change every ticket, and so may keys that stand for no agent. Who talks to the customer may
+    change the state; the owner gives a ticket away, nobody takes it.
+    """
+    if who.agent_id in (None, ticket.owner_id) or "floor:lead" in who.scopes:
+        return
+    talks = who.agent_id in {found.agent_of_contact(contact_id) for contact_id in ticket.contact_ids}
+    if given.owner is not None or not talks:
+        raise ForbiddenError(
+            f"{ticket.owner_id} answers for ticket {ticket.id}: the owner, or a lead, changes it.",
+            owner=ticket.owner_id,
+        )

@@ -124,6 +124,31 @@ async def test_key_of_an_agent_does_not_act_for_another(service: Service) -> Non
         await post(client, f"/v1/offers/{offer}/finish-wrap-up", None, **own["ann"])
 
 
+async def test_agent_changes_no_ticket_that_another_answers_for(service: Service) -> None:
+    bob = make_agent("bob", teams=("complaints",))
+    await service.house.switchboard.submit(PutAgent(actor="test", agent=bob), lambda *_: None)
+    own = {name: bearer(await key(service, "tickets:write", agent_id=name)) for name in ("ann", "bob")}
+    lead = bearer(await key(service, "tickets:write floor:lead", agent_id="bob"))
+    async with service.client() as client:
+        await be_available(client, "ann")
+        contact = await post(client, "/v1/contacts", CALL)
+        ticket = f"/v1/tickets/{contact['ticket_id']}"
+        await expect_forbidden(client, own["ann"], [("PATCH", ticket, {"owner": "ann"})])
+        await post(client, f"/v1/offers/{contact['offers'][0]['id']}/accept")
+        refused = [("PATCH", ticket, body) for body in ({"owner": "bob"}, {"state": "closed"})]
+        await expect_forbidden(client, own["bob"], refused)
+        for who, body in (
+            (own["ann"], {"state": "waiting_customer"}),
+            (own["ann"], {"owner": "lead"}),
+            (own["ann"], {"state": "resolved"}),  # no longer the owner, but in conversation
+            (lead, {"owner": "bob"}),
+        ):
+            answer = await client.patch(ticket, json=body, headers=who)
+            assert answer.status_code == 200, answer.text
+        await expect_forbidden(client, own["ann"], [("PATCH", ticket, {"owner": "ann"})])
+        assert (await client.get(ticket)).json()["owner"] == "bob"
+
+
 async def expect_forbidden(client: httpx.AsyncClient, header: dict[str, str], wanted: list[Any]) -> None:
     for method, path, body in wanted:
         answer = await client.request(method, path, json=body, headers=header)
