@@ -134,7 +134,7 @@ def given_effect(on: date, name: str, events: Iterable[Event]) -> Effect | None:
 
 def _effect(name: str, own: list[float], pooled: list[float]) -> Effect:
     if own:
-        return Effect(name, _shrunk(own), len(own), f"learnt from {len(own)} such days")
+        return Effect(name, _shrunk(own), len(own), f"learnt from {len(own)} such day{'s' * (len(own) > 1)}")
     if pooled:
         reason = f"no such day in the history; taken from {len(pooled)} other special days"
         return Effect(name, _shrunk(pooled), 0, reason)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from playwright.async_api import Browser, Page, expect
 
 from app.db import runs
 from app.db.engine import Connection
+from app.db.schema import forecast
 from app.planning import pooling
 from staffing.pool_search import Effort
 from staffing.simulation import shared_agents
@@ -397,3 +399,19 @@ async def test_roster_of_several_weeks_can_be_asked_for(page: Page, planning: Se
     await expect(page.get_by_role("progressbar", name="roster")).to_be_visible()
     run = (await planning.get("planner", "/v1/runs?kind=roster"))["items"][0]
     assert run["params"]["weeks"] == 2
+
+
+async def test_outliers_set_aside_are_listed(page: Page, planning: Service) -> None:
+    def put(conn: Connection) -> None:
+        query = sa.select(forecast.c.id, forecast.c.data).where(forecast.c.team_id == "general")
+        row = conn.execute(query).one()
+        counts = {"actual": 680.0, "expected": 277.7}
+        outlier = {"on": "2026-02-11", "slot": None, "reason": "2.45 of it", **counts}
+        data = msgspec.json.decode(row[1]) | {"outliers": [outlier]}
+        change = sa.update(forecast).where(forecast.c.id == row[0])
+        conn.execute(change.values(data=msgspec.json.encode(data).decode()))
+
+    await planning.house.database.tx(put)
+    await open_week(page, planning, query="&team=general")
+    await page.get_by_text("1 outlier set aside").click()
+    await expect(page.get_by_text("2026-02-11: 680 instead of 278 2.45 of it")).to_be_visible()
