@@ -76,8 +76,10 @@ def floor_values(floor: Floor, now: float, estimate: Estimates) -> Values:
             for team_id in agent.teams:
                 if team_id in staff:
                     staff[team_id][group] += 1
+    later = _later(floor)
     for order, team in enumerate(floor.policy.teams.values()):
-        values[f"queue-{team.id}"] = _queue(floor, team, now, order, staff[team.id])
+        queue = _queue(floor, team, now, order, staff[team.id])
+        values[f"queue-{team.id}"] = queue | {"later": later.get(team.id, [])}
         values.update(_contacts(floor, team, order, estimate))
     queues = [value for value in values.values() if value["kind"] == "queue"]
     values["sum"] = {
@@ -109,6 +111,15 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
         "agents": staff,
         "order": [order],
     }
+
+
+def _later(floor: Floor) -> dict[str, list[int]]:
+    """Return by team the callbacks that wait for their time, the soonest first."""
+    found: dict[str, list[tuple[float, int]]] = {}
+    for contact in floor.contacts.values():
+        if contact.state is ContactState.SCHEDULED:
+            found.setdefault(contact.team_id, []).append((contact.scheduled_at or 0.0, contact.id))
+    return {team_id: [contact_id for _, contact_id in sorted(each)] for team_id, each in found.items()}
 
 
 def _longest(floor: Floor, team: TeamPolicy, waiting: dict[int, float]) -> dict[str, float | None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
@@ -12,6 +13,7 @@ from tests.web.conftest import sign_in
 from tests.web.service import Service
 
 FREE = ("ada.abel", "amir.brandt")  # both of the team complaints
+PHONE = {"phone": "+442079460001"}
 AT_HOME = {"menu": ["1"]}  # a call for complaints
 
 
@@ -101,6 +103,21 @@ async def test_lead_frees_an_agent_whose_call_has_died(floor: Page, service: Ser
     await expect(dialog).to_contain_text("Wrap-up")
     await expect(floor.locator("[data-list=agents-wrap_up]")).to_contain_text("Ada Abel")
     await expect(dialog.get_by_role("button", name="End it")).to_have_count(0)
+
+
+async def test_callback_for_later_is_shown_with_its_team_until_its_time(
+    floor: Page, service: Service
+) -> None:
+    at = datetime.fromtimestamp(service.house.clock.now() + 1800.0, UTC).isoformat()
+    later = await service.contact(**AT_HOME, channel="callback", scheduled_at=at, **{"from": PHONE})
+    queue = floor.locator("#queue-complaints")
+    await expect(queue).to_contain_text("1 for later")
+    await queue.get_by_role("link", name=f"callback {later}").click()
+    await expect(floor.get_by_role("dialog")).to_contain_text("It waits for its time, in 30 min.")
+    await floor.get_by_role("button", name="Close").click()
+    service.pass_time(1801)
+    await expect(floor.locator(f"#contact-{later}")).to_contain_text("Callback")
+    await expect(queue).not_to_contain_text("for later")
 
 
 async def test_lead_moves_a_contact_by_clicking(floor: Page, service: Service) -> None:
