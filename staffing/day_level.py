@@ -48,8 +48,8 @@ class Weights:
     month: float = 0.5
     memory: float = 1.0
     persistence: float = 0.7
-    drift: float = 0.1
-    beside: float = 0.3
+    drift: float = 0.3
+    beside: float = 0.1
     noise: float = 0.1
     faint: float = 0.1
     month_length: float = 0.4

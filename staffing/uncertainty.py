@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from staffing.training import Floats
+from staffing.training import Bools, Floats
 
 PRIOR_DAY_CV = 0.08
 PRIOR_SLOT_CV = 0.06
@@ -21,9 +21,11 @@ _COVER = 0.8
 _BISECTIONS = 12
 _CALIBRATION_COUNTS = 3000
 _LEAST_CV = 1e-4
-_MANY = 30.0
+_FEW = 5.0
+_ENOUGH_COUNTS = 100
 _LEAST_VARIANCE = 4e-4
 _SHAPE_PRIOR_DAYS = 8.0
+_UNBROKEN = 0.95
 _SHAPE_BOUNDS = (0.4, 2.5)
 
 
@@ -61,6 +63,8 @@ def spread_of(expected: Floats, actual: Floats) -> Spread:
 
     Both parts come from the variances of day totals and of single intervals beyond Poisson, drawn towards a
     prior when there are few days; then both are scaled alike until the coverage of single intervals is right.
+    Intervals that expect fewer than five contacts are covered by more than 80 % whatever the spread, so they
+    are judged only where there is little else; beside quiet nights busy hours would get too narrow a band.
 
     Args:
         expected: Forecast contacts, shape (days, slots).
@@ -76,8 +80,9 @@ def spread_of(expected: Floats, actual: Floats) -> Spread:
     day_cv = float(np.sqrt((1 - drawn) * day + drawn * PRIOR_DAY_CV**2))
     slot_cv = float(np.sqrt((1 - drawn) * slot + drawn * PRIOR_SLOT_CV**2))
     shape = _slot_shape(mean, seen, day)
-    rates = np.broadcast_to(np.hypot(day_cv, slot_cv * shape), mean.shape)[known[rows]]
-    chosen, observed = mean[known[rows]], seen[known[rows]]
+    judged = _judged(mean, known[rows])
+    rates = np.broadcast_to(np.hypot(day_cv, slot_cv * shape), mean.shape)[judged]
+    chosen, observed = mean[judged], seen[judged]
     scale = _calibration(chosen, observed, rates) if len(mean) >= _CALIBRATED_DAYS else 1.0
     return Spread(
         scale * day_cv,
@@ -102,6 +107,12 @@ def count_quantile(expected: Floats, rate_cv: Floats | float, probability: float
     return np.where(mean > 0, counts, 0.0)
 
 
+def _judged(mean: Floats, known: Bools) -> Bools:
+    """Return which intervals tell whether the spread is right, shape of `mean`."""
+    busy = known & (mean >= _FEW)
+    return busy if busy.sum() >= _ENOUGH_COUNTS else known
+
+
 def _variances(mean: Floats, actual: Floats) -> tuple[float, float]:
     """Return the relative variances, beyond Poisson, of the day's busyness and of an interval's own noise."""
     gap, totals = actual - mean, mean.sum(axis=1)
@@ -115,16 +126,23 @@ def _variances(mean: Floats, actual: Floats) -> tuple[float, float]:
 def _slot_shape(mean: Floats, actual: Floats, day: float) -> Floats:
     """Return each slot's own noise over the mean of all, (slots,), smoothed over an hour to either side.
 
-    Drawn to 1 as if it stood so on eight more days.
+    Slots weigh alike, so a quiet opening keeps its own beside the busy hour after it. Drawn to 1 as if it
+    stood so on eight more days. A broken interval is no noise of its slot: gaps beyond those of 95 % of all
+    intervals count as these.
     """
     around = max(1, mean.shape[1] // 24)
-    beyond = np.square(actual - mean) - mean - day * np.square(mean)
-    kernel = np.ones(2 * around + 1)
-    variances = np.convolve(beyond.sum(axis=0), kernel, mode="same")
-    squares = np.convolve(np.square(mean).sum(axis=0), kernel, mode="same")
-    usual = max(float(beyond.sum()) / float(np.square(mean).sum()), _LEAST_VARIANCE)
-    own = np.divide(variances, squares, out=np.full(len(squares), usual), where=squares > 0)
-    drawn = (len(mean) * np.maximum(own, 0.0) + _SHAPE_PRIOR_DAYS * usual) / (len(mean) + _SHAPE_PRIOR_DAYS)
+    squares = np.square(mean)
+    beyond = (np.square(actual - mean) - mean) / np.maximum(squares, 1e-9) - day
+    usual_gaps = beyond[mean >= min(_FEW, mean.max() / 2)]
+    beyond = np.minimum(beyond, np.quantile(usual_gaps, _UNBROKEN)) * squares
+    power = squares.sum(axis=0)
+    usual = max(float(beyond.sum()) / float(power.sum()), _LEAST_VARIANCE)
+    own = np.divide(beyond.sum(axis=0), power, out=np.zeros(len(power)), where=power > 0)
+    kernel, opened = np.ones(2 * around + 1), np.sign(power)
+    seen = np.convolve(opened, kernel, mode="same")
+    own = np.convolve(own, kernel, mode="same") / np.maximum(seen, 1.0)
+    own = np.where(opened > 0, np.maximum(own, 0.0), usual)
+    drawn = (len(mean) * own + _SHAPE_PRIOR_DAYS * usual) / (len(mean) + _SHAPE_PRIOR_DAYS)
     return np.asarray(np.clip(np.sqrt(drawn / usual), *_SHAPE_BOUNDS))
 
 
@@ -151,7 +169,7 @@ def _covered(mean: Floats, actual: Floats, rate_cv: Floats) -> float:
     success = shape / (shape + mean)
     below = stats.nbinom.cdf(actual - 1, shape, success)
     own = stats.nbinom.pmf(actual, shape, success)
-    low, high = np.where(mean >= _MANY, 1.0, 0.5) * own, np.where(mean >= _MANY, 0.0, 0.5) * own
+    low, high = np.where(mean >= _FEW, 1.0, 0.5) * own, np.where(mean >= _FEW, 0.0, 0.5) * own
     return float(np.mean((below + low >= (1 - _COVER) / 2) & (below + high <= (1 + _COVER) / 2)))
 
 

@@ -214,6 +214,37 @@ def test_spread_finds_the_busyness_that_was_simulated() -> None:
     assert spread.slot_cv < 0.03
 
 
+def test_busy_hours_are_covered_beside_quiet_nights() -> None:
+    # A count of a night that expects half a contact is nearly always inside its band.
+    rng = np.random.default_rng(4)
+    truth = np.tile(np.where(np.arange(24) < 12, 0.5, 60.0), (300, 1))
+    actual = rng.poisson(truth * rng.gamma(50, 1 / 50, size=(300, 24))).astype(float)
+    spread = spread_of(truth[:150], actual[:150])
+    low, high = (count_quantile(truth, spread.rate_cv, each)[150:, 12:] for each in (0.1, 0.9))
+    seen = actual[150:, 12:]
+    assert np.mean((low <= seen) & (seen <= high)) == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_quiet_opening_keeps_its_own_noise_beside_the_busy_hour_after_it() -> None:
+    rng = np.random.default_rng(5)
+    truth = np.tile(np.pad([60.0] * 4 + [400.0] * 16, (28, 48)), (120, 1))
+    shape = np.where(truth == 60, 16.0, 100.0)
+    spread = spread_of(truth, rng.poisson(truth * rng.gamma(shape, 1 / shape)).astype(float))
+    cvs = spread.slot_cvs(96)
+    assert cvs[28:31].mean() > 1.3 * cvs[38:46].mean()
+    assert cvs[38:46].mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_one_broken_day_does_not_widen_the_band_of_its_hour() -> None:
+    rng = np.random.default_rng(6)
+    truth = np.tile(np.where(np.arange(24) < 8, 0.0, 80.0), (60, 1))
+    actual = rng.poisson(truth).astype(float)
+    broken = actual.copy()
+    broken[30, 12] = 500
+    hours = [spread_of(truth, each).slot_cvs(24)[12] for each in (actual, broken)]
+    assert hours[1] < hours[0] + 0.1
+
+
 @given(st.floats(0.1, 500), st.floats(0, 0.4), st.floats(0.05, 0.9))
 @settings(max_examples=60)
 def test_quantiles_rise_with_their_probability(mean: float, cv: float, probability: float) -> None:
