@@ -16,6 +16,7 @@ from staffing.forecast import Forecast
 from staffing.intervals import Starts, local_days
 from staffing.training import Bools, Floats, Ints
 
+_LEAST_CV = 1e-9
 _SMALLEST_FACTOR = 0.2
 _LARGEST_FACTOR = 5.0
 _UNUSUAL_SHARE = 0.02
@@ -76,7 +77,7 @@ def updated(expected: Forecast, starts: Starts, counts: Floats) -> DayUpdate:
     volume, slot_cv, day_cv = expected.volume.copy(), expected.slot_cv.copy(), expected.day_cv.copy()
     volume[rest] *= np.clip(found.factor, _SMALLEST_FACTOR, _LARGEST_FACTOR)
     prior = expected.rate_cv[rest]
-    ratio = np.divide(np.sqrt(found.variance), prior, out=np.ones_like(prior), where=prior > 0)
+    ratio = np.divide(np.sqrt(found.variance), prior, out=np.ones_like(prior), where=prior > _LEAST_CV)
     slot_cv[rest] *= ratio
     day_cv[rest] *= ratio
     changed = replace(expected, volume=volume, slot_cv=slot_cv, day_cv=day_cv)
