@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.api.hot import Call, HotRoute, HotRoutes, Reply, ask
+from app.api.hot import Call, HotRoute, HotRoutes, Reply, ask, known
 from app.auth import Principal
 from app.clock import stopwatch
 from app.house import House
@@ -90,8 +90,7 @@ class HotProtocol(HttpToolsProtocol):
             return
         house = self.routes.house_of()
         call = Call(self.url.decode("ascii"), self.headers, bytes(self._raw), self._parameter)
-        header = call.header(b"authorization")
-        who = house.keyring.known(header) if header is not None else None
+        who = known(house, call)
         if who is not None:
             self._carry_out(house, route, who, call)
             return

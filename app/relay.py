@@ -120,6 +120,14 @@ class Framed(asyncio.Protocol):
             self.transport.abort()
 
 
+async def _paid(owed: Callable[[], int]) -> None:
+    """Wait until no answer is owed any more, but not for long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE_S):
+            while owed():  # noqa: ASYNC110  each answer would have to tell
+                await asyncio.sleep(0.01)
+
+
 class Follower(Framed):
     """The decider's side of a connection: takes calls from a replica that knows the token."""
 
@@ -162,10 +170,7 @@ class Follower(Framed):
     async def finish(self) -> None:
         """Take leave: nothing new comes then; wait until what was passed on is answered, and hang up."""
         self.send(_BYE)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LEAVE_S):
-                while self._owed:  # noqa: ASYNC110  each answer would have to tell
-                    await asyncio.sleep(0.01)
+        await _paid(lambda: self._owed)
         self._flush()
         if self.transport is not None:
             self.transport.close()
@@ -322,13 +327,11 @@ class Relay:
             with suppress(asyncio.CancelledError):
                 await self._task
         await self._abdicate()
-        if self._link is not None:
-            self._link.leave()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LEAVE_S):
-                    while self._link.owes:  # noqa: ASYNC110  each answer would have to tell
-                        await asyncio.sleep(0.01)
-            self._link.drop()
+        link = self._link
+        if link is not None:
+            link.leave()
+            await _paid(lambda: link.owes)
+            link.drop()
 
     @property
     def decides(self) -> bool:

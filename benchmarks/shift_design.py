@@ -6,18 +6,15 @@ time, one thread: `design_shifts`, and beside it the same task given whole to CP
 """
 
 import argparse
-import csv
-import gzip
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime
-from pathlib import Path
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.support.call_counts import BANK1999, bank1999_week
 from staffing.design_model import DesignPrices, add_counts, add_kinds, add_misses, new_plan, timeline_of
 from staffing.intervals import Grid
 from staffing.performance import Targets
@@ -28,7 +25,6 @@ from staffing.rostering.solvers import branch, search
 from staffing.shift_design import design_shifts
 from staffing.shifts import Break, ShiftKind, shift_kinds
 
-BANK = Path(__file__).resolve().parents[1].parent / "shared/data/calls/bank1999_counts_6min_jan_jul.csv.gz"
 GAP = 0.1
 """Largest share of the price that may be left to save."""
 MANY_KINDS = 30
@@ -45,7 +41,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0)
     seconds = parser.parse_args().seconds
-    if not BANK.exists():
+    if not BANK1999.exists():
         print("skipped: the bank's counts are not beside the repository")
         return 0
     needed = bank_requirement()
@@ -129,19 +125,9 @@ def bank_requirement() -> list[int]:
 
 def bank_week() -> NDArray[np.float64]:
     """Return the mean contacts of each half hour, Sunday to Thursday from 07:00 on."""
-    totals: dict[tuple[int, int], float] = defaultdict(float)
-    days: dict[int, set[date]] = defaultdict(set)
-    with gzip.open(BANK, "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            at = datetime.fromisoformat(row["timestamp"])
-            weekday = (at.weekday() + 1) % 7
-            totals[weekday, at.hour * 2 + at.minute // 30] += float(row["calls"])
-            days[weekday].add(at.date())
-    offered = np.zeros(7 * 48)
-    for weekday in range(5):
-        for slot in range(14, 48):
-            offered[weekday * 48 + slot] = totals[weekday, slot] / len(days[weekday])
-    return offered
+    offered = np.zeros((7, 48))
+    offered[:5] = bank1999_week()
+    return offered.ravel()
 
 
 if __name__ == "__main__":

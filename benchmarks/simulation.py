@@ -7,14 +7,12 @@ draws the random numbers within the time that counts. Times are CPU times, as no
 
 import argparse
 import csv
-import gzip
 import math
 import random
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import date, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,13 +20,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.support.call_counts import BANK1999, bank1999_week
+
 RATE, AGENTS, MEAN_S = 102.0, 100, 180.0
 FLOOR_CALLS, QUEUE_CALLS, PEER_CALLS, ROUNDS = 20_000, 500_000, 20_000, 5
 LIMIT_FLOOR, LIMIT_QUEUE = 20_000, 500_000
 HALF_HOUR_S, MONDAY_AT = 1800, 1_767_571_200
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 PUBLISHED = DATA / "erlang" / "published_values.csv"
-BANK = DATA / "calls" / "bank1999_counts_6min_jan_jul.csv.gz"
 LARGEST_MISS, FEWEST_CALLS, LEVEL, WITHIN_S = 0.03, 20, 0.8, 20.0
 
 Run = Callable[[int, int], tuple[int, float]]
@@ -244,7 +243,7 @@ def staffed_weeks(weeks: int) -> bool:
         staffed_week("generated, nobody hangs up", *made_up, patience_s=math.inf, day_cv=0.0, weeks=weeks),
         staffed_week("generated, busyness of days 7 %", *made_up, patience_s=300.0, day_cv=0.07, weeks=weeks),
     ]
-    if BANK.exists():
+    if BANK1999.exists():
         held.append(staffed_week("bank 1999", *bank_week(), patience_s=372.0, day_cv=0.0, weeks=weeks))
     else:
         print("  bank 1999: skipped, its counts are not beside the repository")
@@ -303,18 +302,9 @@ def generated_week() -> tuple[NDArray[np.int64], Numbers]:
 
 def bank_week() -> tuple[NDArray[np.int64], Numbers]:
     """Return the mean calls of each half hour of a bank, Sunday to Thursday from 07:00 to 24:00."""
-    totals: dict[tuple[int, int], float] = defaultdict(float)
-    days: dict[int, set[date]] = defaultdict(set)
-    with gzip.open(BANK, "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            at = datetime.fromisoformat(row["timestamp"])
-            weekday = (at.weekday() + 1) % 7
-            totals[weekday, at.hour * 2 + at.minute // 30] += float(row["calls"])
-            days[weekday].add(at.date())
-    slots = [(weekday, slot) for weekday in range(5) for slot in range(14, 48)]
-    starts = [MONDAY_AT + weekday * 86_400 + slot * HALF_HOUR_S for weekday, slot in slots]
-    offered = [totals[weekday, slot] / len(days[weekday]) for weekday, slot in slots]
-    return np.array(starts, dtype=np.int64), np.array(offered)
+    days = MONDAY_AT + np.arange(5)[:, None] * 86_400
+    starts = days + np.arange(14, 48) * HALF_HOUR_S
+    return starts.ravel().astype(np.int64), bank1999_week()[:, 14:].ravel()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ import msgspec
 from routing import events as ev
 from routing.eligibility import able_at
 from routing.floor import Floor
-from routing.model import WAITING_STATES, Contact, ContactState
+from routing.model import CAPACITY_FULL, WAITING_STATES, Contact, ContactState
 from routing.pace import Pace
 from routing.policy import target_s
 from routing.ridge import Ridge
@@ -318,7 +318,7 @@ def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _S
 def _places(floor: Floor, contact: Contact, able: int) -> int:
     """Return how many contacts of the kind those who may take `contact` can have at once."""
     terms = floor.policy.channels[contact.channel]
-    return able.bit_count() * max(min(terms.cap, 100 // terms.cost), 1)
+    return able.bit_count() * max(min(terms.cap, CAPACITY_FULL // terms.cost), 1)
 
 
 def _note_answer(floor: Floor, book: QueueBook, contact: Contact, began_at: float, at: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
 
@@ -339,18 +339,23 @@ def _check_meets(grid: Grid, given: NewOverride) -> None:
 
 def _add_override_once(conn: Connection, values: dict[str, Any]) -> int:
     for row in forecasts.list_overrides(conn, values["team_id"]):
-        told = {**dataclasses.asdict(row), "team_id": row.team}
-        if all(told[name] == values[name] for name in values if name not in _MADE):
+        if _alike(row, values, values.keys() - set(_MADE)):
             raise WrongStateError("The same correction holds already.", override=row.id)
     return forecasts.add_override(conn, values)
 
 
 def _add_special_day_once(conn: Connection, values: dict[str, Any]) -> int:
     for row in forecasts.list_special_days(conn):
-        told = {**dataclasses.asdict(row), "team_id": row.team}
-        if all(told[name] == values[name] for name in ("name", "first_on", "last_on", "team_id")):
+        if _alike(row, values, ("name", "first_on", "last_on", "team_id")):
             raise WrongStateError("This special day is known already; forget it first.", special_day=row.id)
     return forecasts.add_special_day(conn, values)
+
+
+def _alike(
+    row: forecasts.OverrideRow | forecasts.SpecialDayRow, values: dict[str, Any], names: Iterable[str]
+) -> bool:
+    told = {**dataclasses.asdict(row), "team_id": row.team}
+    return all(told[name] == values[name] for name in names)
 
 
 def override_json(row: forecasts.OverrideRow) -> dict[str, Any]:

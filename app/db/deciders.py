@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from app.db import schema
 from app.db.engine import Connection
+from app.db.upsert import upsert
 
 _LOOPBACK = "127.0.0.1"
 
@@ -30,9 +30,7 @@ class Decider(NamedTuple):
 
 def save_decider(conn: Connection, decider: Decider) -> None:
     """Say who decides from now on."""
-    row = {"id": 1, **decider._asdict()}
-    statement = insert(schema.decider).values(row)
-    conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
+    upsert(conn, schema.decider, [{"id": 1, **decider._asdict()}])
 
 
 def find_decider(conn: Connection) -> Decider | None:

@@ -15,7 +15,7 @@ from app.db.forecasts import read_settings
 from app.db.staff import read_policy
 from app.errors import CannotPlanError, UnknownReferenceError
 from app.planning.params import day_of
-from routing.model import Channel
+from routing.model import CAPACITY_FULL, Channel
 from routing.policy import Policy
 from staffing.intervals import Grid, week_start_on
 from staffing.performance import Targets
@@ -277,7 +277,7 @@ class Planning:
     def concurrency(self, team_id: str) -> int:
         """Return how many chats an agent of a team has at a time."""
         chat = self.policy.channels.get(Channel.CHAT)
-        allowed = min(chat.cap, 100 // max(chat.cost, 1)) if chat is not None else 1
+        allowed = min(chat.cap, CAPACITY_FULL // max(chat.cost, 1)) if chat is not None else 1
         return self.team(team_id).chat_concurrency or max(allowed, 1)
 
     def check_team(self, team_id: str) -> None:

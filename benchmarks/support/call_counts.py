@@ -39,6 +39,15 @@ def bank1999() -> tuple[Table, date]:
     return table, min(days)
 
 
+def bank1999_week() -> Table:
+    """Return the mean half hours of Sunday to Thursday, shape (5, 48), nothing before 07:00."""
+    table, first_on = bank1999()
+    weekday = (first_on.weekday() + 1 + np.arange(len(table))) % 7
+    week = np.stack([np.nanmean(table[weekday == day], axis=0) for day in range(5)])
+    week[:, :14] = 0.0
+    return week
+
+
 def four_teams(days: int, first_on: date) -> list[Table]:
     """Return four made-up teams of different size, half hours, open Monday to Saturday from 07 to 21."""
     rng = np.random.default_rng(2026)
