@@ -293,7 +293,8 @@ async def test_secrets_and_numbers_are_in_no_log(service: Service, monkeypatch: 
             for header in (bearer(service.keys["admin"]), bearer("rondo_wrong")):
                 await client.post("/v1/contacts", json=CALL, headers=header)
                 await client.put("/v1/agents/zed", json={"name": "Zed Zeppelin"}, headers=header)
-    lines = log.getvalue()
+    # The clock's microseconds may be any number.
+    lines = re.sub(r'"timestamp": "[^"]*"', "", log.getvalue())
     assert lines.count("request_failed") == 2
     for hidden in (service.keys["admin"], "rondo_", "7946", "Zeppelin"):
         assert hidden not in lines
