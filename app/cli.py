@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import Annotated
 
 import typer
@@ -67,28 +66,10 @@ def init() -> None:
 
 def serve_forever(settings: Settings) -> None:
     """Run one server process; blocks until it is told to stop."""
-    import uvicorn  # noqa: PLC0415
-
-    from app.hot_protocol import protocol_for  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
+    from app.serving import serve as run  # noqa: PLC0415
 
-    service = create_app(settings)
-    # What was imported stays, and what requests leave goes without the collector: let it look seldom.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    uvicorn.run(
-        service,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=protocol_for(service),
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
+    run(settings, create_app(settings))
 
 
 def _settings(*, host: str | None, port: int | None) -> Settings:

@@ -8,9 +8,10 @@ See docs/adr/0009; measured by benchmarks/mix.py.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -20,8 +21,13 @@ from app.auth import Principal
 from app.clock import stopwatch
 from app.house import House
 
+if TYPE_CHECKING:
+    from app.relay import Relay
+
 _LENGTH_MAX: Final = 9
 """Digits of a Content-Length that is looked at."""
+_LINE_MAX: Final = 256
+"""Bytes among which a hot call's first line ends."""
 
 
 class _HotCycle:
@@ -47,7 +53,10 @@ _NOBODY: Final = _Nobody()
 
 
 class HotProtocol(HttpToolsProtocol):
-    """One connection. To be subclassed with `routes` set, see `protocol_for`."""
+    """One connection. To be subclassed with `routes` set, see `protocol_for`.
+
+    `read_already` is what another replica has read of it before it was handed over.
+    """
 
     routes: HotRoutes
     _route: HotRoute | None = None
@@ -55,11 +64,18 @@ class HotProtocol(HttpToolsProtocol):
     _raw: bytes | bytearray = b""
     _quiet_s: Callable[[], float] | None = None
     """For how long (s) nothing has come and nothing is to be answered."""
+    _within = False
+    """Whether a part of a request has come."""
+
+    def __init__(self, *given: Any, read_already: bytes = b"", **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._read_already = read_already
 
     # What the parser calls, in this order, for each request.
 
     def on_message_begin(self) -> None:
         """Begin a request; uvicorn's scope is made only where it is wanted."""
+        self._within = True
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -84,6 +100,7 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Carry the request out, or pass it on whole."""
+        self._within = False
         route = self._route
         if route is None:
             super().on_message_complete()
@@ -113,10 +130,32 @@ class HotProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is None:
             self._watch(self.timeout_keep_alive)
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, and what was read of it already."""
+        super().connection_made(transport)
+        data, self._read_already = self._read_already, b""
+        if data:
+            # Not handed over again, whoever decides by now.
+            super().data_received(data)
+
     def data_received(self, data: bytes) -> None:
         """Take bytes in; the watch runs on, as setting one for each request costs more than parsing it."""
         self._quiet_s = None
-        super().data_received(data)
+        relay = self.routes.house_of().relay
+        if relay is None or not relay.hands_over or not self._goes_away(relay, data):
+            super().data_received(data)
+
+    def _goes_away(self, relay: Relay, data: bytes) -> bool:
+        """Have the decider go on with the connection if a hot call begins and nothing is to be answered."""
+        if self._within or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        method, _, rest = data[:_LINE_MAX].partition(b" ")
+        path, _, version = rest.partition(b" ")
+        if not version.startswith(b"HTTP/1.1\r\n") or not data[:_LINE_MAX].isascii():
+            return False
+        if self.routes.find(method.decode("ascii"), path.decode("ascii")) is None:
+            return False
+        return relay.hand_over(self.transport, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the connection."""

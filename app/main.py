@@ -39,10 +39,11 @@ from app.api import (
 from app.api.hot import ROUTES, HotRoutes, HotTable, describe, malformed
 from app.auth import Keyring
 from app.clock import Clock
-from app.db import floor_rows
+from app.db import deciders, floor_rows
 from app.db.engine import Database, open_database
-from app.db.leader import DECIDER, leadership
+from app.db.leader import leadership
 from app.db.listen import follow_head
+from app.door import machine
 from app.edge import Edge
 from app.errors import AppError, MalformedRequestError, MethodNotAllowedError, NotFoundError
 from app.feed import Feed
@@ -178,8 +179,8 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
             listener = asyncio.create_task(follow_head(settings.database_url, database, heard))
         house = House(settings, clock, database, switchboard, keyring, feed, reader)
         if background:
-            if settings.one_decider and not settings.is_sqlite:
-                house.relay = Relay(house, leadership(settings, DECIDER), HotTable(ROUTES))
+            house.relay = _relay(house)
+            if house.relay is not None:
                 await house.relay.start()
             await _start_planning(house)
         yield house
@@ -195,6 +196,16 @@ async def open_house(settings: Settings, *, background: bool = False) -> AsyncIt
         reader.stop()
         await switchboard.stop()
         await database.close()
+
+
+def _relay(house: House) -> Relay | None:
+    settings = house.settings
+    if settings.is_sqlite or settings.one_decider == "off":
+        return None
+    number = deciders.EVERYWHERE if settings.one_decider == "network" else machine()
+    if number is None:
+        return None
+    return Relay(house, leadership(settings, deciders.key_of(number)), HotTable(ROUTES), number)
 
 
 async def _start_planning(house: House) -> None:

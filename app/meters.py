@@ -15,6 +15,9 @@ BATCH_S: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2),
 )
 FOLLOWS: Final = Gauge("rondo_follows", "Whether calls are passed on to the replica that decides (1 or 0).")
+HANDED_OVER: Final = Counter(
+    "rondo_connections_handed_over_total", "Connections given to the replica that decides on this machine."
+)
 WAITING_COMMANDS: Final = Gauge("rondo_waiting_commands", "Commands that wait for the next batch.")
 QUEUE_WAITING: Final = Gauge("rondo_queue_waiting", "Contacts that wait, by team.", ["team"])
 QUEUE_LONGEST_S: Final = Gauge("rondo_queue_longest_wait_seconds", "Longest wait now (s), by team.", ["team"])

@@ -20,10 +20,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `rondo serve` listens on.")
     port: int = Field(default=8080, ge=1, le=65535, description="Port that `rondo serve` listens on.")
-    one_decider: bool = Field(
-        default=False,
-        description="Let one of several replicas decide for all, which is faster; the others pass calls on "
-        "to it, unencrypted, at a port of its choice on the address that it reaches PostgreSQL from.",
+    one_decider: Literal["machine", "network", "off"] = Field(
+        default="machine",
+        description="Whether one of several replicas decides for others, which is faster. `machine`: for "
+        "those of its user on its machine, who hand connections over to it. `network`: for all; those of "
+        "other machines pass calls on, unencrypted, at a port of its choice on the address that it reaches "
+        "PostgreSQL from. `off`: each decides for itself.",
     )
     pool_size: int = Field(default=8, ge=1, le=200, description="Connections to PostgreSQL per process.")
     worker: Literal["embedded", "off"] = Field(

@@ -53,12 +53,15 @@ MEMORY_BYTES = 2**30
 
 
 class Server:
-    """One PostgreSQL server of our own in `directory`, which must exist; stops for good in `close`."""
+    """One PostgreSQL server of our own in `directory`, which must exist; stops for good in `close`.
 
-    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+    `settings` are PostgreSQL's, by name.
+    """
+
+    def __init__(self, directory: Path, *, durable: bool = False, **settings: str) -> None:
         self.port = 0
         self._directory = directory
-        self._settings = DURABLE if durable else FAST
+        self._settings = (DURABLE if durable else FAST) | settings
         self._identity = _unprivileged(directory)
         self._binaries = _reachable_binaries(directory, as_other_user=bool(self._identity))
         self._process: subprocess.Popen[bytes] | None = None

@@ -15,6 +15,7 @@ from app.settings import Settings
 SCHEDULER: Final = 7216305
 DECIDER: Final = 7216306
 """Places to hold, each a key of PostgreSQL's advisory locks."""
+
 _ANSWER_S: Final = 5.0
 
 

@@ -38,6 +38,8 @@ decider = sa.Table(
     sa.Column("port", sa.Integer, nullable=False),
     sa.Column("token", sa.Text, nullable=False),
     sa.Column("api", sa.Text, nullable=False),
+    sa.Column("door", sa.Text, nullable=False, server_default=""),
+    sa.Column("origin", sa.Text, nullable=False, server_default=""),
 )
 
 event = sa.Table(

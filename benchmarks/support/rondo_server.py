@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.auth import ROLES
@@ -45,11 +46,16 @@ def _nothing(*_: object) -> None:
     return None
 
 
-if __name__ == "__main__":
-    port, url, keyfile = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    agents = int(sys.argv[4]) if len(sys.argv) > 4 else 400
-    teams = int(sys.argv[5]) if len(sys.argv) > 5 else 4
+def run(arguments: Sequence[str]) -> None:
+    """Furnish and serve as the command line's arguments say."""
+    port, url, keyfile = int(arguments[1]), arguments[2], Path(arguments[3])
+    agents = int(arguments[4]) if len(arguments) > 4 else 400
+    teams = int(arguments[5]) if len(arguments) > 5 else 4
     chosen = Settings(database_url=url, port=port, worker="off", scheduler=False, log_level="error")
     migrate(url)
     keyfile.write_text(asyncio.run(furnish(chosen, agents=agents, teams=teams)))
     serve_forever(chosen)
+
+
+if __name__ == "__main__":
+    run(sys.argv)

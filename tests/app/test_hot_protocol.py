@@ -17,6 +17,7 @@ from app.api.hot import HotRoute
 from app.batch import Errand
 from app.hot_protocol import HotProtocol, protocol_for
 from app.main import wrap
+from app.serving import Server
 from routing.floor import Floor
 from tests.app.conftest import Service
 
@@ -28,7 +29,7 @@ class Served:
     """A server of `service` and the errands that went the short way."""
 
     service: Service
-    server: uvicorn.Server
+    server: Server
     task: asyncio.Task[None]
     short: list[str] = field(default_factory=list)
 
@@ -82,7 +83,7 @@ async def served(service: Service, *, hot: bool = True, **options: Any) -> Async
         server_header=False,
         **options,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, whole)
     task = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110  the server has no event for it
         await asyncio.sleep(0.01)

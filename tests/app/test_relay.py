@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -11,9 +12,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from app import relay
+from app import link, relay
 from app.db import deciders
-from app.relay import Link
+from app.door import connected
+from app.link import Link
 from app.settings import Settings
 from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import CALL, be_available, post
@@ -24,17 +26,20 @@ LIMIT_S = 20.0
 
 
 def settings(url: str, **more: Any) -> Settings:
-    given = {"worker": "off", "scheduler": False, "log_level": "error", "one_decider": True, **more}
+    given = {"worker": "off", "scheduler": False, "log_level": "error", "one_decider": "machine", **more}
     return Settings(database_url=url, **given)
 
 
-@pytest.fixture
-async def pair(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Service, Service]]:
+@pytest.fixture(params=["machine", "network"])
+async def pair(
+    request: pytest.FixtureRequest, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Service, Service]]:
     """The replica that decides and one that follows it."""
     monkeypatch.setattr(relay, "_CHECK_S", 0.05)
-    async with running(settings(postgres_url)) as first:
+    both = settings(postgres_url, one_decider=request.param)
+    async with running(both) as first:
         await furnish(first.house)
-        async with running(settings(postgres_url)) as second:
+        async with running(both) as second:
             assert first.house.relay is not None
             assert second.house.relay is not None
             assert (first.house.relay.decides, first.house.relay.follows) == (True, False)
@@ -46,6 +51,20 @@ async def until(holds: Any) -> None:
     async with asyncio.timeout(LIMIT_S):
         while not holds():  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.01)
+
+
+async def announced(service: Service) -> deciders.Decider:
+    """Return what the database says of the decider of a replica's place."""
+    assert service.house.relay is not None
+    found = await service.house.database.read(deciders.find_decider, service.house.relay._number)
+    assert found is not None
+    return found
+
+
+async def dial(found: deciders.Decider) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if found.host.startswith("@"):
+        return await asyncio.open_unix_connection(sock=connected(found.host[1:], socket.SOCK_STREAM))
+    return await asyncio.open_connection(found.host, found.port)
 
 
 def batches(service: Service) -> list[list[Any]]:
@@ -187,7 +206,7 @@ async def test_silent_decider_is_given_up(
     pair: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = pair
-    monkeypatch.setattr(relay, "_LOOKS", 3)
+    monkeypatch.setattr(link, "_LOOKS", 3)
     async with second.client() as two, holding(first) as kept:
         answer = await two.post("/v1/contacts", json=CALL)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/answer-lost")
@@ -202,11 +221,13 @@ async def test_lost_lock_ends_the_decider_and_one_of_them_takes_it_again(
     first, second = pair
     relays = [each.house.relay for each in pair]
     held = sa.text(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7216306"
+        "SELECT pg_terminate_backend(pid) FROM pg_locks "
+        "WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE "
+        "datname = current_database()) AND 7216306 IN (classid, objid)"
     )
-    token = await first.house.database.read(deciders.find_decider)
+    token = await announced(first)
     assert await first.house.database.read(lambda conn: conn.scalar(held))
-    while (await first.house.database.read(deciders.find_decider)) == token:  # noqa: ASYNC110
+    while await announced(first) == token:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await until(
         lambda: sorted((each.decides, each.follows) for each in relays) == [(False, True), (True, False)]
@@ -261,11 +282,9 @@ async def test_what_falls_due_is_the_deciders_and_after_it_the_followers(
 )
 async def test_who_does_not_know_the_token_is_hung_up_on(pair: tuple[Service, Service], sent: bytes) -> None:
     first, _ = pair
-    found = await first.house.database.read(deciders.find_decider)
-    assert found is not None
-    host, port = found.host, found.port
+    found = await announced(first)
     before = await first.house.switchboard.read(lambda floor: floor.seq)
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await dial(found)
     writer.write(sent)
     async with asyncio.timeout(LIMIT_S):
         with suppress(ConnectionResetError):
@@ -277,10 +296,8 @@ async def test_who_does_not_know_the_token_is_hung_up_on(pair: tuple[Service, Se
 async def test_who_says_nothing_is_hung_up_on(
     pair: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_HELLO_S", 0.1)
-    found = await pair[0].house.database.read(deciders.find_decider)
-    assert found is not None
-    reader, writer = await asyncio.open_connection(*found[:2])
+    monkeypatch.setattr(link, "HELLO_S", 0.1)
+    reader, writer = await dial(await announced(pair[0]))
     async with asyncio.timeout(LIMIT_S):
         with suppress(ConnectionResetError):
             assert await reader.read() == b""
@@ -293,10 +310,10 @@ async def test_frame_that_means_nothing_ends_the_link_and_calls_are_decided_here
     _, second = pair
     follower = second.house.relay
     assert follower is not None
-    link = follower._link
-    assert isinstance(link, Link)
-    link.send(b"\x93\x01\x02")
-    await until(lambda: not link.open)
+    one = follower._link
+    assert isinstance(one, Link)
+    one.send(b"\x93\x01\x02")
+    await until(lambda: not one.open)
     async with second.client() as two:
         await post(two, "/v1/contacts", CALL)
     await until(lambda: follower.follows)
@@ -304,19 +321,25 @@ async def test_frame_that_means_nothing_ends_the_link_and_calls_are_decided_here
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": 1}, {"token": "old"}, {"api": "of another release"}, {"host": "no.such.host.invalid"}],
+    [
+        {"port": 1},
+        {"token": "old"},
+        {"api": "of another release"},
+        {"host": "no.such.host.invalid"},
+        {"host": "@rondo-nobody"},
+    ],
     ids=str,
 )
 async def test_decider_that_is_not_reached_or_of_another_release_is_done_without(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(relay, "_CHECK_S", 0.05)
-    async with running(settings(postgres_url)) as first:
+    both = settings(postgres_url, one_decider="network")
+    async with running(both) as first:
         await furnish(first.house)
-        known = await first.house.database.read(deciders.find_decider)
-        assert known is not None
-        await first.house.database.tx(deciders.save_decider, known._replace(**wrong))
-        async with running(settings(postgres_url)) as second, second.client() as two:
+        known = await announced(first)
+        await first.house.database.tx(deciders.save_decider, 1, known._replace(**wrong))
+        async with running(both) as second, second.client() as two:
             assert second.house.relay is not None
             assert not second.house.relay.follows
             await post(two, "/v1/contacts", CALL)

@@ -13,7 +13,7 @@ from tests.app.test_contacts import CALL, be_available, post
 from tests.builders import make_agent, make_team
 from tests.faults.truth import check, read_truth
 
-pytestmark = pytest.mark.parametrize("one_decider", [False, True])
+pytestmark = pytest.mark.parametrize("one_decider", ["off", "machine"])
 
 
 def _settings(url: str, **more: Any) -> Settings:
@@ -21,7 +21,7 @@ def _settings(url: str, **more: Any) -> Settings:
 
 
 @pytest.mark.postgres
-async def test_replicas_share_the_floor(postgres_url: str, one_decider: bool) -> None:
+async def test_replicas_share_the_floor(postgres_url: str, one_decider: str) -> None:
     settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         await furnish(one.house)
@@ -35,7 +35,7 @@ async def test_replicas_share_the_floor(postgres_url: str, one_decider: bool) ->
 
 
 @pytest.mark.postgres
-async def test_replicas_tell_the_same_figures(postgres_url: str, one_decider: bool) -> None:
+async def test_replicas_tell_the_same_figures(postgres_url: str, one_decider: str) -> None:
     settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
         await furnish(one.house)
@@ -53,7 +53,7 @@ async def test_replicas_tell_the_same_figures(postgres_url: str, one_decider: bo
 
 @pytest.mark.postgres
 async def test_follower_of_one_replica_hears_what_the_other_committed(
-    postgres_url: str, one_decider: bool
+    postgres_url: str, one_decider: str
 ) -> None:
     settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
@@ -77,7 +77,7 @@ async def test_follower_of_one_replica_hears_what_the_other_committed(
 
 @pytest.mark.postgres
 async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(
-    postgres_url: str, one_decider: bool
+    postgres_url: str, one_decider: str
 ) -> None:
     settings = _settings(postgres_url, one_decider=one_decider, clock_speed=20)
     async with running(settings) as two:
@@ -99,7 +99,7 @@ async def test_timer_of_a_replica_that_ended_runs_on_in_the_other(
 
 @pytest.mark.postgres
 async def test_of_two_agents_who_accept_at_once_at_two_replicas_one_gets_the_call(
-    postgres_url: str, one_decider: bool
+    postgres_url: str, one_decider: str
 ) -> None:
     settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:
@@ -126,7 +126,7 @@ async def test_of_two_agents_who_accept_at_once_at_two_replicas_one_gets_the_cal
 
 @pytest.mark.postgres
 async def test_what_crosses_at_two_replicas_neither_deadlocks_nor_fails(
-    postgres_url: str, one_decider: bool
+    postgres_url: str, one_decider: str
 ) -> None:
     settings = _settings(postgres_url, one_decider=one_decider)
     async with running(settings) as one, running(settings) as two:

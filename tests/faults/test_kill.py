@@ -97,8 +97,9 @@ async def test_database_killed_under_load_gives_503_and_nothing_half_done(own_po
 
 @pytest.mark.slow
 @pytest.mark.postgres
+@pytest.mark.parametrize("far", [False, True])
 async def test_what_was_answered_survives_when_the_replica_that_decides_is_killed(
-    durable_postgres_url: str, tmp_path: Path
+    durable_postgres_url: str, tmp_path: Path, far: bool
 ) -> None:
     await asyncio.to_thread(migrate, durable_postgres_url)
     settings = _settings(durable_postgres_url)
@@ -106,8 +107,8 @@ async def test_what_was_answered_survives_when_the_replica_that_decides_is_kille
         await _staff(first)
         key = first.keys["admin"]
     with (
-        _process(durable_postgres_url, tmp_path, one_decider=True) as (decider, _),
-        _process(durable_postgres_url, tmp_path, one_decider=True) as (_, address),
+        _process(durable_postgres_url, tmp_path, one_decider="machine") as (decider, _),
+        _process(durable_postgres_url, tmp_path, one_decider="machine", far=far) as (_, address),
     ):
         async with _client(address, key) as client:
             callers = Callers(client, "first")
@@ -131,7 +132,9 @@ async def test_what_was_answered_survives_when_the_replica_that_decides_is_kille
         truth = await _check_the_house(last)
         await _expect_no_calls_doubled(last, callers)
     _expect_what_was_promised(truth, callers)
-    assert lost
+    # From afar their calls were passed on, else their connections went to whom was killed.
+    assert bool(lost) == far
+    assert callers.unanswered
 
 
 async def _events_until_the_end(client: httpx.AsyncClient, process: subprocess.Popen[bytes]) -> list[int]:
@@ -220,7 +223,7 @@ async def _staff(service: Service) -> None:
 
 @contextlib.contextmanager
 def _process(
-    url: str, directory: Path, *, one_decider: bool = False
+    url: str, directory: Path, *, one_decider: str = "off", far: bool = False
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run the real service as a process of its own; yield it and its address once it is ready."""
     with socket.socket() as probe:
@@ -232,9 +235,16 @@ def _process(
         "RONDO_WORKER": "off",
         "RONDO_SCHEDULER": "false",
         "RONDO_LOG_LEVEL": "error",
-        "RONDO_ONE_DECIDER": str(one_decider).lower(),
+        "RONDO_ONE_DECIDER": one_decider,
     }
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.far_replica" if far else "app.cli",
+        "serve",
+        "--port",
+        str(port),
+    ]
     with (directory / "log").open("ab") as log:
         process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log)
     try:

@@ -1,0 +1,16 @@
+"""The command line as on a machine of its own, where no door of another replica is reached."""
+
+from __future__ import annotations
+
+import app.relay
+from app.cli import main
+
+
+def elsewhere(name: str, _: str) -> None:
+    """Stand for a passage to another machine."""
+    raise ConnectionRefusedError(name)
+
+
+if __name__ == "__main__":
+    app.relay.Passage = elsewhere  # type: ignore[assignment, misc]
+    main()
