@@ -34,10 +34,14 @@ _READ_MAX: Final = 64 * 1024
 _AT_ONCE: Final = 16
 """Connections taken in one turn of the loop."""
 _GUESTS_MAX: Final = 100
+_REST_S: Final = 1.0
+"""How long nothing is taken where no descriptor is to be had."""
 _CREDENTIALS: Final = "3i"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _NETWORK: Final = Path("/proc/self/ns/net")
 _RIGHTS: Final = socket.CMSG_SPACE(array("i").itemsize) if sys.platform == "linux" else 0
+_OURS_ALONE: Final = socket.MSG_CMSG_CLOEXEC if sys.platform == "linux" else 0
+"""No child process inherits a connection: it would keep it open."""
 
 
 def machine() -> int | None:
@@ -69,7 +73,7 @@ def connected(name: str, kind: socket.SocketKind) -> socket.socket:
     try:
         made.setblocking(False)
         made.connect(f"\0{name}")
-        if not _is_ours(made):
+        if not is_ours(made):
             raise PermissionError("another user's process listens there")
     except BaseException:
         made.close()
@@ -77,10 +81,19 @@ def connected(name: str, kind: socket.SocketKind) -> socket.socket:
     return made
 
 
-def _is_ours(one: socket.socket) -> bool:
+def is_ours(one: socket.socket) -> bool:
     """Return whether the process at the other end runs as this one's user."""
     told = one.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(_CREDENTIALS))
     return bool(struct.unpack(_CREDENTIALS, told)[1] == os.geteuid())
+
+
+def _room(here: int) -> bool:
+    """Return whether another descriptor is to be had; else the kernel drops what a message brings."""
+    try:
+        os.close(os.dup(here))
+    except OSError:
+        return False
+    return True
 
 
 Welcome = Callable[[socket.socket, bytes], None]
@@ -104,41 +117,72 @@ class Door:
         """How many replicas may hand something over."""
         return len(self._guests)
 
+    def shut(self) -> None:
+        """Let nobody else in; whoever has come by now may still hand over."""
+        while self._let_in():
+            pass
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody in any more, and send away who is here."""
         for each in (*self._guests, self._socket):
-            self._loop.remove_reader(each)
-            each.close()
+            if each.fileno() >= 0:
+                self._loop.remove_reader(each)
+                each.close()
         self._guests.clear()
 
-    def _let_in(self) -> None:
+    def _let_in(self) -> bool:
+        """Let one in, or send it away; False where nobody waits or nobody can be let in."""
         try:
             guest, _ = self._socket.accept()
+        except BlockingIOError:
+            return False
         except OSError:
-            return
-        if len(self._guests) >= _GUESTS_MAX or not _is_ours(guest):
+            self._rest(self._socket)
+            return False
+        if len(self._guests) >= _GUESTS_MAX or not is_ours(guest):
             guest.close()
-            return
+            return True
         guest.setblocking(False)
         self._guests[guest] = False
-        self._loop.add_reader(guest, partial(self._take, guest))
+        self._watch(guest)
+        return True
+
+    def _watch(self, one: socket.socket) -> None:
+        if one is not self._socket:
+            self._loop.add_reader(one, partial(self._take, one))
+        elif one.fileno() >= 0:
+            self._loop.add_reader(one, self._let_in)
+
+    def _rest(self, one: socket.socket) -> None:
+        """Leave it alone for a while: where a descriptor can't be taken, its connection would be lost."""
+        self._loop.remove_reader(one)
+        self._loop.call_later(_REST_S, self._rested, one)
+
+    def _rested(self, one: socket.socket) -> None:
+        if one is self._socket or one in self._guests:
+            self._watch(one)
 
     def _take(self, guest: socket.socket) -> None:
         for _ in range(_AT_ONCE):
+            if not _room(guest.fileno()):
+                self._rest(guest)
+                return
             try:
-                data, more, flags, _ = guest.recvmsg(_READ_MAX, _RIGHTS)
+                data, more, flags, _ = guest.recvmsg(_READ_MAX, _RIGHTS, _OURS_ALONE)
             except BlockingIOError:
                 return
             except OSError:
                 data, more, flags = b"", [], 0
-            brought = [socket.socket(fileno=each) for _, _, raw in more for each in array("i", raw)]
+            brought = [each for _, _, raw in more for each in array("i", raw)]
             if not self._accepts(guest, data, brought, flags):
                 for each in brought:
-                    each.close()
+                    os.close(each)
                 self._send_away(guest)
                 return
 
-    def _accepts(self, guest: socket.socket, data: bytes, brought: list[socket.socket], flags: int) -> bool:
+    def _accepts(self, guest: socket.socket, data: bytes, brought: list[int], flags: int) -> bool:
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             return False
         if not self._guests[guest]:
@@ -146,7 +190,12 @@ class Door:
             return self._guests[guest]
         if len(brought) != 1 or not data:
             return False
-        self._welcome(brought[0], data)
+        try:
+            connection = socket.socket(fileno=brought[0])
+        except OSError:
+            # No socket at all.
+            return False
+        self._welcome(connection, data)
         return True
 
     def _send_away(self, guest: socket.socket) -> None:

@@ -135,8 +135,23 @@ class HotProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         data, self._read_already = self._read_already, b""
         if data:
-            # Not handed over again, whoever decides by now.
+            self._go_on(data)
+
+    def _go_on(self, data: bytes) -> None:
+        # Not handed over again, whoever decides by now.
+        try:
             super().data_received(data)
+        except BaseException:
+            # Not every loop would read on, and what comes next makes no sense.
+            self.transport.abort()
+            raise
+        if self.flow.read_paused:
+            # Nothing is read yet, and not every loop heeds a pause that comes before.
+            self.loop.call_soon(self._pause)
+
+    def _pause(self) -> None:
+        if self.flow.read_paused and not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in; the watch runs on, as setting one for each request costs more than parsing it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -14,6 +15,7 @@ import structlog
 
 from app.api.hot import HEADERS, Call, HotRoute, HotTable, Reply, Tell, carry_out, failed
 from app.auth import Principal
+from app.door import is_ours
 from app.errors import AnswerLostError, AppError
 from app.house import House
 
@@ -21,7 +23,7 @@ log = structlog.get_logger()
 
 _LOOKS: Final = 10
 """After how many looks without an answer a decider is gone."""
-_LEAVE_S: Final = 10.0
+LEAVE_S: Final = 10.0
 """How long who leaves waits for answers."""
 HELLO_S: Final = 2.0
 """How long either side waits for the first word of the other."""
@@ -112,7 +114,7 @@ class Framed(asyncio.Protocol):
 async def paid(owed: Callable[[], int]) -> None:
     """Wait until nothing is owed any more, but not for long."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVE_S):
+        async with asyncio.timeout(LEAVE_S):
             while owed():  # noqa: ASYNC110  each answer would have to tell
                 await asyncio.sleep(0.01)
 
@@ -133,7 +135,8 @@ class Follower(Framed):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the token, not for long."""
         super().connection_made(transport)
-        if len(self._open_ones) >= _FOLLOWERS_MAX:
+        near = transport.get_extra_info("socket")
+        if len(self._open_ones) >= _FOLLOWERS_MAX or (near.family == socket.AF_UNIX and not is_ours(near)):
             self.drop()
             return
         self._open_ones.add(self)

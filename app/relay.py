@@ -25,7 +25,7 @@ from app.db.leader import Leadership
 from app.door import Door, Passage, Welcome, connected, listening
 from app.errors import AppError
 from app.house import House
-from app.link import HELLO_S, Follower, Link, paid
+from app.link import HELLO_S, LEAVE_S, Follower, Link, paid
 
 log = structlog.get_logger()
 
@@ -49,6 +49,8 @@ class Relay:
         self._door: Door | None = None
         self._passage: Passage | None = None
         self._leaving = False
+        self._turn = asyncio.Lock()
+        """Held for a step: who leaves must not become the decider meanwhile, or stop being it twice."""
         self._ended = asyncio.Event()
         self._welcome: Welcome | None = None
 
@@ -65,7 +67,9 @@ class Relay:
     async def leave(self) -> None:
         """Decide for nobody any more; what is under way to here still comes in."""
         self._leaving = True
-        await self._abdicate()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S), self._turn:
+                await self._abdicate()
 
     async def stop(self) -> None:
         """Take leave of both sides; what was passed on is answered first."""
@@ -113,6 +117,10 @@ class Relay:
             await self._step()
 
     async def _step(self) -> None:
+        async with self._turn:
+            await self._look()
+
+    async def _look(self) -> None:
         try:
             if self._link is not None and self._link.open:
                 self._link.look()
@@ -123,6 +131,7 @@ class Relay:
                     await self._abdicate()
                 else:
                     self._open_door()
+                    await self._announce()
             elif not (self._leaving or self._house.switchboard.gave_up) and await self._leadership.take():
                 await self._reign()
             else:
@@ -137,11 +146,17 @@ class Relay:
             host, port = await self._listen(name, token)
             self._decider = deciders.Decider(host, port, token, self._api, f"{name}-door")
             self._open_door()
-            await self._house.database.tx(deciders.save_decider, self._number, self._decider)
+            await self._announce()
         except BaseException:
             await self._abdicate()
             raise
         log.info("decider_here", host=host, port=port)
+
+    async def _announce(self) -> None:
+        """Say where this decider listens, again where one that lost the lock before has written over it."""
+        database, own = self._house.database, self._decider
+        if own is not None and await database.read(deciders.find_decider, self._number) != own:
+            await database.tx(deciders.save_decider, self._number, own)
 
     async def _listen(self, name: str, token: str) -> tuple[str, int]:
         loop = asyncio.get_running_loop()
@@ -167,12 +182,16 @@ class Relay:
         self._decider = None
         if server is not None:
             server.close()
-        await self._leadership.release()
-        await asyncio.gather(*(each.finish() for each in list(self._followers)))
-        if door is not None:
-            # Who heard that this one leaves hangs up there too, after what was handed over before.
-            await paid(lambda: door.guests)
-            door.close()
+        try:
+            await self._leadership.release()
+            await asyncio.gather(*(each.finish() for each in list(self._followers)))
+            if door is not None:
+                # Who heard that this one leaves hangs up there too, after what was handed over before.
+                door.shut()
+                await paid(lambda: door.guests)
+        finally:
+            if door is not None:
+                door.close()
 
     async def _follow(self) -> None:
         found = await self._house.database.read(deciders.find_decider, self._number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -17,9 +18,13 @@ from app.api.hot import HotRoutes
 from app.hot_protocol import protocol_for
 from app.settings import Settings
 
+if sys.platform != "win32":
+    import resource
+
 log = structlog.get_logger()
 
 _STARTUP_FAILED = 3
+_DESCRIPTORS_MAX = 65_536
 
 
 class Server(uvicorn.Server):
@@ -62,10 +67,21 @@ class Server(uvicorn.Server):
     async def _go_on(self, protocol: Any, connection: socket.socket) -> None:
         try:
             await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
-        except OSError as error:
-            # Its caller has left.
+        except (OSError, ValueError) as error:
+            # Its caller has left, or it is no connection.
             log.debug("handed_over_in_vain", error=type(error).__name__)
             connection.close()
+
+
+def widen() -> None:
+    """Allow as many open connections as the system grants: who decides has those of all replicas."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS_MAX if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serve(settings: Settings, service: HotRoutes) -> None:
@@ -74,6 +90,7 @@ def serve(settings: Settings, service: HotRoutes) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    widen()
     config = uvicorn.Config(
         service,
         host=settings.host,
@@ -87,6 +104,8 @@ def serve(settings: Settings, service: HotRoutes) -> None:
         timeout_graceful_shutdown=5,
     )
     server = Server(config, service)
+    # The server raises what told it to stop once more when it has stopped: to do so is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

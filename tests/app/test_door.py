@@ -20,7 +20,7 @@ from app.door import Door, Passage, machine
 from app.settings import Settings
 from tests.app.conftest import Service, furnish, running
 from tests.app.test_hot_protocol import LIMIT_S, VOICE, Served, answer, request, served
-from tests.app.test_relay import announced, holding, settings, until
+from tests.app.test_relay import announced, dial, holding, settings, until
 from tests.faults.truth import check, read_truth
 
 pytestmark = [
@@ -238,10 +238,13 @@ async def test_guest_who_knows_the_token_and_brings_nonsense_is_sent_away(
 ) -> None:
     first, second = pair
     found = await announced(first.service)
-    open_before = descriptors()
     here, there = socket.socketpair()
-    with here, there:
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with here, there, datagrams, Path(os.devnull).open() as nothing:
+        open_before = descriptors()
         for brought, words in (
+            ([nothing.fileno()], b"GET /"),
+            ([datagrams.fileno()], b"GET /"),
             ([], b"GET /"),
             ([there.fileno()] * 2, b"x"),
             ([there.fileno()], b"x" * 70_000),
@@ -250,7 +253,7 @@ async def test_guest_who_knows_the_token_and_brings_nonsense_is_sent_away(
                 guest.send(found.token.encode())
                 socket.send_fds(guest, [words], brought)
                 await until(lambda: relay_of(first)._door.guests == 1)  # type: ignore[union-attr]
-    assert descriptors() == open_before
+        await until(lambda: descriptors() == open_before)
     [(status, *_)] = await second.ask(call(second))
     assert status == 201
 
@@ -271,6 +274,16 @@ async def test_other_users_get_in_nowhere(
         patch.setattr(os, "geteuid", lambda: 12345)
         async with asyncio.timeout(LIMIT_S):
             assert await asyncio.get_running_loop().sock_recv(guest, 1) == b""
+    if not found.host.startswith("@"):
+        return
+    with monkeypatch.context() as patch:
+        reader, writer = await dial(found)
+        patch.setattr(os, "geteuid", lambda: 12345)
+        # Not only after it had its time to show the token.
+        patch.setattr(link, "HELLO_S", 3600.0)
+        async with asyncio.timeout(LIMIT_S):
+            assert await reader.read() == b""
+        writer.close()
 
 
 async def test_door_is_closed_with_its_guests() -> None:
@@ -285,12 +298,57 @@ async def test_door_is_closed_with_its_guests() -> None:
     passage.close()
 
 
+async def test_who_has_come_before_the_door_is_shut_is_let_in_with_what_it_brings() -> None:
+    brought: list[tuple[socket.socket, bytes]] = []
+    opened = Door("rondo-test-door", "token", lambda *given: brought.append(given))
+    guest = door.connected("rondo-test-door", socket.SOCK_SEQPACKET)
+    here, there = socket.socketpair()
+    with here, there:
+        guest.send(b"token")
+        socket.send_fds(guest, [b"GET /"], [there.fileno()])
+        guest.close()
+        opened.shut()
+        assert opened.guests == 1
+        with pytest.raises(ConnectionRefusedError):
+            Passage("rondo-test-door", "token")
+        await until(lambda: opened.guests == 0)
+        opened.close()
+        [(connection, data)] = brought
+        with connection:
+            assert data == b"GET /"
+            assert not os.get_inheritable(connection.fileno())
+            connection.send(b"!")
+            assert here.recv(10) == b"!"
+
+
+async def test_connections_wait_where_no_descriptor_is_to_be_had(
+    pair: tuple[Served, Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were they taken, the kernel would drop them, and their callers hear nothing."""
+    first, second = pair
+    monkeypatch.setattr(door, "_REST_S", 0.02)
+    reader, writer = await second.connect()
+    with monkeypatch.context() as patch:
+        patch.setattr(door, "_room", lambda _: False)
+        writer.write(call(second))
+        await until(lambda: connections(second) == 0)
+        await asyncio.sleep(0.1)
+        assert connections(first) == 0
+    assert (await answer(reader))[0] == 201
+    assert len(first.short) == 1
+    writer.close()
+
+
 async def test_restored_copy_does_not_go_to_the_deciders_of_the_original(pair: tuple[Served, Served]) -> None:
     first, _ = pair
     database, number = first.service.house.database, relay_of(first)._number
     assert await database.read(deciders.find_decider, number) is not None
-    await database.tx(lambda conn: conn.execute(schema.decider.update().values(origin="1764404460.123456 5")))
-    assert await database.read(deciders.find_decider, number) is None
+
+    def restored(conn: Any) -> deciders.Decider | None:
+        conn.execute(schema.decider.update().values(origin="1764404460.123456 5"))
+        return deciders.find_decider(conn, number)
+
+    assert await database.tx(restored) is None
 
 
 async def test_machines_where_nobody_decides_are_forgotten(pair: tuple[Served, Served]) -> None:

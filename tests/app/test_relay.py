@@ -337,8 +337,10 @@ async def test_decider_that_is_not_reached_or_of_another_release_is_done_without
     both = settings(postgres_url, one_decider="network")
     async with running(both) as first:
         await furnish(first.house)
-        known = await announced(first)
-        await first.house.database.tx(deciders.save_decider, 1, known._replace(**wrong))
+        assert first.house.relay is not None
+        told = (await announced(first))._replace(**wrong)
+        first.house.relay._decider = told
+        await first.house.database.tx(deciders.save_decider, 1, told)
         async with running(both) as second, second.client() as two:
             assert second.house.relay is not None
             assert not second.house.relay.follows
@@ -356,3 +358,47 @@ async def test_decider_that_can_not_read_the_log_any_more_leaves_it_to_another(
     await until(lambda: two.decides and one.follows)
     async with first.client() as client:
         assert (await client.post("/v1/contacts", json=CALL)).status_code == 201
+
+
+async def test_decider_says_again_where_it_is_after_one_that_lost_the_lock_wrote_over_it(
+    pair: tuple[Service, Service],
+) -> None:
+    first, second = pair
+    known = await announced(first)
+    one, two = first.house.relay, second.house.relay
+    assert one is not None
+    assert two is not None
+    wrong = known._replace(host="@rondo-gone", token="another", door="rondo-gone-door")
+    await first.house.database.tx(deciders.save_decider, one._number, wrong)
+    async with asyncio.timeout(LIMIT_S):
+        while await announced(second) != known:
+            await asyncio.sleep(0.01)
+    assert two._link is not None
+    two._link.drop()
+    await until(lambda: two.follows)
+
+
+async def test_who_leaves_while_it_becomes_the_decider_is_it_no_more(pair: tuple[Service, Service]) -> None:
+    first, second = pair
+    one, two = first.house.relay, second.house.relay
+    assert one is not None
+    assert two is not None
+    entered, go_on, take = asyncio.Event(), asyncio.Event(), two._leadership.take
+
+    async def slowly() -> bool:
+        entered.set()
+        await go_on.wait()
+        return await take()
+
+    two._leadership.take = slowly  # type: ignore[method-assign]
+    await one.leave()
+    await asyncio.wait_for(entered.wait(), LIMIT_S)
+    leaving = asyncio.create_task(two.leave())
+    await asyncio.sleep(0)
+    go_on.set()
+    await leaving
+    assert not two.decides
+    async with running(first.house.settings) as third:
+        assert third.house.relay is not None
+        assert third.house.relay.decides
+        await until(lambda: one.follows and two.follows)
