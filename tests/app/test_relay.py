@@ -371,7 +371,7 @@ async def test_decider_says_again_where_it_is_after_one_that_lost_the_lock_wrote
     wrong = known._replace(host="@rondo-gone", token="another", door="rondo-gone-door")
     await first.house.database.tx(deciders.save_decider, one._number, wrong)
     async with asyncio.timeout(LIMIT_S):
-        while await announced(second) != known:
+        while await announced(second) != known:  # noqa: ASYNC110  nobody tells
             await asyncio.sleep(0.01)
     assert two._link is not None
     two._link.drop()
