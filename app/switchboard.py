@@ -36,7 +36,7 @@ from app.batch import (
 from app.clock import Clock, stopwatch
 from app.db import floor_rows, log_kinds, wait_books
 from app.db.batch_writes import at_once
-from app.db.engine import FAILURES, Connection, Database, OutageError, PostgresDatabase
+from app.db.engine import Connection, Database, OutageError, PostgresDatabase
 from app.errors import AppError, NewerReleaseError, OverloadedError
 from app.found import Found, Looked, Stored, look_up, look_up_by
 from routing import events as ev
@@ -296,7 +296,8 @@ class Switchboard:
             looked = (
                 await look_up_by(self._database.query, self._database.dialect, wanted) if wanted else Looked()
             )
-        except (AppError, *FAILURES):
+        except Exception:
+            # Whatever it is: it must not end the loop.
             return False  # the careful way meets it again and tells the callers
         if before is not None and before.task.done() and not await self._landed():
             return False

@@ -279,7 +279,7 @@ def _outages() -> Iterator[None]:
         if kind == "statement" and not cut:
             raise
         raise OutageError from error
-    except (sqlalchemy.exc.TimeoutError, OSError, asyncpg.InterfaceError) as error:
+    except _AWAY as error:
         raise OutageError from error
 
 
@@ -293,6 +293,8 @@ def _blamed(error: Exception) -> str | None:
     return "statement" if to_blame else None
 
 
+_AWAY = (sqlalchemy.exc.TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last of them is the driver's own confusion, as over a session that the server ended."""
 _BAD_VALUES = (sqlalchemy.exc.DataError, sqlite3.DataError, OverflowError)
 _BLAMING = (
     sqlalchemy.exc.IntegrityError,

@@ -355,3 +355,44 @@ async def test_time_runs_forward_between_replicas_whose_clocks_differ(postgres_u
         truth = await service.house.database.tx(read_truth)
     times = [event.at for event in truth.events]
     assert times == sorted(times)
+
+
+async def test_look_up_that_breaks_in_whatever_way_does_not_end_the_loop(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, database = service.house.switchboard, service.house.database
+    calls = [
+        cmd.Receive(actor="pbx", channel=Channel.VOICE, identity=cmd.Identity(phone=f"+44207946000{each}"))
+        for each in range(3)
+    ]
+    await carry_out(board, calls[0])
+    broken: list[Any] = []
+
+    async def query(literal: Any) -> Any:
+        broken.append(literal)
+        raise RuntimeError("another operation is in progress")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "query", query)
+        results = await asyncio.wait_for(carry_out(board, *calls[1:], view=contact_id), 20)
+    # An embedded database has no other writer to be asked about.
+    assert bool(broken) or service.house.settings.is_sqlite
+    assert [type(each) for each in results] == [int, int]
+    await expect_truth(service)
+
+
+@pytest.mark.postgres
+async def test_driver_that_is_confused_counts_as_an_outage_and_gets_another_connection(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(Settings(database_url=postgres_url, worker="off"))
+
+    async def confused(*_: Any) -> None:
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "fetch", confused)
+        with pytest.raises(StorageUnavailableError):
+            await database.query(("SELECT 1", ()))
+    assert [tuple(row) for row in await database.query(("SELECT 1", ()))] == [(1,)]
+    await database.close()
