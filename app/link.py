@@ -111,10 +111,10 @@ class Framed(asyncio.Protocol):
             self.transport.abort()
 
 
-async def paid(owed: Callable[[], int]) -> None:
+async def paid(owed: Callable[[], int], limit_s: float = LEAVE_S) -> None:
     """Wait until nothing is owed any more, but not for long."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(LEAVE_S):
+        async with asyncio.timeout(limit_s):
             while owed():  # noqa: ASYNC110  each answer would have to tell
                 await asyncio.sleep(0.01)
 

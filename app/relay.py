@@ -30,6 +30,8 @@ from app.link import HELLO_S, LEAVE_S, Follower, Link, paid
 log = structlog.get_logger()
 
 _CHECK_S: Final = 1.0
+_FAREWELL_S: Final = 2.0
+"""How long who leaves lets the others hang up; one that stands still does not, and brings nothing more."""
 
 
 class Relay:
@@ -188,7 +190,7 @@ class Relay:
             if door is not None:
                 # Who heard that this one leaves hangs up there too, after what was handed over before.
                 door.shut()
-                await paid(lambda: door.guests)
+                await paid(lambda: door.guests, _FAREWELL_S)
         finally:
             if door is not None:
                 door.close()
