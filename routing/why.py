@@ -254,7 +254,8 @@ def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
                 *([f"{name_of(floor, holder.agent_id)} stays with the customer."] if holder else []),
             ]
         case _:
-            because = f": {contact.end_reason.replace('_', ' ')}" if contact.end_reason else ""
+            said = contact.end_reason if contact.end_reason != contact.state else ""
+            because = f": {said.replace('_', ' ')}" if said else ""
             return [f"It ended as {contact.state}{because}."]
 
 

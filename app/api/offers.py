@@ -33,7 +33,8 @@ def _errand(house: House, who: Principal, call: Call, command: Any) -> Errand:
         return Answer(200, encode(body))
 
     def make(found: Found) -> Any:
-        who.require_agent(found.agent_of_offer(command.offer_id))
+        if not isinstance(command, cmd.Revoke):  # a lead's move, whoever the lead is
+            who.require_agent(found.agent_of_offer(command.offer_id))
         return command
 
     return Errand(view, make, key=idempotency_key(call, who))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.agents import get_agent
+from app.api.answers import agent_ref
 from app.api.contacts import get_contact, why
 from app.api.ids import path_id
 from app.auth import Principal
@@ -56,7 +57,7 @@ async def floor_page(house: House, who: Principal, request: Request) -> Response
 async def contact_page(house: House, who: Principal, request: Request) -> Response:
     """Show one contact: facts, how it came here, and a lead's actions; `?part` leaves the frame out."""
     contact_id = path_id(request, "contact_id")
-    contact = {"estimated_wait": None} | await get_contact(request, contact_id, who)
+    contact = {"estimated_wait": None, "offers": []} | await get_contact(request, contact_id, who)
     live = await house.switchboard.read(lambda floor: _live(floor, contact_id))
     customer = None
     if "customers:read" in who.scopes:
@@ -71,6 +72,7 @@ async def contact_page(house: House, who: Principal, request: Request) -> Respon
         customer=customer,
         teams=house.switchboard.policy.teams,
         may_lead="floor:lead" in who.scopes and live["waiting"],
+        may_cancel=_may_cancel(who, live),
         may_end={"floor:lead", "offers:write"} <= who.scopes and live["talking_since"] is not None,
         priorities=range(PRIORITY_MAX + 1),
     )
@@ -90,8 +92,16 @@ async def agent_page(house: House, who: Principal, request: Request) -> Response
         teams=house.switchboard.policy.teams,
         presences=list(Presence),
         may_lead={"floor:lead", "presence:write"} <= who.scopes,
+        may_revoke="floor:lead" in who.scopes,
         **live,
     )
+
+
+def _may_cancel(who: Principal, live: dict[str, Any]) -> bool | None:
+    """Return whether `who` may cancel the contact now; None where that is not even to be shown."""
+    if not live["cancellable"] or not who.scopes & {"floor:lead", "contacts:write"}:
+        return None
+    return "contacts:write" in who.scopes and live["held_by"] is None
 
 
 def _work(floor: Floor, agent: Agent) -> dict[str, Any]:
@@ -101,6 +111,7 @@ def _work(floor: Floor, agent: Agent) -> dict[str, Any]:
     return {
         "work": [
             {
+                "id": offer.id,
                 "contact_id": offer.contact_id,
                 "channel": offer.channel.value,
                 "doing": "wrap-up" if offer.talk_ended_at is not None else doing[offer.state],
@@ -136,8 +147,14 @@ def _live(floor: Floor, contact_id: int) -> dict[str, Any]:
         and agent.used < agent.capacity
     ]
     waiting = contact is not None and contact.state in WAITING_STATES
+    # Who passes a contact on stays with the customer until a colleague takes it.
+    holder = floor.offers.get(contact.offer_id or 0) if contact is not None and waiting else None
+    if holder is not None and holder.talk_ended_at is not None:
+        holder = None
     return {
         "waiting": waiting,
+        "cancellable": waiting or (contact is not None and contact.state is ContactState.SCHEDULED),
+        "held_by": agent_ref(floor, holder.agent_id)["name"] if holder is not None else None,
         "talking_since": contact.connected_at
         if contact is not None and contact.state is ContactState.CONNECTED
         else None,

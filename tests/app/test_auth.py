@@ -124,6 +124,23 @@ async def test_key_of_an_agent_does_not_act_for_another(service: Service) -> Non
         await post(client, f"/v1/offers/{offer}/finish-wrap-up", None, **own["ann"])
 
 
+async def test_key_of_an_agent_who_leads_takes_back_an_offer_to_another(service: Service) -> None:
+    bob = make_agent("bob", teams=("complaints",))
+    await service.house.switchboard.submit(PutAgent(actor="test", agent=bob), lambda *_: None)
+    agent = bearer(await key(service, "offers:write", agent_id="bob"))
+    lead = bearer(await key(service, "floor:lead", agent_id="bob"))
+    async with service.client() as client:
+        await be_available(client, "ann")
+        path = f"/v1/offers/{(await post(client, '/v1/contacts', CALL))['offers'][0]['id']}/revoke"
+        await expect_missing(client, agent, path)
+        assert (await post(client, path, None, **lead))["offer"]["state"] == "revoked"
+
+
+async def expect_missing(client: httpx.AsyncClient, who: dict[str, str], path: str) -> None:
+    answer = await client.post(path, headers=who)
+    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/missing-scope")
+
+
 async def test_agent_changes_no_ticket_that_another_answers_for(service: Service) -> None:
     bob = make_agent("bob", teams=("complaints",))
     await service.house.switchboard.submit(PutAgent(actor="test", agent=bob), lambda *_: None)

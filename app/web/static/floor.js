@@ -18,12 +18,23 @@ function take(message) {
   }
   sync(message.at, message.speed, message.received);
   if (message.kind === "clock") return;
+  const stale = shown && concerns(message);
   if (message.kind === "all") sweep(message.set);
   patch(message.set, message.gone);
   choose(chosen());
   tick();
+  if (stale) void show(shown);
+}
+
+/**
+ * Whether a message, before it is shown, changes what the drawer shows: its own row, or one that links to it.
+ * @param {import("./stream.js").Patch} message
+ */
+function concerns({ kind, set, gone }) {
   const key = shown.replace("/contacts/", "contact-").replace("/agents/", "agent-");
-  if (shown && (message.gone.includes(key) || message.set.some(([id]) => id === key))) void show(shown);
+  const link = `href="${shown}"`;
+  const linked = (/** @type {string} */ id) => id === key || document.getElementById(id)?.querySelector(`a[${link}]`);
+  return kind === "all" || gone.some(linked) || set.some(([id, html]) => linked(id) || html.includes(link));
 }
 
 /** @param {import("./stream.js").State["state"]} state */
@@ -125,6 +136,8 @@ async function bring(address) {
   }
   tick(drawer);
   if (!drawer.open) drawer.showModal();
+  // The button that was pressed may be gone: who works by keyboard goes on in the drawer.
+  else if (!drawer.contains(document.activeElement)) /** @type {HTMLElement | null} */ (drawer.querySelector(".close"))?.focus();
 }
 
 /** Whether a list of choices of the drawer may be open. */

@@ -167,6 +167,8 @@ document.addEventListener("submit", async (event) => {
   if (button) button.disabled = true;
   const answer = await send(address, method === "DELETE" ? null : valuesOf(form), method);
   if (button) button.disabled = false;
+  // What is disabled loses the focus; who works by keyboard goes on from here.
+  if (document.activeElement === document.body) button?.focus();
   if (answer === null) return;
   if (done && then) sessionStorage.setItem("done", done);
   else if (done) say(`${done}.`, "good");

@@ -84,10 +84,18 @@ export function morph(present, next) {
   for (const { name, value } of next.attributes) {
     if (present.getAttribute(name) !== value) present.setAttribute(name, value);
   }
+  const kept = new Set([...next.children].map((each) => each.id));
+  for (const each of [...present.children]) if (each.id && !kept.has(each.id)) each.remove();
   let at = present.firstChild;
   for (const node of [...next.childNodes]) {
     const was = counterpart(present, at, node);
     if (was) {
+      // An element that is moved loses the focus, so that what is left over before it goes instead.
+      for (let over = at; over !== was && over instanceof Text; at = over) {
+        const text = over;
+        over = over.nextSibling;
+        text.remove();
+      }
       if (was !== at) present.insertBefore(was, at);
       at = was.nextSibling;
       if (was instanceof Element) morph(was, /** @type {Element} */ (node));
