@@ -192,7 +192,14 @@ class Worker:
 
     async def _try(self, claimed: runs.Run) -> None:
         began = self._wall.now()
-        desk = Desk(self._database, claimed, self._clock.now(), self._computing(claimed.id), self._threads)
+        desk = Desk(
+            self._database,
+            claimed,
+            self._clock.now(),
+            self._computing(claimed.id),
+            partial(self._told, claimed.id),
+            self._threads,
+        )
         ended: dict[str, Any]
         try:
             outcome = await KINDS[claimed.kind].carry_out(desk)
@@ -231,12 +238,20 @@ class Worker:
         log.info("run_ended", run=claimed.id, kind=claimed.kind, state=state, took_s=round(took_s, 3))
         self._on_change(claimed.id)
 
+    def _told(self, run_id: int, share: float, message: str) -> None:
+        self._look_up(run_id)
+        self._heard(run_id, share, message)
+
+    def _look_up(self, run_id: int) -> None:
+        """Raise what ends a run that is to stop."""
+        if self._closing.is_set():
+            raise _StoppingError
+        if run_id in self._stopping:
+            raise CancelledRunError
+
     def _computing(self, run_id: int) -> Any:
         async def compute(f: Callable[..., Any], *args: Any, part: tuple[float, float] = (0.0, 1.0)) -> Any:
-            if self._closing.is_set():
-                raise _StoppingError
-            if run_id in self._stopping:
-                raise CancelledRunError
+            self._look_up(run_id)
             self._parts[run_id] = part
             try:
                 return await self._compute.run(run_id, f, *args)

@@ -9,11 +9,19 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from app.db import imports
 from app.db.engine import Connection
-from app.db.schema import history_interval, history_wait, interval_stat, segment
-from app.db.upsert import upsert
+from app.db.schema import (
+    HISTORY_SUMS,
+    history_interval,
+    history_wait,
+    import_interval,
+    import_wait,
+    interval_stat,
+    segment,
+)
 
-COLUMNS: Final = ("offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
+COLUMNS: Final = HISTORY_SUMS
 LIVE_INTERVAL_S: Final = 900
 
 PastRow = tuple[Any, ...]
@@ -44,26 +52,23 @@ class DayWaits:
     abandoned: dict[int, int]
 
 
-def put_intervals(conn: Connection, rows: Sequence[IntervalRow]) -> None:
-    """Store imported intervals; those that were imported before are replaced."""
-    upsert(
-        conn,
-        history_interval,
-        [
-            {
-                "team_id": row.team,
-                "channel": row.channel,
-                "interval_s": row.interval_s,
-                "starts_at": row.starts_at,
-                **dict(zip(COLUMNS, row.sums, strict=True)),
-            }
-            for row in rows
-        ],
-    )
+def put_intervals(conn: Connection, run_id: int, rows: Sequence[IntervalRow]) -> None:
+    """Store intervals that an import has read; they do not count before it has ended."""
+    found = [
+        {
+            "team_id": row.team,
+            "channel": row.channel,
+            "interval_s": row.interval_s,
+            "starts_at": row.starts_at,
+            **dict(zip(COLUMNS, row.sums, strict=True)),
+        }
+        for row in rows
+    ]
+    imports.put_part(conn, import_interval, run_id, found)
 
 
-def put_waits(conn: Connection, days: Sequence[DayWaits]) -> None:
-    """Store the waits of imported contacts; a day that was imported before is replaced."""
+def put_waits(conn: Connection, run_id: int, days: Sequence[DayWaits]) -> None:
+    """Store the waits of contacts that an import has read; they do not count before it has ended."""
     rows = [
         {
             "team_id": day.team,
@@ -72,7 +77,7 @@ def put_waits(conn: Connection, days: Sequence[DayWaits]) -> None:
         }
         for day in days
     ]
-    upsert(conn, history_wait, rows)
+    imports.put_part(conn, import_wait, run_id, rows)
 
 
 def imported_intervals(
@@ -84,16 +89,16 @@ def imported_intervals(
     channels: Sequence[str] = WAITING,
 ) -> list[PastRow]:
     """Return a team's imported intervals that begin in [start, end), channels added up, oldest first."""
-    t = history_interval.c
+
+    def wanted(t: Any) -> list[sa.ColumnElement[bool]]:
+        found = [t.team_id == team, t.channel.in_(channels), t.starts_at >= start]
+        return found if end is None else [*found, t.starts_at < end]
+
+    t = imports.standing(history_interval, wanted).c
     sums = (sa.func.sum(t[name]) for name in COLUMNS)
     query = (
-        sa.select(t.interval_s, t.starts_at, *sums)
-        .where(t.team_id == team, t.channel.in_(channels), t.starts_at >= start)
-        .group_by(t.interval_s, t.starts_at)
-        .order_by(t.starts_at)
+        sa.select(t.interval_s, t.starts_at, *sums).group_by(t.interval_s, t.starts_at).order_by(t.starts_at)
     )
-    if end is not None:
-        query = query.where(t.starts_at < end)
     return [tuple(row) for row in conn.execute(query)]
 
 
@@ -133,8 +138,8 @@ def first_live(conn: Connection) -> int | None:
 
 def list_waits(conn: Connection, team: str, *, first_on: str) -> list[DayWaits]:
     """Return the waits of a team's imported contacts from a local date on, oldest first."""
-    t = history_wait.c
-    query = sa.select(t.on, t.data).where(t.team_id == team, t.on >= first_on).order_by(t.on)
+    t = imports.standing(history_wait, lambda c: (c.team_id == team, c.on >= first_on)).c
+    query = sa.select(t.on, t.data).order_by(t.on)
     found = []
     for on, data in conn.execute(query):
         answered, abandoned = msgspec.json.decode(data, type=list[dict[int, int]])
@@ -144,10 +149,10 @@ def list_waits(conn: Connection, team: str, *, first_on: str) -> list[DayWaits]:
 
 def waits_in_sum(conn: Connection, team: str, *, start: float) -> tuple[float, int]:
     """Return seconds waited in all and contacts that hung up in a team's imported intervals since `start`."""
-    t = history_interval.c
-    query = sa.select(sa.func.sum(t.wait_s), sa.func.sum(t.abandoned)).where(
-        t.team_id == team, t.starts_at >= start, t.channel.in_(WAITING)
-    )
+    t = imports.standing(
+        history_interval, lambda c: (c.team_id == team, c.starts_at >= start, c.channel.in_(WAITING))
+    ).c
+    query = sa.select(sa.func.sum(t.wait_s), sa.func.sum(t.abandoned))
     wait_s, abandoned = conn.execute(query).one()
     return float(wait_s or 0.0), int(abandoned or 0)
 
@@ -169,7 +174,8 @@ def live_waits(conn: Connection, team: str, start: float) -> list[tuple[float, b
 def coverage_of_history(conn: Connection) -> list[dict[str, Any]]:
     """Return per team what is recorded: imported and live intervals, contacts, first and last instant."""
     found = []
-    for source, t in (("imported", history_interval.c), ("live", interval_stat.c)):
+    imported = imports.standing(history_interval, lambda _: ())
+    for source, t in (("imported", imported.c), ("live", interval_stat.c)):
         query = (
             sa.select(
                 t.team_id,

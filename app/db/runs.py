@@ -116,6 +116,14 @@ def beat(conn: Connection, worker: str, run_ids: Collection[int], *, heartbeat_a
     return set(conn.scalars(sa.select(run.c.id).where(mine, run.c.cancel_asked.is_(sa.true()))))
 
 
+def hold(conn: Connection, claimed: Run) -> bool:
+    """Return whether a run is still its worker's and not asked to stop; it stays so until the end."""
+    query = sa.select(run.c.cancel_asked).where(
+        run.c.id == claimed.id, run.c.worker == claimed.worker, run.c.state == "running"
+    )
+    return conn.scalar(query.with_for_update(read=True)) is False
+
+
 def note_progress(conn: Connection, worker: str, run_id: int, share: float, message: str) -> None:
     """Store how far a run has come, while it is the worker's."""
     conn.execute(

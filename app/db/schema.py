@@ -6,6 +6,8 @@ routing needs them back; the columns beside them are for queries and constraints
 
 from __future__ import annotations
 
+from typing import Final
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -291,6 +293,8 @@ run_input = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 
+HISTORY_SUMS: Final = ("offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
+
 history_interval = sa.Table(
     "history_interval",
     metadata,
@@ -298,12 +302,7 @@ history_interval = sa.Table(
     sa.Column("channel", sa.Text, primary_key=True),
     sa.Column("interval_s", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
-    sa.Column("offered", sa.Double, nullable=False),
-    sa.Column("answered", sa.Double, nullable=False),
-    sa.Column("abandoned", sa.Double, nullable=False),
-    sa.Column("handled", sa.Double, nullable=False),
-    sa.Column("handle_s", sa.Double, nullable=False),
-    sa.Column("wait_s", sa.Double, nullable=False),
+    *(sa.Column(name, sa.Double, nullable=False) for name in HISTORY_SUMS),
 )
 
 history_wait = sa.Table(
@@ -312,6 +311,37 @@ history_wait = sa.Table(
     sa.Column("team_id", sa.Text, primary_key=True),
     sa.Column("on", sa.Text, primary_key=True),
     sa.Column("data", sa.Text, nullable=False),
+)
+
+# What an import has stored so far, by run. Once `import_done` names the run, it counts instead
+# of what is settled for the same key, until it is settled itself: in `history_interval` and `history_wait`.
+import_interval = sa.Table(
+    "import_interval",
+    metadata,
+    sa.Column("run_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("interval_s", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
+    *(sa.Column(name, sa.Double, nullable=False) for name in HISTORY_SUMS),
+    sqlite_with_rowid=False,
+)
+
+import_wait = sa.Table(
+    "import_wait",
+    metadata,
+    sa.Column("run_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("team_id", sa.Text, primary_key=True),
+    sa.Column("on", sa.Text, primary_key=True),
+    sa.Column("data", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+import_done = sa.Table(
+    "import_done",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("run_id", Id, sa.ForeignKey("run.id"), nullable=False, unique=True),
 )
 
 planning_setting = sa.Table(

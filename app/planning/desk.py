@@ -37,12 +37,16 @@ class Compute(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One run at work. `now` is the service's clock when it was claimed, `threads` those of a search."""
+    """One run at work. `now` is the service's clock when it was claimed, `threads` those of a search.
+
+    `tell(share, message)` says how far the run is; it raises what ends the run where it is to stop.
+    """
 
     database: Database
     run: Run
     now: float
     compute: Compute
+    tell: Callable[[float, str], None]
     threads: int = 1
 
 

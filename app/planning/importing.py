@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
-from app.db import history
+import msgspec
+
+from app.db import history, imports, runs
 from app.db.engine import Connection
-from app.db.runs import find_input
+from app.db.runs import Run, find_input
 from app.errors import InvalidImportError
-from app.planning.desk import Desk, Outcome, Report
+from app.planning.desk import CancelledRunError, Desk, Outcome, Report
 from app.planning.params import ImportParams
+from app.planning.settling import AT_ONCE, settle_imports
 from app.planning.terms import read_planning
 from staffing.history import CallRecord, History, histories_from_records
 from staffing.history_import import (
@@ -26,6 +30,9 @@ from staffing.history_import import (
 from staffing.intervals import Grid, local_date, utc_iso
 
 _MOST_UNPACKED: Final = 1 << 29
+_READ: Final = 0.9
+"""Share of an import's progress at which its file is read."""
+_DAYS_AT_ONCE: Final = 100
 _REPORT_LINES: Final = 20_000
 _CALL_MINUTES: Final = 15
 _LOOKED_AT: Final = 2_000
@@ -35,17 +42,25 @@ _GZIP: Final = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class ImportFile:
-    """What a file holds, ready to be stored."""
+    """What a file holds, ready to be stored.
+
+    Rows are packed, a part for each transaction: what comes from another process is unpacked all at once.
+    """
 
     format: str
     lines: int
-    intervals: list[history.IntervalRow]
-    waits: list[history.DayWaits]
+    intervals: list[bytes]
+    waits: list[bytes]
     teams: dict[str, dict[str, Any]]
 
 
 async def import_history(desk: Desk) -> Outcome:
-    """Carry out a run of kind `import`."""
+    """Carry out a run of kind `import`.
+
+    What it stores counts with the transaction that ends the run. Imports before it are settled first, so that
+    readers rarely have several to look through.
+    """
+    await settle_imports(desk.database)
     params = ImportParams.model_validate(desk.run.params)
     data = await desk.database.read(find_input, desk.run.id)
     if data is None:
@@ -59,15 +74,53 @@ async def import_history(desk: Desk) -> Outcome:
         grid,
         sorted(planning.policy.teams),
         desk.now,
-        part=(0.0, 0.9),
+        part=(0.0, _READ),
     )
 
+    await _store(desk, found)
+
     def save(conn: Connection) -> dict[str, Any]:
-        history.put_intervals(conn, found.intervals)
-        history.put_waits(conn, found.waits)
+        imports.count_import(conn, desk.run.id)
         return {}
 
     return Outcome({"format": found.format, "lines": found.lines, "teams": found.teams}, save)
+
+
+async def _store(desk: Desk, found: ImportFile) -> None:
+    """Store the rows of a file part by part, in place of what an earlier attempt has left."""
+    while await desk.database.tx(_clear, desk.run):
+        desk.tell(_READ, "clearing what was stored before")
+    parts = [(_put_intervals, part) for part in found.intervals] + [
+        (_put_waits, part) for part in found.waits
+    ]
+    for number, (put, part) in enumerate(parts):
+        desk.tell(_READ + (1.0 - _READ) * number / len(parts), f"storing part {number + 1} of {len(parts)}")
+        await desk.database.tx(put, desk.run, part)
+
+
+def _clear(conn: Connection, run: Run) -> bool:
+    _check_held(conn, run)
+    return imports.clear_own(conn, run.id, most=AT_ONCE)
+
+
+def _put_intervals(conn: Connection, run: Run, part: bytes) -> None:
+    _check_held(conn, run)
+    history.put_intervals(conn, run.id, msgspec.msgpack.decode(part, type=list[history.IntervalRow]))
+
+
+def _put_waits(conn: Connection, run: Run, part: bytes) -> None:
+    _check_held(conn, run)
+    history.put_waits(conn, run.id, msgspec.msgpack.decode(part, type=list[history.DayWaits]))
+
+
+def _check_held(conn: Connection, run: Run) -> None:
+    if not runs.hold(conn, run):
+        raise CancelledRunError
+
+
+def _packed(rows: Iterable[Any], at_once: int) -> list[bytes]:
+    left = iter(rows)
+    return [msgspec.msgpack.encode(part) for part in iter(lambda: list(islice(left, at_once)), [])]
 
 
 def read_file(
@@ -102,8 +155,10 @@ def read_file(
     return ImportFile(
         kind,
         len(lines),
-        [row for team, each in histories.items() for row in _rows(team, each, params.channel)],
-        _waits(grid, records) if params.channel in history.WAITING else [],
+        _packed(
+            (row for team, each in histories.items() for row in _rows(team, each, params.channel)), AT_ONCE
+        ),
+        _packed(_waits(grid, records) if params.channel in history.WAITING else [], _DAYS_AT_ONCE),
         {team: _summary(each) for team, each in sorted(histories.items())},
     )
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.support.rondo_server PORT URL KEYFILE [AGENTS]`: Rondo with agents who are there."""
+"""`python -m benchmarks.support.rondo_server PORT URL KEYFILE [AGENTS TEAMS WORKER]`: Rondo with agents."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from app.auth import ROLES
 from app.cli import serve_forever
@@ -51,7 +52,8 @@ def run(arguments: Sequence[str]) -> None:
     port, url, keyfile = int(arguments[1]), arguments[2], Path(arguments[3])
     agents = int(arguments[4]) if len(arguments) > 4 else 400
     teams = int(arguments[5]) if len(arguments) > 5 else 4
-    chosen = Settings(database_url=url, port=port, worker="off", scheduler=False, log_level="error")
+    worker: Any = arguments[6] if len(arguments) > 6 else "off"
+    chosen = Settings(database_url=url, port=port, worker=worker, scheduler=False, log_level="error")
     migrate(url)
     keyfile.write_text(asyncio.run(furnish(chosen, agents=agents, teams=teams)))
     serve_forever(chosen)

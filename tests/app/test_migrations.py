@@ -106,6 +106,38 @@ def test_conversions_of_earlier_times_are_counted_by_the_policy_of_their_day(emp
     assert [tuple(row) for row in counts] == [("chat", 1800, 1), ("voice", 0, 1), ("voice", 1800, 0)]
 
 
+def test_imports_that_count_outlast_a_step_back(empty_url: str) -> None:
+    migrate(empty_url)
+    query(empty_url, _imported)
+    migrate(empty_url, "0013")
+    left = query(
+        empty_url,
+        lambda connection: connection.execute(
+            sa.text("SELECT starts_at, offered FROM history_interval ORDER BY 1")
+        ).all(),
+    )
+    assert [tuple(row) for row in left] == [(0, 1.0), (900, 3.0), (1800, 3.0)]
+
+
+def _imported(connection: sa.Connection) -> None:
+    """Store settled intervals, two imports that count, the first run's last, and one that does not."""
+    sums = dict.fromkeys(("answered", "abandoned", "handled", "handle_s", "wait_s"), 0.0)
+    key = {"team_id": "general", "channel": "voice", "interval_s": 900}
+    for starts_at in (0, 900):
+        _insert(connection, "history_interval", **key, starts_at=starts_at, offered=1.0, **sums)
+    for run_id, starts in ((1, (900, 1800)), (2, (900,)), (3, (0, 2700))):
+        values = {"kind": "import", "state": "done", "params": "{}", "progress": 1.0, "message": ""}
+        rest = {"actor": "test", "created_at": 0.0, "attempts": 1, "cancel_asked": False}
+        _insert(connection, "run", id=run_id, **values, **rest)
+        for starts_at in starts:
+            offered = 4.0 - run_id
+            row = {"run_id": run_id, **key, "starts_at": starts_at, "offered": offered, **sums}
+            _insert(connection, "import_interval", **row)
+    for run_id in (2, 1):
+        _insert(connection, "import_done", run_id=run_id)
+    connection.commit()
+
+
 def _converted(connection: sa.Connection) -> None:
     """Store a policy, then one of tighter targets, and conversions after 25 s under each of them."""
     policies = ((1, 0.0, 30.0, {}), (2, 1000.0, 20.0, {"chat": 60.0}))
