@@ -179,9 +179,15 @@ BY_HAND: Final[dict[str, Schema]] = {
             "target_share": _NUMBER,
             "waiting": _WHOLE,
             "longest_wait_s": _or_null(_NUMBER),
+            "longest_wait_target_s": _NUMBER,
+            "channels": {"type": "object", "additionalProperties": _ref("QueueChannel")},
             "agents": {"type": "object", "additionalProperties": _WHOLE},
             "today": _ref("Figures"),
         },
+    ),
+    "QueueChannel": _object(
+        "What waits for a team on one channel now.",
+        {"waiting": _WHOLE, "longest_wait_s": _or_null(_NUMBER), "target_s": _NUMBER},
     ),
     "Estimates": _object(
         "How well the waits of one channel of a queue are foretold.",

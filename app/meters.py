@@ -20,6 +20,13 @@ HANDED_OVER: Final = Counter(
 )
 WAITING_COMMANDS: Final = Gauge("rondo_waiting_commands", "Commands that wait for the next batch.")
 QUEUE_WAITING: Final = Gauge("rondo_queue_waiting", "Contacts that wait, by team.", ["team"])
-QUEUE_LONGEST_S: Final = Gauge("rondo_queue_longest_wait_seconds", "Longest wait now (s), by team.", ["team"])
+QUEUE_LONGEST_S: Final = Gauge(
+    "rondo_queue_longest_wait_seconds", "Longest wait now (s), most urgent channel, by team.", ["team"]
+)
+QUEUE_CHANNEL_LONGEST_S: Final = Gauge(
+    "rondo_queue_channel_longest_wait_seconds",
+    "Longest wait now (s), by team and channel.",
+    ["team", "channel"],
+)
 QUEUE_LEVEL: Final = Gauge("rondo_queue_service_level", "Service level of the day, by team.", ["team"])
 AGENTS: Final = Gauge("rondo_agents", "Available agents by what they do, by team.", ["team", "state"])

@@ -12,7 +12,7 @@ from app import meters
 from app.api.queues import queues_today
 from app.auth import Principal, requires
 from app.house import house_of
-from routing.model import AgentState
+from routing.model import AgentState, Channel
 
 router = APIRouter(tags=["health"])
 
@@ -26,6 +26,11 @@ async def metrics(request: Request, _: Annotated[Principal, Depends(requires("qu
         team = queue["team"]
         meters.QUEUE_WAITING.labels(team).set(queue["waiting"])
         meters.QUEUE_LONGEST_S.labels(team).set(queue["longest_wait_s"] or 0.0)
+        for channel in Channel:
+            found = queue["channels"].get(channel.value)
+            meters.QUEUE_CHANNEL_LONGEST_S.labels(team, channel.value).set(
+                found["longest_wait_s"] if found is not None else 0.0
+            )
         level = queue["today"]["service_level"]
         meters.QUEUE_LEVEL.labels(team).set(float("nan") if level is None else level)
         for state in AgentState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request
@@ -61,9 +61,42 @@ def add_waiting(sums: Sums, waiting: dict[int, list[int]], *, since: float, unti
             sums.waiting_young += young
 
 
+class Longest(NamedTuple):
+    """The longest wait that counts for a queue."""
+
+    since: float | None
+    """The instant at which it began; None where nobody waits."""
+    target_s: float
+
+
+def longest_wait(floor: Floor, team: TeamPolicy) -> Longest:
+    """Return the longest wait of a queue: of the channels on which somebody waits, the most urgent.
+
+    Those are the channels of the shortest target: a mail of an hour hides no caller of a minute.
+    """
+    oldest: dict[float, float] = {}
+    for found in waiting_by_channel(floor, team).values():
+        oldest[found["target_s"]] = min(found["since"], oldest.get(found["target_s"], found["since"]))
+    aim_s = min(oldest, default=team.target_s)
+    return Longest(oldest.get(aim_s), aim_s)
+
+
+def waiting_by_channel(floor: Floor, team: TeamPolicy) -> dict[Channel, dict[str, Any]]:
+    """Return how many wait for a queue on each channel on which somebody does, since when, and the target."""
+    found: dict[Channel, dict[str, Any]] = {}
+    for contact_id, since in floor.queues.waiting.get(team.id, {}).items():
+        channel = floor.contacts[contact_id].channel
+        if channel not in found:
+            aim_s = target_s(floor.policy, team, channel)
+            found[channel] = {"waiting": 0, "since": since, "target_s": aim_s}
+        found[channel]["waiting"] += 1
+        found[channel]["since"] = min(found[channel]["since"], since)
+    return found
+
+
 def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
     """Return what waits for `team` at `now` and what its agents do."""
-    waits = [now - at for at in floor.queues.waiting.get(team.id, {}).values()]
+    channels, longest = waiting_by_channel(floor, team), longest_wait(floor, team)
     agents = [agent for agent in floor.agents.values() if agent.active and team.id in agent.teams]
     present = [agent for agent in agents if agent.presence is Presence.AVAILABLE]
     return {
@@ -72,14 +105,27 @@ def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
         "lead": team.lead_id,
         "target_s": team.target_s,
         "target_share": team.target_share,
-        "waiting": len(waits),
-        "longest_wait_s": round(max(waits), 3) if waits else None,
+        "waiting": sum(each["waiting"] for each in channels.values()),
+        "longest_wait_s": _age(longest.since, now),
+        "longest_wait_target_s": longest.target_s,
+        "channels": {
+            channel.value: {
+                "waiting": each["waiting"],
+                "longest_wait_s": _age(each["since"], now),
+                "target_s": each["target_s"],
+            }
+            for channel, each in channels.items()
+        },
         "agents": {
             "members": len(agents),
             "available": len(present),
             **{state.value: sum(agent.state is state for agent in present) for state in AgentState},
         },
     }
+
+
+def _age(since: float | None, now: float) -> float | None:
+    return None if since is None else round(max(now - since, 0.0), 3)
 
 
 def times_running(floor: Floor, now: float) -> dict[tuple[str, int], list[float]]:

@@ -13,7 +13,7 @@ from heapq import nsmallest
 from typing import Any, Final
 
 from app.api.answers import agent_ref
-from app.api.queues import add_waiting, day_start, still_waiting
+from app.api.queues import add_waiting, day_start, longest_wait, still_waiting
 from app.db import stats
 from app.house import House
 from app.insight import Sums, figures
@@ -82,10 +82,15 @@ def floor_values(floor: Floor, now: float, estimate: Estimates) -> Values:
         values[f"queue-{team.id}"] = queue | {"later": later.get(team.id, [])}
         values.update(_contacts(floor, team, order, estimate))
     queues = [value for value in values.values() if value["kind"] == "queue"]
+    longest = min(
+        ((value["since_target_s"], value["since"]) for value in queues if value["since"] is not None),
+        default=(None, None),
+    )
     values["sum"] = {
         "kind": "sum",
         "waiting": sum(value["waiting"] for value in queues),
-        "since": min((value["since"] for value in queues if value["since"]), default=None),
+        "since": longest[1],
+        "since_target_s": longest[0],
         "free": total["idle"],
         "online": total.total() - total["offline"],
     }
@@ -97,7 +102,7 @@ def _order(contact: Contact) -> tuple[float, int]:
 
 
 def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counter[str]) -> dict[str, Any]:
-    waiting = floor.queues.waiting.get(team.id, {})
+    waiting, longest = floor.queues.waiting.get(team.id, {}), longest_wait(floor, team)
     return {
         "kind": "queue",
         "id": team.id,
@@ -107,7 +112,8 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
         "target_share": team.target_share,
         "waiting": len(waiting),
         "still": still_waiting(floor, team, now),
-        **_longest(floor, team, waiting),
+        "since": longest.since,
+        "since_target_s": longest.target_s,
         "agents": staff,
         "order": [order],
     }
@@ -120,19 +126,6 @@ def _later(floor: Floor) -> dict[str, list[int]]:
         if contact.state is ContactState.SCHEDULED:
             found.setdefault(contact.team_id, []).append((contact.scheduled_at or 0.0, contact.id))
     return {team_id: [contact_id for _, contact_id in sorted(each)] for team_id, each in found.items()}
-
-
-def _longest(floor: Floor, team: TeamPolicy, waiting: dict[int, float]) -> dict[str, float | None]:
-    """Return since when somebody waits for a team, and the target of that wait.
-
-    Of several channels the one in the greatest hurry is told: a mail of an hour hides no caller of a minute.
-    """
-    oldest: dict[float, float] = {}
-    for contact_id, since in waiting.items():
-        aim_s = target_s(floor.policy, team, floor.contacts[contact_id].channel)
-        oldest[aim_s] = min(since, oldest.get(aim_s, since))
-    aim_s = min(oldest, default=team.target_s)
-    return {"since": oldest.get(aim_s), "since_target_s": aim_s}
 
 
 def _contacts(floor: Floor, team: TeamPolicy, order: int, estimate: Estimates) -> Values:

@@ -47,6 +47,31 @@ async def test_segment_that_began_by_overflow_is_as_young_as_its_stay(
     assert (queue["today"]["waiting"], queue["today"]["service_level"]) == (1, None)
 
 
+async def test_old_mail_hides_no_caller_and_each_channel_tells_its_longest_wait(
+    service: Service, client: httpx.AsyncClient
+) -> None:
+    nobody = (await client.get("/v1/queues/general")).json()
+    assert (nobody["longest_wait_s"], nobody["channels"]) == (None, {})
+    await post(client, "/v1/contacts", CALL | {"channel": "email", "call_id": "mail"})
+    await let_pass(service, 1000.0)
+    mails = (await client.get("/v1/queues/general")).json()
+    assert mails["longest_wait_s"] == pytest.approx(1000.0, abs=2.0)
+    assert mails["longest_wait_target_s"] == mails["channels"]["email"]["target_s"] > mails["target_s"]
+    await post(client, "/v1/contacts", CALL)
+    await let_pass(service, 50.0)
+    queue = (await client.get("/v1/queues/general")).json()
+    assert (queue["waiting"], queue["longest_wait_target_s"]) == (2, queue["target_s"])
+    assert queue["longest_wait_s"] == pytest.approx(50.0, abs=2.0)
+    assert {name: each["waiting"] for name, each in queue["channels"].items()} == {"email": 1, "voice": 1}
+    assert queue["channels"]["email"]["longest_wait_s"] == pytest.approx(1050.0, abs=4.0)
+    text = (await client.get("/metrics")).text
+    told = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("rondo_queue_"))
+    name = "rondo_queue_channel_longest_wait_seconds"
+    assert float(told['rondo_queue_longest_wait_seconds{team="general"}']) == pytest.approx(50.0, abs=4.0)
+    assert float(told[f'{name}{{channel="email",team="general"}}']) == pytest.approx(1050.0, abs=6.0)
+    assert float(told[f'{name}{{channel="chat",team="general"}}']) == 0.0
+
+
 async def test_agents_time_counts_in_the_running_interval_before_anything_closes_it(
     service: Service, client: httpx.AsyncClient
 ) -> None:

@@ -87,6 +87,9 @@ async def test_mail_turns_late_by_its_own_target_and_hides_no_call(floor: Page, 
     await expect(floor.locator(f"#contact-{mail} time")).not_to_have_class(re.compile("late"))
     service.pass_time(25)
     await expect(floor.locator(f"#contact-{call} time")).to_have_class(re.compile("late"))
+    whole = floor.locator("#sum time")
+    await expect(whole).to_have_text(re.compile("^0:[2-5][0-9]"))
+    await expect(whole).to_have_class(re.compile("late"))
     await expect(longest).to_have_text(re.compile("^0:[2-5][0-9]"))
     await expect(longest).to_have_class(re.compile("late"))
 
