@@ -266,6 +266,15 @@ async def test_floor_never_scrolls_sideways(floor: Page, service: Service, width
     assert await floor.evaluate("document.querySelector('dialog').scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [360, 768, 1100, 1400])
+async def test_figures_of_the_whole_floor_fill_their_last_row(floor: Page, width: int) -> None:
+    await floor.set_viewport_size({"width": width, "height": 800})
+    script = "each => each.getBoundingClientRect().right"
+    whole = await floor.locator("#sum").evaluate(script)
+    assert whole - await floor.locator("#sum > div").last.evaluate(script) <= 2
+    assert await floor.evaluate("document.documentElement.scrollWidth") <= width
+
+
 async def test_scripts_and_service_write_durations_alike(floor: Page) -> None:
     seconds = [0, 0.9, 59.99, 60, 3599, 3600, 86_399, 172_799, 172_800, 1e6, -5]
     script = """async seconds => {
