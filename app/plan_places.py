@@ -92,7 +92,8 @@ class _AtDatabase:
     ) -> dict[str, Any]:
         checked = _checked(kind, params)
         new = runs.NewRun(kind, checked, "command line", self._clock.now())
-        run_id = await self._database.tx(runs.add_run, new, data=data)
+        packed = None if data is None else runs.packed_input(data)
+        run_id = await self._database.tx(runs.add_run, new, packed=packed)
         assert run_id is not None  # noqa: S101  without a job nothing can be in its way
         # A solver may not look for half a minute whether to stop: in a child, Ctrl-C ends it at once.
         processes = int(kind in _SOLVED)

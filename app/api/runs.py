@@ -162,7 +162,8 @@ async def queue_run(
 ) -> runs.Run:
     """Store a new run and wake the worker of this process, if there is one."""
     new = runs.NewRun(kind, params, actor, house.clock.now())
-    run_id = await house.database.tx(runs.add_run, new, data=data)
+    packed = None if data is None else await asyncio.to_thread(runs.packed_input, data)
+    run_id = await house.database.tx(runs.add_run, new, packed=packed)
     assert run_id is not None  # noqa: S101  without a job nothing can be in its way
     if house.worker is not None:
         house.worker.wake()

@@ -55,8 +55,13 @@ class NewRun:
     slot: float | None = None
 
 
-def add_run(conn: Connection, new: NewRun, *, data: bytes | None = None) -> int | None:
-    """Queue a run and return its id, or None when its job already ran for that slot."""
+def packed_input(data: bytes) -> bytes:
+    """Return a run's file as it is stored; a large one takes seconds, so pack it before a transaction."""
+    return zlib.compress(data, 1)
+
+
+def add_run(conn: Connection, new: NewRun, *, packed: bytes | None = None) -> int | None:
+    """Queue a run with its `packed` file and return its id, or None when its job has run for that slot."""
     values = {
         "kind": new.kind,
         "state": "queued",
@@ -68,8 +73,8 @@ def add_run(conn: Connection, new: NewRun, *, data: bytes | None = None) -> int 
         "cancel_asked": False,
     }
     run_id = insert_once(conn, run, values)
-    if run_id is not None and data is not None:
-        conn.execute(sa.insert(run_input).values(run_id=run_id, data=zlib.compress(data, 1)))
+    if run_id is not None and packed is not None:
+        conn.execute(sa.insert(run_input).values(run_id=run_id, data=packed))
     return run_id
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -46,7 +45,7 @@ def interval(quarter: int, offered: float) -> IntervalRow:
 
 def add_run(conn: Connection, state: str = "running") -> runs.Run:
     new = runs.NewRun("import", {}, "test", NOW)
-    run_id = runs.add_run(conn, new, data=b"")
+    run_id = runs.add_run(conn, new, packed=runs.packed_input(b""))
     assert run_id is not None
     conn.execute(sa.update(run).where(run.c.id == run_id).values(state=state, worker="w", heartbeat_at=NOW))
     found = runs.find_run(conn, run_id)
@@ -193,7 +192,7 @@ def at_desk(database: Database, claimed: runs.Run, tell: Any) -> Desk:
 
 def with_file(conn: Connection, offered: int) -> runs.Run:
     claimed = add_run(conn)
-    data = zlib.compress(file_of(offered))
+    data = runs.packed_input(file_of(offered))
     conn.execute(sa.update(run_input).where(run_input.c.run_id == claimed.id).values(data=data))
     return claimed
 
