@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(machine() is None, reason="only Linux has abstract sockets"),
 ]
 CALLS = 40
+BOTH = pytest.mark.parametrize("pair", ["machine", "network"], indirect=True)
 
 
 @asynccontextmanager
@@ -41,13 +42,13 @@ async def replica(settings: Settings, *, first: bool = False) -> AsyncIterator[S
             yield there
 
 
-@pytest.fixture(params=["machine", "network"])
+@pytest.fixture
 async def pair(
     request: pytest.FixtureRequest, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Served, Served]]:
     """The replica that decides, and one that hands over to it."""
     monkeypatch.setattr(relay, "_CHECK_S", 0.05)
-    both = settings(postgres_url, one_decider=request.param)
+    both = settings(postgres_url, one_decider=getattr(request, "param", "machine"))
     async with replica(both, first=True) as first, replica(both) as second:
         assert relay_of(first).decides
         await until(lambda: relay_of(second).hands_over)
@@ -75,6 +76,7 @@ def connections(there: Served) -> int:
     return len(there.server.server_state.connections)
 
 
+@BOTH
 async def test_connection_goes_to_the_decider_with_its_first_hot_call(pair: tuple[Served, Served]) -> None:
     first, second = pair
     await until(lambda: connections(first) == connections(second) == 0)
@@ -351,6 +353,7 @@ async def test_restored_copy_does_not_go_to_the_deciders_of_the_original(pair: t
     assert await database.tx(restored) is None
 
 
+@BOTH
 async def test_machines_where_nobody_decides_are_forgotten(pair: tuple[Served, Served]) -> None:
     first, _ = pair
     database, number = first.service.house.database, relay_of(first)._number

@@ -23,6 +23,7 @@ from tests.faults.truth import check, read_truth
 
 pytestmark = pytest.mark.postgres
 LIMIT_S = 20.0
+BOTH = pytest.mark.parametrize("pair", ["machine", "network"], indirect=True)
 
 
 def settings(url: str, **more: Any) -> Settings:
@@ -30,13 +31,13 @@ def settings(url: str, **more: Any) -> Settings:
     return Settings(database_url=url, **given)
 
 
-@pytest.fixture(params=["machine", "network"])
+@pytest.fixture
 async def pair(
     request: pytest.FixtureRequest, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Service, Service]]:
     """The replica that decides and one that follows it."""
     monkeypatch.setattr(relay, "_CHECK_S", 0.05)
-    both = settings(postgres_url, one_decider=request.param)
+    both = settings(postgres_url, one_decider=getattr(request, "param", "machine"))
     async with running(both) as first:
         await furnish(first.house)
         async with running(both) as second:
@@ -81,6 +82,7 @@ def batches(service: Service) -> list[list[Any]]:
     return seen
 
 
+@BOTH
 async def test_follower_decides_nothing_and_answers_as_the_decider_does(
     pair: tuple[Service, Service],
 ) -> None:
@@ -182,6 +184,7 @@ async def holding(service: Service) -> AsyncIterator[list[Any]]:
         del board.enqueue  # type: ignore[method-assign]
 
 
+@BOTH
 async def test_decider_that_dies_leaves_callers_who_know_that_nobody_knows(
     pair: tuple[Service, Service],
 ) -> None:
@@ -215,6 +218,7 @@ async def test_silent_decider_is_given_up(
         assert (await two.post("/v1/contacts", json=CALL)).status_code == 201
 
 
+@BOTH
 async def test_lost_lock_ends_the_decider_and_one_of_them_takes_it_again(
     pair: tuple[Service, Service],
 ) -> None:
@@ -293,6 +297,7 @@ async def test_who_does_not_know_the_token_is_hung_up_on(pair: tuple[Service, Se
     assert await first.house.switchboard.read(lambda floor: floor.seq) == before
 
 
+@BOTH
 async def test_who_says_nothing_is_hung_up_on(
     pair: tuple[Service, Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
