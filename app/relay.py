@@ -164,10 +164,15 @@ class Relay:
         loop = asyncio.get_running_loop()
         if self._number != deciders.EVERYWHERE:
             at = listening(name, socket.SOCK_STREAM)
-            self._server = await loop.create_unix_server(lambda: self._follower(token), sock=at)
+            # Hazard: a server that begins at once is nobody's where this is cancelled meanwhile.
+            self._server = await loop.create_unix_server(
+                lambda: self._follower(token), sock=at, start_serving=False
+            )
+            await self._server.start_serving()
             return f"@{name}", 0
         host = await self._house.database.read(deciders.find_own_host)
-        self._server = await loop.create_server(lambda: self._follower(token), host, 0)
+        self._server = await loop.create_server(lambda: self._follower(token), host, 0, start_serving=False)
+        await self._server.start_serving()
         return host, int(self._server.sockets[0].getsockname()[1])
 
     def _follower(self, token: str) -> Follower:
