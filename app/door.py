@@ -110,7 +110,7 @@ class Door:
         self._guests: dict[socket.socket, bool] = {}
         """Who has come, and whether they have shown the token."""
         self._socket = listening(name, socket.SOCK_SEQPACKET)
-        self._loop.add_reader(self._socket, self._let_in)
+        self._watch(self._socket)
 
     @property
     def guests(self) -> int:

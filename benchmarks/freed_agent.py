@@ -18,7 +18,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.support.load import Connection
+from benchmarks.support.load import Pool
 from benchmarks.support.servers import postgres, process
 
 AGENTS, TALK_S, LOAD = 20, 2.0, 1.04
@@ -35,20 +35,11 @@ class Floor:
         self.took_s: list[float] = []
         self.out_of_turn = 0
         self.tasks: set[asyncio.Task[None]] = set()
-        self.idle: list[tuple[float, Connection]] = []
+        self.pool = Pool(port, key)
 
     async def send(self, path: str, body: bytes = b"") -> dict[str, object]:
         """Send a POST on a free connection."""
-        now = time.perf_counter()
-        # The server closes connections that rest for 5 s; take none that is near that.
-        self.idle = [each for each in self.idle if now - each[0] < 3.0]
-        if self.idle:
-            connection = self.idle.pop()[1]
-        else:
-            connection = Connection(self.port, self.key)
-            await connection.open()
-        status, raw = await connection.send("POST", path, body)
-        self.idle.append((time.perf_counter(), connection))
+        status, raw = await self.pool.send("POST", path, body)
         if status >= 400:
             raise RuntimeError(raw.decode())
         answer: dict[str, object] = json.loads(raw)

@@ -21,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.support.load import Connection
+from benchmarks.support.load import Connection, Pool
 from benchmarks.support.servers import process
 
 TEAMS, QUARTERS = 8, 105_000
@@ -37,10 +37,8 @@ LIMIT_MS = 100.0
 class Calls:
     """Calls that come at an even pace: when each was posted, and how long its answer took (s)."""
 
-    port: int
-    key: str
+    pool: Pool
     waits: list[tuple[float, float]] = field(default_factory=list)
-    _idle: list[tuple[float, Connection]] = field(default_factory=list)
     _under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def come(self) -> None:
@@ -55,18 +53,10 @@ class Calls:
 
     async def _post(self) -> None:
         begin = time.perf_counter()
-        # The server closes connections that rest for 5 s; take none that is near that.
-        self._idle = [each for each in self._idle if begin - each[0] < 3.0]
-        if self._idle:
-            connection = self._idle.pop()[1]
-        else:
-            connection = Connection(self.port, self.key)
-            await connection.open()
-        status, raw = await connection.send("POST", "/v1/contacts", CALL)
+        status, raw = await self.pool.send("POST", "/v1/contacts", CALL)
         if status >= 400:
             raise SystemExit(raw.decode())
         self.waits.append((begin, time.perf_counter() - begin))
-        self._idle.append((time.perf_counter(), connection))
 
     def tell(self, what: str, since: float, until: float, *, limited: bool = True) -> float:
         """Print the waits of the calls posted in [since, until) and return the longest (ms)."""
@@ -119,7 +109,7 @@ async def imported(port: int, key: str, file: bytes) -> tuple[float, float, floa
 
 async def measure(port: int, key: str, file: bytes, *, alone_s: float) -> None:
     """Let calls come alone, then beside two imports, and tell the waits of each."""
-    calls = Calls(port, key)
+    calls = Calls(Pool(port, key))
     coming = asyncio.create_task(calls.come())
     await asyncio.sleep(2.0)
     begin = time.perf_counter()

@@ -69,13 +69,13 @@ class Longest(NamedTuple):
     target_s: float
 
 
-def longest_wait(floor: Floor, team: TeamPolicy) -> Longest:
-    """Return the longest wait of a queue: of the channels on which somebody waits, the most urgent.
+def longest_wait(team: TeamPolicy, channels: dict[Channel, dict[str, Any]]) -> Longest:
+    """Return the longest wait of a queue by `waiting_by_channel`: that of the most urgent channels.
 
     Those are the channels of the shortest target: a mail of an hour hides no caller of a minute.
     """
     oldest: dict[float, float] = {}
-    for found in waiting_by_channel(floor, team).values():
+    for found in channels.values():
         oldest[found["target_s"]] = min(found["since"], oldest.get(found["target_s"], found["since"]))
     aim_s = min(oldest, default=team.target_s)
     return Longest(oldest.get(aim_s), aim_s)
@@ -96,7 +96,8 @@ def waiting_by_channel(floor: Floor, team: TeamPolicy) -> dict[Channel, dict[str
 
 def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
     """Return what waits for `team` at `now` and what its agents do."""
-    channels, longest = waiting_by_channel(floor, team), longest_wait(floor, team)
+    channels = waiting_by_channel(floor, team)
+    longest = longest_wait(team, channels)
     agents = [agent for agent in floor.agents.values() if agent.active and team.id in agent.teams]
     present = [agent for agent in agents if agent.presence is Presence.AVAILABLE]
     return {

@@ -6,7 +6,7 @@ routing needs them back; the columns beside them are for queries and constraints
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -295,23 +295,28 @@ run_input = sa.Table(
 
 HISTORY_SUMS: Final = ("offered", "answered", "abandoned", "handled", "handle_s", "wait_s")
 
-history_interval = sa.Table(
-    "history_interval",
-    metadata,
-    sa.Column("team_id", sa.Text, primary_key=True),
-    sa.Column("channel", sa.Text, primary_key=True),
-    sa.Column("interval_s", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
-    *(sa.Column(name, sa.Double, nullable=False) for name in HISTORY_SUMS),
-)
 
-history_wait = sa.Table(
-    "history_wait",
-    metadata,
-    sa.Column("team_id", sa.Text, primary_key=True),
-    sa.Column("on", sa.Text, primary_key=True),
-    sa.Column("data", sa.Text, nullable=False),
-)
+def _interval_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("team_id", sa.Text, primary_key=True),
+        sa.Column("channel", sa.Text, primary_key=True),
+        sa.Column("interval_s", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
+        *(sa.Column(name, sa.Double, nullable=False) for name in HISTORY_SUMS),
+    ]
+
+
+def _wait_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("team_id", sa.Text, primary_key=True),
+        sa.Column("on", sa.Text, primary_key=True),
+        sa.Column("data", sa.Text, nullable=False),
+    ]
+
+
+history_interval = sa.Table("history_interval", metadata, *_interval_columns())
+
+history_wait = sa.Table("history_wait", metadata, *_wait_columns())
 
 # What an import has stored so far, by run. Once `import_done` names the run, it counts instead
 # of what is settled for the same key, until it is settled itself: in `history_interval` and `history_wait`.
@@ -319,11 +324,7 @@ import_interval = sa.Table(
     "import_interval",
     metadata,
     sa.Column("run_id", Id, primary_key=True, autoincrement=False),
-    sa.Column("team_id", sa.Text, primary_key=True),
-    sa.Column("channel", sa.Text, primary_key=True),
-    sa.Column("interval_s", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("starts_at", Id, primary_key=True, autoincrement=False),
-    *(sa.Column(name, sa.Double, nullable=False) for name in HISTORY_SUMS),
+    *_interval_columns(),
     sqlite_with_rowid=False,
 )
 
@@ -331,9 +332,7 @@ import_wait = sa.Table(
     "import_wait",
     metadata,
     sa.Column("run_id", Id, primary_key=True, autoincrement=False),
-    sa.Column("team_id", sa.Text, primary_key=True),
-    sa.Column("on", sa.Text, primary_key=True),
-    sa.Column("data", sa.Text, nullable=False),
+    *_wait_columns(),
     sqlite_with_rowid=False,
 )
 

@@ -13,7 +13,7 @@ from heapq import nsmallest
 from typing import Any, Final
 
 from app.api.answers import agent_ref
-from app.api.queues import add_waiting, day_start, longest_wait, still_waiting
+from app.api.queues import add_waiting, day_start, longest_wait, still_waiting, waiting_by_channel
 from app.db import stats
 from app.house import House
 from app.insight import Sums, figures
@@ -102,7 +102,8 @@ def _order(contact: Contact) -> tuple[float, int]:
 
 
 def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counter[str]) -> dict[str, Any]:
-    waiting, longest = floor.queues.waiting.get(team.id, {}), longest_wait(floor, team)
+    channels = waiting_by_channel(floor, team)
+    longest = longest_wait(team, channels)
     return {
         "kind": "queue",
         "id": team.id,
@@ -110,7 +111,7 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
         "lead": agent_ref(floor, team.lead_id)["name"],
         "target_s": team.target_s,
         "target_share": team.target_share,
-        "waiting": len(waiting),
+        "waiting": sum(each["waiting"] for each in channels.values()),
         "still": still_waiting(floor, team, now),
         "since": longest.since,
         "since_target_s": longest.target_s,

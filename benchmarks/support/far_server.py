@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import sys
 
-import app.relay
 from benchmarks.support.rondo_server import run
-
-
-def elsewhere(name: str, _: str) -> None:
-    """Stand for a passage to another machine."""
-    raise ConnectionRefusedError(name)
-
+from tests.faults.far_replica import stand_far
 
 if __name__ == "__main__":
-    app.relay.Passage = elsewhere  # type: ignore[assignment, misc]
+    stand_far()
     run(sys.argv)

@@ -59,6 +59,28 @@ class Connection:
         return status, await self._reader.readexactly(length) if length else b""
 
 
+class Pool:
+    """Connections to one port, opened as they are needed and used again."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._port, self._key = port, key
+        self._idle: list[tuple[float, Connection]] = []
+
+    async def send(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Send a request on a free connection and return (status, body)."""
+        now = time.perf_counter()
+        # The server closes connections that rest for 5 s; take none that is near that.
+        self._idle = [each for each in self._idle if now - each[0] < 3.0]
+        if self._idle:
+            connection = self._idle.pop()[1]
+        else:
+            connection = Connection(self._port, self._key)
+            await connection.open()
+        answer = await connection.send(method, path, body)
+        self._idle.append((time.perf_counter(), connection))
+        return answer
+
+
 Flow = Callable[["Client"], Awaitable[None]]
 
 

@@ -11,6 +11,11 @@ def elsewhere(name: str, _: str) -> None:
     raise ConnectionRefusedError(name)
 
 
-if __name__ == "__main__":
+def stand_far() -> None:
+    """Let no door be reached by this process from now on."""
     app.relay.Passage = elsewhere  # type: ignore[assignment, misc]
+
+
+if __name__ == "__main__":
+    stand_far()
     main()
