@@ -344,8 +344,10 @@ async def test_decider_that_is_not_reached_or_of_another_release_is_done_without
         await furnish(first.house)
         assert first.house.relay is not None
         told = (await announced(first))._replace(**wrong)
-        first.house.relay._decider = told
-        await first.house.database.tx(deciders.save_decider, 1, told)
+        async with first.house.relay._turn:
+            # A look that began before would write what was right over it.
+            first.house.relay._decider = told
+            await first.house.database.tx(deciders.save_decider, 1, told)
         async with running(both) as second, second.client() as two:
             assert second.house.relay is not None
             assert not second.house.relay.follows
