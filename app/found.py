@@ -48,6 +48,8 @@ class Looked:
     named: dict[int, Ticket] = field(default_factory=dict)
     merges: merges.Merges = field(default_factory=merges.Merges)
     answers: Stored = field(default_factory=dict)
+    since: float = 0.0
+    """Tickets resolved before this instant are of no interest."""
 
 
 def look_up(conn: Connection, wanted: Wanted) -> Looked:
@@ -78,7 +80,7 @@ async def look_up_by(ask: Ask, dialect: str, wanted: Wanted) -> Looked:
 
 def _looking(dialect: str, wanted: Wanted) -> Generator[Literal, Any, Looked]:
     """Yield each query, be sent its rows, and return what they say."""
-    looked = Looked()
+    looked = Looked(since=wanted.since)
     if wanted.keys or wanted.head or wanted.customer_ids:
         rows = yield floor_rows.customers_query(dialect, wanted.keys, since=wanted.since)
         looked.customers = floor_rows.customers_found(rows, wanted.keys)
@@ -103,6 +105,7 @@ class Found:
         self._numbers = looked.customers.numbers
         self._tickets = looked.customers.tickets
         self._named = looked.named
+        self._since = looked.since
         self._merges = looked.merges
         self._flying: dict[int, Ticket] = {}
         self._flying_of: dict[int, list[Ticket]] = {}
@@ -148,10 +151,14 @@ class Found:
         return merge
 
     def tickets(self, customer_id: int | None) -> tuple[Ticket, ...]:
-        """Return the tickets that a contact of the customer could join, newest first."""
+        """Return the tickets that a contact of the customer could join, newest first; also one it names."""
         if customer_id is None:
             return ()
         found = {ticket.id: ticket for ticket in self._tickets.get(customer_id, ())}
+        for ticket in self._named.values():
+            late = ticket.resolved_at is not None and ticket.resolved_at < self._since
+            if ticket.customer_id == customer_id and not late:
+                found[ticket.id] = ticket
         for ticket in self._flying_of.get(customer_id, ()):
             found[ticket.id] = ticket
         for ticket in self._floor.changes.tickets.values():

@@ -79,8 +79,7 @@ def _concern(turn: Turn, command: cmd.Receive, customer_id: int) -> tuple[Ticket
     joined = _joinable(floor, command, now)
     routed = classify(floor.policy, command, now=now, ticket=joined)
     if joined is not None and command.ticket_id is None and not _same_concern(floor, joined, routed):
-        joined = None
-        routed = classify(floor.policy, command, now=now)
+        joined = _joinable(floor, command, now, team_id=routed.classification.team_id)
     if joined is not None:
         turn.emit(ev.TicketJoined(at=now, actor=turn.actor, reason="repeat contact", ticket=joined))
         if joined.state is not TicketState.OPEN:
@@ -108,16 +107,26 @@ def _concern(turn: Turn, command: cmd.Receive, customer_id: int) -> tuple[Ticket
     return floor.tickets[ticket.id], routed
 
 
-def _joinable(floor: Floor, command: cmd.Receive, now: float) -> Ticket | None:
+def _joinable(
+    floor: Floor, command: cmd.Receive, now: float, *, team_id: str | None = None
+) -> Ticket | None:
+    """Return the ticket that is named, else the newest open one (of a team where one is given), else the
+    newest that was resolved lately.
+    """
     if command.ticket_id is not None:
         return next(t for t in _tickets(floor, command) if t.id == command.ticket_id)
     if floor.policy.join == "never":
         return None
+    resolved = None
     for ticket in _tickets(floor, command):
-        lately = ticket.resolved_at is not None and now - ticket.resolved_at <= floor.policy.reopen_s
-        if ticket.state not in (TicketState.RESOLVED, TicketState.CLOSED) or lately:
+        if team_id is not None and ticket.team_id != team_id:
+            continue
+        if ticket.state not in (TicketState.RESOLVED, TicketState.CLOSED):
             return ticket
-    return None
+        lately = ticket.resolved_at is not None and now - ticket.resolved_at <= floor.policy.reopen_s
+        if lately and resolved is None:
+            resolved = ticket
+    return resolved
 
 
 def _tickets(floor: Floor, command: cmd.Receive) -> Iterator[Ticket]:

@@ -82,6 +82,7 @@ def receive(house: House, who: Principal, call: Call, given: bodies.NewContact) 
         contact_answer(house.switchboard, 201),
         make,
         identity=known,
+        ticket_id=given.ticket_id,
         key=idempotency_key(call, who, call_id=given.call_id),
     )
 

@@ -131,12 +131,7 @@ def customers_found(rows: Sequence[Any], keys: Iterable[tuple[str, str]]) -> Cus
 def find_ticket(conn: Connection, ticket_id: int) -> Ticket | None:
     """Return the stored ticket, or None."""
     row = _select(conn, "SELECT data, customer_id FROM ticket WHERE id = ?", ticket_id).one_or_none()
-    if row is None:
-        return None
-    ticket = _ticket.decode(row[0])
-    # A merge changes the column alone for tickets that are not on the floor.
-    ticket.customer_id = row[1]
-    return ticket
+    return _stored_ticket(row) if row is not None else None
 
 
 def tickets_query(dialect: str, ticket_ids: Iterable[int]) -> Literal:
@@ -147,8 +142,15 @@ def tickets_query(dialect: str, ticket_ids: Iterable[int]) -> Literal:
 
 def tickets_found(rows: Sequence[Any]) -> dict[int, Ticket]:
     """Return the stored tickets by id."""
-    found = (_ticket.decode(row[0]) for row in rows)
+    found = (_stored_ticket(row) for row in rows)
     return {ticket.id: ticket for ticket in found}
+
+
+def _stored_ticket(row: Sequence[Any]) -> Ticket:
+    """Return the ticket of (data, customer_id): a merge changes the column alone of those off the floor."""
+    ticket = _ticket.decode(row[0])
+    ticket.customer_id = row[1]
+    return ticket
 
 
 def answers_query(dialect: str, keys: Iterable[tuple[str, str]]) -> Literal:
@@ -415,5 +417,5 @@ _NUMBER = (
 )
 _FIND_CUSTOMERS = f"{_OF_EACH}, NULL {_FROM_KEYS}"
 _FIND_NUMBERED = f"{_OF_EACH}, {_NUMBER} {_FROM_KEYS}"
-_FIND_TICKETS = "SELECT data FROM ticket WHERE id IN ?*"
+_FIND_TICKETS = "SELECT data, customer_id FROM ticket WHERE id IN ?*"
 _FIND_ANSWERS = "SELECT scope, key, fingerprint, status, body FROM idempotency WHERE key IN ?*"

@@ -36,6 +36,15 @@ async def test_merge_keeps_every_contact_and_ticket_open_or_ended(client: httpx.
     assert (await client.get(f"/v1/customers/{gone}")).json()["merged_into"] == kept
 
 
+async def test_ended_concern_that_came_with_a_merge_stays_when_it_is_changed(client: httpx.AsyncClient) -> None:
+    gone = await post(client, "/v1/contacts", call("+442079460001"))
+    await post(client, f"/v1/contacts/{gone['id']}/abandon")
+    kept = (await post(client, "/v1/contacts", call("+442079460002")))["customer_id"]
+    await post(client, f"/v1/customers/{kept}/merge", {"customer_id": gone["customer_id"]})
+    await client.patch(f"/v1/tickets/{gone['ticket_id']}", json={"state": "waiting_customer"})
+    assert gone["ticket_id"] in await ids(client, "/v1/tickets", kept)
+
+
 async def test_caller_known_by_the_merged_record_reaches_the_survivor(client: httpx.AsyncClient) -> None:
     first = await post(client, "/v1/contacts", call("+442079460001"))
     second = await post(client, "/v1/contacts", call("+442079460002"))

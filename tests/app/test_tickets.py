@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.conftest import Service
+from app.settings import Settings
+from tests.app.conftest import Service, furnish, running
 from tests.app.test_contacts import CALL, be_available, post
 
 
@@ -53,6 +54,17 @@ async def test_ticket_changed_twice_at_once_keeps_both_changes(service: Service)
         )
         ticket = (await client.get(path)).json()
     assert (ticket["state"], ticket["owner"]) == ("waiting_customer", "ann")
+
+
+async def test_contact_joins_the_ticket_it_names_however_many_are_newer(settings: Settings) -> None:
+    async with running(settings) as service:
+        await furnish(service.house, join="never")
+        async with service.client() as client:
+            posted = [await post(client, "/v1/contacts", CALL) for _ in range(7)]
+            for each in posted:
+                await post(client, f"/v1/contacts/{each['id']}/abandon")
+            named = await post(client, "/v1/contacts", CALL | {"ticket_id": posted[0]["ticket_id"]})
+    assert named["ticket_id"] == posted[0]["ticket_id"]
 
 
 async def test_tickets_are_filtered_and_paged(client: httpx.AsyncClient) -> None:

@@ -106,6 +106,24 @@ def test_contact_that_names_another_team_joins_only_when_the_policy_says_always(
     assert (rig.contact(second).ticket_id == rig.contact(first).ticket_id) is joins
 
 
+def test_repeat_contact_joins_the_ticket_of_its_concern_though_another_is_newer():
+    rig = Rig(two_teams())
+    first = rig.receive(customer_id=CUSTOMER, team_id="general")
+    rig.receive(customer_id=CUSTOMER, team_id="orders")
+    again = rig.receive(customer_id=CUSTOMER, team_id="general")
+    assert rig.contact(again).ticket_id == rig.contact(first).ticket_id
+
+
+def test_repeat_contact_joins_the_open_ticket_though_a_newer_one_was_resolved_lately():
+    rig = Rig(two_teams(), make_agent("ann", teams=("orders",)))
+    rig.available("ann")
+    waiting = rig.receive(customer_id=CUSTOMER, team_id="general")
+    done = rig.answered(customer_id=CUSTOMER, team_id="orders")
+    rig.finish(done)
+    again = rig.receive(customer_id=CUSTOMER, tickets=(rig.ticket(done), rig.ticket(waiting)))
+    assert rig.contact(again).ticket_id == rig.contact(waiting).ticket_id
+
+
 def test_contact_joins_the_ticket_it_names_whatever_its_team():
     rig = Rig(two_teams())
     first = rig.receive(customer_id=CUSTOMER, team_id="general")
