@@ -8,6 +8,7 @@ from routing import events as ev
 from routing.floor import Floor
 from routing.model import OfferState
 from routing.naming import name_of, team_name, when
+from routing.steps import OVERFLOW_CLOSED
 from routing.way_out import widening
 
 TOLD = (
@@ -46,6 +47,9 @@ def tell(floor: Floor, events: Sequence[ev.Event], decided: Mapping[int, str]) -
             case ev.OfferMade() | ev.NobodyFound() if event.decision.id not in told:
                 told.add(event.decision.id)
                 yield decided[event.decision.id]
+            case ev.StepReached() if event.reason == OVERFLOW_CLOSED:
+                yield f"{after} it stayed: the team it would have gone to is closed."
+                step = event.step
             case ev.StepReached():
                 yield f"{after} {_wider(floor, team_id, step, event.step)}{_because(event.reason)}."
                 step = event.step

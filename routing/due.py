@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from routing import commands as cmd
-from routing.ending import end, end_wrap_up, talking_offer
+from routing.ending import end, end_wrap_up
 from routing.events import (
     AgentNotResponding,
     AgentResponding,
@@ -14,10 +14,11 @@ from routing.events import (
 from routing.hours import next_opening
 from routing.intake import preferred_agent
 from routing.lead import move_segment
+from routing.lookup import takes_over, talking_offer
 from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState, Presence
 from routing.offers import expire
 from routing.queueing import queue, revoke_pending, stop_preferring
-from routing.steps import due_step, next_step_at, open_step
+from routing.steps import OVERFLOW_CLOSED, due_step, next_step_at, open_step
 from routing.timers import AGENT, CONTACT, OFFER
 from routing.transfer import resume
 from routing.turn import Turn
@@ -70,7 +71,7 @@ def _contact_due(turn: Turn, contact: Contact) -> None:
         turn.emit(StepReached(at=now, actor=turn.actor, contact_id=contact.id, step=step))
         return
     if contact.expires_at <= now:
-        holder = talking_offer(turn, contact)
+        holder = talking_offer(turn.floor, contact)
         if holder is not None:
             resume(turn, contact, holder, reason="max_wait")
         else:
@@ -79,10 +80,12 @@ def _contact_due(turn: Turn, contact: Contact) -> None:
     step = due_step(team, contact, now)
     if next_step_at(team, contact) <= now:
         overflow_to = team.steps[step - 1].overflow_to if step > 0 else None
-        if overflow_to is not None:
+        shut = overflow_to is not None and not takes_over(floor, contact, overflow_to, now)
+        if overflow_to is not None and not shut:
             move_segment(turn, contact.id, overflow_to, reason="overflow")
             return
-        turn.emit(StepReached(at=now, actor=turn.actor, contact_id=contact.id, step=step))
+        reason = OVERFLOW_CLOSED if shut else ""
+        turn.emit(StepReached(at=now, actor=turn.actor, reason=reason, contact_id=contact.id, step=step))
     again = tuple(agent_id for agent_id, at in contact.tried.items() if at <= now)
     if again:
         turn.emit(RetryCleared(at=now, actor=turn.actor, contact_id=contact.id, agent_ids=again))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from routing import commands as cmd
 from routing.events import ContactEnded, ContactScheduled, TicketChanged, WrapUpExtended
 from routing.hours import next_opening
-from routing.lookup import get_contact, get_wrap_up
+from routing.lookup import get_contact, get_wrap_up, talking_offer
 from routing.model import Channel, Contact, ContactState, Offer
 from routing.queueing import close_segment, end_talk, release, revoke_offers
 from routing.refused import Code, RefusedError
@@ -20,7 +20,7 @@ def abandon(turn: Turn, command: cmd.Abandon) -> None:
     """The customer is gone: from the queue (abandoned) or from a conversation (wrap-up follows)."""
     floor = turn.floor
     contact = get_contact(floor, command.contact_id, *_WAITS, ContactState.CONNECTED)
-    holder = talking_offer(turn, contact)
+    holder = talking_offer(turn.floor, contact)
     if contact.state is ContactState.CONNECTED and holder is not None:
         finish_talk(turn, contact, holder, reason=command.reason)
         return
@@ -52,7 +52,7 @@ def complete(turn: Turn, command: cmd.Complete) -> None:
                 state=command.ticket_state,
             )
         )
-    holder = talking_offer(turn, contact)
+    holder = talking_offer(turn.floor, contact)
     if holder is None:
         raise ValueError(f"contact {contact.id} is connected without an accepted offer")
     finish_talk(turn, contact, holder, reason=command.outcome or "completed")
@@ -79,7 +79,7 @@ def extend_wrap_up(turn: Turn, command: cmd.ExtendWrapUp) -> None:
 def cancel(turn: Turn, command: cmd.Cancel) -> None:
     """End a contact that nobody talks on; its ticket stays with its owner."""
     contact = get_contact(turn.floor, command.contact_id, *_WAITS)
-    if talking_offer(turn, contact) is not None:
+    if talking_offer(turn.floor, contact) is not None:
         raise RefusedError(
             Code.WRONG_STATE,
             f"Contact {contact.id} is being transferred with an agent on it; take it back first.",
@@ -99,7 +99,7 @@ def callback_missed(turn: Turn, command: cmd.CallbackMissed) -> None:
     contact = get_contact(floor, command.contact_id, ContactState.OFFERED, ContactState.CONNECTED)
     if contact.channel is not Channel.CALLBACK:
         raise RefusedError(Code.WRONG_STATE, "Only a callback can be missed by the customer.", "contact_id")
-    holder = talking_offer(turn, contact)
+    holder = talking_offer(turn.floor, contact)
     if contact.state is ContactState.OFFERED and holder is not None:
         raise RefusedError(Code.WRONG_STATE, "An agent is talking to the customer.", "contact_id")
     revoke_offers(turn, contact, reason=command.reason, customer_gone=True)
@@ -151,9 +151,3 @@ def end(turn: Turn, contact: Contact, state: ContactState, *, reason: str, short
             at=turn.now, actor=turn.actor, reason=reason, contact_id=contact.id, state=state, short=short
         )
     )
-
-
-def talking_offer(turn: Turn, contact: Contact) -> Offer | None:
-    """Return the accepted offer under which somebody talks to the customer, or None."""
-    offer = turn.floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
-    return offer if offer is not None and offer.talk_ended_at is None else None

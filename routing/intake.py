@@ -8,16 +8,19 @@ from heapq import merge
 import msgspec
 
 from routing import commands as cmd
+from routing import eligibility
 from routing import events as ev
 from routing.classify import SURE, Routing, classify
 from routing.customers import learn
+from routing.ending import end
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
-from routing.lookup import check_team, get_agent
+from routing.lookup import check_team, get_agent, talking_offer
 from routing.model import (
     LIVE_CHANNELS,
     PRIORITY_MAX,
     SKILL_LEVEL_MAX,
+    WAITING_STATES,
     Channel,
     Contact,
     ContactState,
@@ -25,7 +28,7 @@ from routing.model import (
     TicketState,
 )
 from routing.policy import TeamPolicy
-from routing.queueing import queue
+from routing.queueing import queue, revoke_offers
 from routing.refused import Code, RefusedError
 from routing.staff_index import is_present
 from routing.turn import Turn
@@ -107,9 +110,7 @@ def _concern(turn: Turn, command: cmd.Receive, customer_id: int) -> tuple[Ticket
     return floor.tickets[ticket.id], routed
 
 
-def _joinable(
-    floor: Floor, command: cmd.Receive, now: float, *, team_id: str | None = None
-) -> Ticket | None:
+def _joinable(floor: Floor, command: cmd.Receive, now: float, *, team_id: str | None = None) -> Ticket | None:
     """Return the ticket that is named, else the newest open one (of a team where one is given), else the
     newest that was resolved lately.
     """
@@ -205,7 +206,7 @@ def _admit(turn: Turn, contact: Contact, command: cmd.Receive, ticket: Ticket) -
         turn,
         contact,
         contact.team_id,
-        enqueued_at=contact.enqueued_at,
+        enqueued_at=_place_of_callback(turn, contact, ticket),
         preferred_agent_id=preferred,
         preferred_s=team.owner_preferred_s,
     )
@@ -217,7 +218,28 @@ def preferred_agent(floor: Floor, ticket: Ticket, contact: Contact, asked: str |
     if wanted is None or floor.team(contact.team_id).owner_preferred_s <= 0:
         return None
     agent = floor.agents.get(wanted)
-    return wanted if agent is not None and is_present(agent) and not agent.not_responding else None
+    if agent is None or not is_present(agent) or agent.not_responding:
+        return None
+    return wanted if floor.staff.ever_takes(agent, contact.channel) else None
+
+
+def _place_of_callback(turn: Turn, contact: Contact, ticket: Ticket) -> float:
+    """Return the place of a caller: that of the callback the customer no longer waits for, which ends, or
+    the caller's own.
+
+    A callback at a time that the customer chose stays.
+    """
+    place_at = contact.enqueued_at
+    for contact_id in ticket.contact_ids if contact.channel is Channel.VOICE else ():
+        other = turn.floor.contacts[contact_id]
+        waits = other.state in WAITING_STATES or other.state is ContactState.SCHEDULED
+        if other.channel is not Channel.CALLBACK or not waits or other.enqueued_at > turn.now:
+            continue
+        if talking_offer(turn.floor, other) is None:
+            place_at = min(place_at, other.enqueued_at)
+            revoke_offers(turn, other, reason="called_again")
+            end(turn, other, ContactState.CANCELLED, reason="called_again")
+    return place_at
 
 
 def _rejection(floor: Floor, team: TeamPolicy, contact: Contact, now: float) -> str | None:
@@ -227,9 +249,10 @@ def _rejection(floor: Floor, team: TeamPolicy, contact: Contact, now: float) -> 
         return None
     if not is_open(team.hours, now):
         return "closed"
-    if team.max_waiting is not None and floor.queues.live.get(team.id, 0) >= team.max_waiting:
+    full = team.max_waiting is not None and floor.queues.live.get(team.id, 0) >= team.max_waiting
+    if full and not eligibility.candidates(floor, contact):
         return "full"
-    if team.reject_without_agents and not floor.staff.members.get(team.id, 0) & floor.staff.present:
+    if team.reject_without_agents and not floor.staff.somebody_there(team.id):
         return "no_agents"
     return None
 

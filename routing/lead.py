@@ -5,9 +5,8 @@ from __future__ import annotations
 from routing import commands as cmd
 from routing import eligibility
 from routing.dispatch import Grounds, offer_to
-from routing.ending import talking_offer
 from routing.events import PriorityChanged, TicketChanged, TicketOwned
-from routing.lookup import check_team, get_agent, get_contact
+from routing.lookup import check_team, get_agent, get_contact, talking_offer
 from routing.model import PRIORITY_MAX, ContactState, Ticket
 from routing.queueing import close_segment, queue, revoke_offers
 from routing.refused import Code, RefusedError
@@ -40,7 +39,7 @@ def move_segment(turn: Turn, contact_id: int, team_id: str, *, reason: str) -> N
     """Close the running queue segment as flowed out and begin one for `team_id` at the same place."""
     contact = turn.floor.contacts[contact_id]
     close_segment(turn, contact, reason=reason)
-    holder = talking_offer(turn, contact)
+    holder = talking_offer(turn.floor, contact)
     queue(turn, contact, team_id, enqueued_at=contact.enqueued_at, avoid=holder, reason=reason)
 
 
@@ -54,7 +53,7 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
     agent = get_agent(floor, command.agent_id, field="agent")
     if any(floor.offers[i].agent_id == agent.id for i in contact.offer_ids):
         raise RefusedError(Code.WRONG_STATE, f"{agent.name} has the offer already.", "agent")
-    holder = talking_offer(turn, contact)
+    holder = talking_offer(turn.floor, contact)
     if holder is not None and holder.agent_id == agent.id:
         raise RefusedError(Code.NOT_ELIGIBLE, f"{agent.name} is passing this contact on.", "agent")
     bit = floor.staff.bit[agent.id]

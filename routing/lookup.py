@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from routing.floor import Floor
-from routing.model import Agent, Contact, ContactState, Offer, OfferState
+from routing.hours import is_open
+from routing.model import Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.refused import Code, RefusedError
 
 
@@ -63,3 +64,18 @@ def check_team(floor: Floor, team_id: str, *, field: str = "team_id") -> None:
     if team_id not in floor.policy.teams:
         known = ", ".join(sorted(floor.policy.teams))
         raise RefusedError(Code.UNKNOWN_TEAM, f"There is no team {team_id!r}; there are {known}.", field)
+
+
+def takes_over(floor: Floor, contact: Contact, team_id: str, now: float) -> bool:
+    """Return whether a team may be handed a contact: a customer who is there now does not wait for a team
+    that is closed and has nobody there.
+    """
+    if contact.channel in (Channel.EMAIL, Channel.WEB) or is_open(floor.team(team_id).hours, now):
+        return True
+    return floor.staff.somebody_there(team_id)
+
+
+def talking_offer(floor: Floor, contact: Contact) -> Offer | None:
+    """Return the accepted offer under which somebody talks to the customer, or None."""
+    offer = floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
+    return offer if offer is not None and offer.talk_ended_at is None else None

@@ -86,7 +86,7 @@ def put_agent(turn: Turn, command: cmd.PutAgent) -> None:
     known = floor.agents[agent.id]
     if not known.active:
         _leave(turn, known)
-    elif known.used > known.capacity:
+    elif known.used > known.capacity or _above_a_cap(floor, known):
         revoke_pending(turn, known, reason="capacity_lowered")
 
 
@@ -111,6 +111,19 @@ def publish_policy(turn: Turn, command: cmd.PublishPolicy) -> None:
             Code.INVALID_POLICY, f"Contacts are still open for {', '.join(gone)}; move them first.", "teams"
         )
     turn.emit(PolicyPublished(at=turn.now, actor=turn.actor, reason=command.reason, policy=policy))
+    for agent in floor.agents.values():
+        if agent.silent and policy.heartbeat_s is None:
+            turn.emit(
+                AgentResponding(at=turn.now, actor=turn.actor, reason="no heartbeats", agent_id=agent.id)
+            )
+        if agent.pending and _above_a_cap(floor, agent):
+            revoke_pending(turn, agent, reason="capacity_lowered")
+
+
+def _above_a_cap(floor: Floor, agent: Agent) -> bool:
+    channels = floor.policy.channels.items()
+    caps = {each.value: agent.channel_caps.get(each.value, terms.cap) for each, terms in channels}
+    return any(used > caps[channel] for channel, used in agent.channel_use.items())
 
 
 def _leave(turn: Turn, agent: Agent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 
-from routing.model import Agent, Channel, Presence
+from routing.model import NEVER, Agent, Channel, Presence
 from routing.policy import Policy
 
 
@@ -79,6 +79,18 @@ class StaffIndex:
         for team_id in teams:
             mask |= self.members.get(team_id, 0)
         return mask
+
+    def somebody_there(self, team_id: str) -> bool:
+        """Return whether anybody of the team is there, or comes back by itself from not responding."""
+        there = self.members.get(team_id, 0) & self.present
+        if there & self.responding or not there:
+            return bool(there)
+        return any(there >> agent.index & 1 and agent.not_responding_until < NEVER for agent in self.at)
+
+    def ever_takes(self, agent: Agent, channel: Channel) -> bool:
+        """Return whether `agent` has room for a contact on `channel` when nothing else runs."""
+        terms = self.policy.channels[channel]
+        return terms.cost <= agent.capacity and agent.channel_caps.get(channel.value, terms.cap) > 0
 
     def skill_mask(self, skill: str, level: int) -> int:
         """Return the bit set of active agents with at least `level` in `skill`."""

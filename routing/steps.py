@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from routing.model import NEVER, Contact
 from routing.policy import TeamPolicy
+
+OVERFLOW_CLOSED: Final = "overflow_closed"
+"""The reason of a step that would have passed a contact on to a team that is closed."""
 
 
 class Scope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from routing import commands as cmd
-from routing.ending import end, talking_offer
+from routing.ending import end
 from routing.events import (
     Classification,
     ContactReceived,
@@ -13,8 +13,9 @@ from routing.events import (
 )
 from routing.floor import Floor
 from routing.hours import next_opening
-from routing.lookup import check_team, get_agent, get_contact
+from routing.lookup import check_team, get_agent, get_contact, takes_over, talking_offer
 from routing.model import Channel, Contact, ContactState, Offer
+from routing.naming import when
 from routing.queueing import close_segment, end_talk, queue, revoke_offers
 from routing.refused import Code, RefusedError
 from routing.staff_index import is_present
@@ -28,7 +29,16 @@ def transfer(turn: Turn, command: cmd.Transfer) -> None:
     if command.agent_id is not None and command.agent_id == contact.agent_id:
         raise RefusedError(Code.INVALID_VALUE, "An agent can't transfer to himself.", "agent")
     team_id = _target(floor, contact, command)
-    holder = talking_offer(turn, contact)
+    if command.agent_id is None and not takes_over(floor, contact, team_id, turn.now):
+        team = floor.team(team_id)
+        opens_at = next_opening(team.hours, turn.now)
+        until = f" and opens {when(floor, opens_at, turn.now)}" if opens_at is not None else ""
+        raise RefusedError(
+            Code.WRONG_STATE,
+            f"{team.name} is closed{until}, and nobody of it is there; transfer to another team or an agent.",
+            "team",
+        )
+    holder = talking_offer(turn.floor, contact)
     reason = command.reason or "transferred"
     close_segment(turn, contact, reason=reason)
     if holder is not None and not command.warm:
@@ -41,7 +51,8 @@ def transfer(turn: Turn, command: cmd.Transfer) -> None:
         team_id,
         enqueued_at=contact.enqueued_at,
         preferred_agent_id=command.agent_id,
-        preferred_s=floor.team(team_id).owner_preferred_s,
+        # Who is named is asked at least once, also where a team prefers no owners.
+        preferred_s=floor.team(team_id).owner_preferred_s or floor.policy.channels[contact.channel].offer_s,
         avoid=holder,
         reason=reason,
     )
@@ -50,7 +61,7 @@ def transfer(turn: Turn, command: cmd.Transfer) -> None:
 def take_back(turn: Turn, command: cmd.TakeBack) -> None:
     """End a warm transfer nobody has accepted yet; the agent talks on."""
     contact = get_contact(turn.floor, command.contact_id, ContactState.QUEUED, ContactState.OFFERED)
-    holder = talking_offer(turn, contact)
+    holder = talking_offer(turn.floor, contact)
     if holder is None:
         raise RefusedError(Code.WRONG_STATE, f"Nobody is passing contact {contact.id} on.", "contact_id")
     resume(turn, contact, holder, reason="taken_back")
@@ -76,7 +87,7 @@ def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
     contact = get_contact(floor, command.contact_id, ContactState.QUEUED, ContactState.OFFERED)
     if contact.channel is not Channel.VOICE:
         raise RefusedError(Code.WRONG_STATE, "Only a waiting call can become a callback.", "contact_id")
-    if talking_offer(turn, contact) is not None:
+    if talking_offer(turn.floor, contact) is not None:
         raise RefusedError(Code.WRONG_STATE, "An agent is on this call.", "contact_id")
     chosen_at = command.scheduled_at
     place_at = chosen_at if chosen_at is not None and chosen_at > now else contact.enqueued_at
@@ -136,6 +147,12 @@ def _target(floor: Floor, contact: Contact, command: cmd.Transfer) -> str:
     if agent is not None and not (is_present(agent) and not agent.not_responding):
         raise RefusedError(
             Code.NOT_ELIGIBLE, f"{agent.name} is not there now; transfer to a team instead.", "agent"
+        )
+    if agent is not None and not floor.staff.ever_takes(agent, contact.channel):
+        raise RefusedError(
+            Code.NOT_ELIGIBLE,
+            f"{agent.name} takes nothing by {contact.channel}; transfer to a team instead.",
+            "agent",
         )
     if command.team_id is not None:
         check_team(floor, command.team_id, field="team")

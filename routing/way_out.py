@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from routing.eligibility import Refusal, able, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
-from routing.model import NEVER, Agent, Contact, ContactState, OfferState
+from routing.lookup import takes_over, talking_offer
+from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.naming import team_name
 from routing.policy import Step
 
@@ -21,7 +23,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     """`step`, `overflow`, `preference_over`, `wrap_up_over`, `offer_over`, `talk_over`, `rest_over`,
-    `asked_again`, `comes_back`, `nobody_able`, `opening` or `expiry`."""
+    `asked_again`, `responds`, `taken_back`, `comes_back`, `nobody_able`, `opening` or `expiry`."""
     what: str
     at: float | None = None
     """When it happens by itself; None where it is for somebody to do, or cannot be foreseen. While the
@@ -43,6 +45,8 @@ def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
         over = Change(kind="preference_over", what="Anybody may take it", at=contact.preferred_until)
         yield _held_up(floor, contact, over, now)
     for step in team.steps[max(contact.step, 0) :]:
+        if step.overflow_to is not None and not _passed_on(floor, contact, step, now):
+            continue
         yield _held_up(floor, contact, _step(floor, step, contact.segment_at + step.after_s), now)
     if not is_open(team.hours, now):
         opening = next_opening(team.hours, now)
@@ -51,7 +55,15 @@ def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
         else:
             yield Change(kind="opening", what=f"{team.name} is closed and does not open within a year")
     if contact.expires_at < NEVER:
-        yield _held_up(floor, contact, Change(kind="expiry", what="It expires", at=contact.expires_at), now)
+        holder = talking_offer(floor, contact)
+        ends = f"It goes back to {floor.agents[holder.agent_id].name}" if holder is not None else "It expires"
+        yield _held_up(floor, contact, Change(kind="expiry", what=ends, at=contact.expires_at), now)
+
+
+def _passed_on(floor: Floor, contact: Contact, step: Step, now: float) -> bool:
+    """Return whether an overflow will find its team open, or somebody of it there as now."""
+    at = max(contact.segment_at + step.after_s, now)
+    return step.overflow_to is not None and takes_over(floor, contact, step.overflow_to, at)
 
 
 def _held_up(floor: Floor, contact: Contact, change: Change, now: float) -> Change:
@@ -88,47 +100,83 @@ def _step(floor: Floor, step: Step, at: float) -> Change:
 
 
 def _agents(floor: Floor, contact: Contact) -> Iterator[Change]:
-    """Yield when agents who are there and able come free."""
+    """Yield when agents who are there and able come free, or could be asked again."""
     record = sets(floor, contact)
-    rings_at = {floor.offers[offer_id].agent_id for offer_id in contact.offer_ids}
+    aside = {floor.offers[offer_id].agent_id for offer_id in contact.offer_ids}
+    holder = talking_offer(floor, contact)
+    if holder is not None:
+        aside.add(holder.agent_id)
+        name = floor.agents[holder.agent_id].name
+        yield Change(kind="taken_back", what=f"{name} takes it back", agent_ids=(holder.agent_id,))
     shown = 0
     for agent in floor.agents.values():
-        if agent.id in rings_at:
-            continue
         reason = refusal_in(record, agent.index)
-        if reason is Refusal.NO_CAPACITY and shown < _SHOWN:
-            shown += 1
-            yield _comes_free(floor, agent)
-        elif reason is Refusal.NOT_RESPONDING and agent.not_responding_until < NEVER:
-            yield Change(
-                kind="rest_over",
-                what=f"{agent.name} gets offers again",
-                at=agent.not_responding_until,
-                agent_ids=(agent.id,),
-            )
-        elif reason is Refusal.TURNED_DOWN:
-            yield Change(
-                kind="asked_again",
-                what=f"{agent.name} may be asked again",
-                at=contact.tried[agent.id],
-                agent_ids=(agent.id,),
-            )
+        if agent.id in aside or reason not in _PASSING:
+            continue
+        change = _passes(floor, agent, contact, reason)
+        if change is None or (reason is Refusal.NO_CAPACITY and shown >= _SHOWN):
+            continue
+        shown += reason is Refusal.NO_CAPACITY
+        again_at = contact.tried.get(agent.id, 0.0)
+        if change.at is not None and again_at > change.at:
+            change = _asked_again(agent, again_at)
+        yield change
 
 
-def _comes_free(floor: Floor, agent: Agent) -> Change:
-    """Return when the agent's first piece of work ends, as far as anybody can know."""
-    work = [floor.offers[offer_id] for offer_id in agent.offer_ids]
-    wrapping = [each.wrap_up_until for each in work if each.wrap_up_until is not None]
-    pending = [each.expires_at for each in work if each.state is OfferState.PENDING]
-    if wrapping:
-        what, kind, at = f"{agent.name}'s wrap-up ends", "wrap_up_over", min(wrapping)
-    elif pending:
-        what, kind, at = f"{agent.name}'s offer of another contact ends", "offer_over", min(pending)
-    else:
-        return Change(
-            kind="talk_over", what=f"{agent.name} ends a running conversation", agent_ids=(agent.id,)
-        )
-    return Change(kind=kind, what=what, at=at, agent_ids=(agent.id,))
+_PASSING: Final = frozenset({Refusal.NO_CAPACITY, Refusal.NOT_RESPONDING, Refusal.TURNED_DOWN})
+"""Reasons against an agent who is there that go by."""
+
+
+def _passes(floor: Floor, agent: Agent, contact: Contact, reason: Refusal) -> Change | None:
+    """Return how the reason against the agent goes by, or None where it never does."""
+    if reason is Refusal.TURNED_DOWN:
+        return _asked_again(agent, contact.tried[agent.id])
+    if reason is Refusal.NO_CAPACITY:
+        return _comes_free(floor, agent, contact.channel)
+    if agent.not_responding_until < NEVER:
+        what = f"{agent.name} gets offers again"
+        return Change(kind="rest_over", what=what, at=agent.not_responding_until, agent_ids=(agent.id,))
+    sign = "the device is heard of again" if agent.silent else "setting a presence"
+    return Change(kind="responds", what=f"{agent.name} gets offers again once {sign}", agent_ids=(agent.id,))
+
+
+def _asked_again(agent: Agent, at: float) -> Change:
+    what = f"{agent.name} may be asked again"
+    return Change(kind="asked_again", what=what, at=at, agent_ids=(agent.id,))
+
+
+def _comes_free(floor: Floor, agent: Agent, channel: Channel) -> Change | None:
+    """Return when enough of the agent's work has ended for a contact on `channel`, as far as anybody can
+    know; None where the agent never takes any.
+    """
+    if not floor.staff.ever_takes(agent, channel):
+        return None
+    terms = floor.policy.channels[channel]
+    most = agent.channel_caps.get(channel.value, terms.cap)
+    left, use, talks = agent.capacity - agent.used, agent.channel_use.get(channel.value, 0), 0
+    what, kind, at = "", "", 0.0
+    for ends_at, offer in sorted(
+        ((_ends_at(floor.offers[i]), floor.offers[i]) for i in agent.offer_ids),
+        key=lambda each: (each[0], -each[1].cost, each[1].id),
+    ):
+        left, use = left + offer.cost, use - (offer.channel is channel)
+        talks += ends_at == NEVER
+        ringing = offer.state is OfferState.PENDING
+        what, kind = ("offer of another contact", "offer_over") if ringing else ("wrap-up", "wrap_up_over")
+        at = ends_at
+        if left >= terms.cost and use < most:
+            break
+    if talks:
+        many = "a running conversation" if talks == 1 else f"{talks} running conversations"
+        return Change(kind="talk_over", what=f"{agent.name} ends {many}", agent_ids=(agent.id,))
+    return Change(kind=kind, what=f"{agent.name}'s {what} ends", at=at, agent_ids=(agent.id,))
+
+
+def _ends_at(offer: Offer) -> float:
+    """Return when the work ends by itself, or NEVER while they talk."""
+    if offer.state is OfferState.PENDING:
+        return offer.expires_at
+    return offer.wrap_up_until if offer.wrap_up_until is not None else NEVER
 
 
 def _absent(floor: Floor, contact: Contact) -> Iterator[Change]:
@@ -141,7 +189,7 @@ def _absent(floor: Floor, contact: Contact) -> Iterator[Change]:
         if members >> agent.index & 1 and refusal_in(record, agent.index) is Refusal.NOT_PRESENT
     ]
     if away:
-        names = ", ".join(f"{agent.name} ({agent.presence})" for agent in away[:_SHOWN])
+        names = ", ".join(f"{each.name} ({each.next_presence or each.presence})" for each in away[:_SHOWN])
         more = f" or {len(away) - _SHOWN} more" if len(away) > _SHOWN else ""
         yield Change(
             kind="comes_back",

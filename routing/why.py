@@ -21,6 +21,7 @@ from routing.naming import name_of, names_of, team_name, when
 from routing.selection import TERMS
 from routing.shares import NO_CLAIM
 from routing.steps import scope
+from routing.urgency import urgency
 from routing.way_out import Change, find_changes
 
 
@@ -93,7 +94,7 @@ def explain(
     against = _against(floor, sets(floor, contact)) if waits else ()
     changes = find_changes(floor, contact, now) if contact.state in WAITING_STATES else ()
     position = floor.position(contact)
-    next_id = _next_in_line(floor, contact) if waits else None
+    next_id = _next_in_line(floor, contact, now) if waits else None
     sentences = [
         *([_belongs(floor, classification)] if classification is not None else []),
         *course,
@@ -220,11 +221,20 @@ def _reason(floor: Floor, contact: Contact, against: Against) -> str:
         case Refusal.NOT_RESPONDING:
             return f"{names} {'do' if many else 'does'} not respond"
         case Refusal.NO_CAPACITY:
-            return f"{names} {'are' if many else 'is'} busy"
+            return _no_room(floor, contact, against.agent_ids)
         case Refusal.TURNED_DOWN:
             return f"{names} {'were' if many else 'was'} asked already"
         case Refusal.NOT_IN_POOL:
             return f"{names} {'are' if many else 'is'} not in the team"
+
+
+def _no_room(floor: Floor, contact: Contact, agent_ids: Sequence[str]) -> str:
+    takes = {each: floor.staff.ever_takes(floor.agents[each], contact.channel) for each in agent_ids}
+    busy, never = ([each for each in agent_ids if takes[each] is kind] for kind in (True, False))
+    said = [f"{names_of(floor, busy)} {'are' if busy[1:] else 'is'} busy"] if busy else []
+    if never:
+        said.append(f"{names_of(floor, never)} {'take' if never[1:] else 'takes'} no {contact.channel}")
+    return "; ".join(said)
 
 
 def _belongs(floor: Floor, classification: Classification) -> str:
@@ -274,6 +284,8 @@ def _kept_by(floor: Floor, contact: Contact, against: tuple[Against, ...]) -> st
 def _place(position: int, next_id: int | None, contact: Contact) -> str:
     if next_id is None or next_id == contact.id:
         return "It is next."
+    if position == 1:
+        return f"It is first in its line; contact {next_id}, on another channel, is more urgent."
     return f"It is number {position} in line; contact {next_id} is next."
 
 
@@ -308,10 +320,15 @@ def _waits_too_long(floor: Floor, team_id: str, now: float) -> bool:
     return any(now - line.entries[0][0] > patient * line.target_s for line in lines)
 
 
-def _next_in_line(floor: Floor, contact: Contact) -> int | None:
-    lines = floor.queues.by_team.get(contact.team_id, {}).values()
-    heads = [line.entries[0] for line in lines if line.key[0] == contact.team_id]
-    return min(heads)[1] if heads else None
+def _next_in_line(floor: Floor, contact: Contact, now: float) -> int | None:
+    """Return the most urgent contact of the team now, on whatever channel."""
+    heads = []
+    for line in floor.queues.by_team.get(contact.team_id, {}).values():
+        if line.key[0] == contact.team_id:
+            effective_at, contact_id = line.entries[0]
+            value = urgency(line.team, age_s=now - effective_at, target_s=line.target_s)
+            heads.append((-value, effective_at, contact_id))
+    return min(heads)[2] if heads else None
 
 
 def _foretell(floor: Floor, change: Change, now: float) -> str:

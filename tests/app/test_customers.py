@@ -36,7 +36,9 @@ async def test_merge_keeps_every_contact_and_ticket_open_or_ended(client: httpx.
     assert (await client.get(f"/v1/customers/{gone}")).json()["merged_into"] == kept
 
 
-async def test_ended_concern_that_came_with_a_merge_stays_when_it_is_changed(client: httpx.AsyncClient) -> None:
+async def test_ended_concern_that_came_with_a_merge_stays_when_it_is_changed(
+    client: httpx.AsyncClient,
+) -> None:
     gone = await post(client, "/v1/contacts", call("+442079460001"))
     await post(client, f"/v1/contacts/{gone['id']}/abandon")
     kept = (await post(client, "/v1/contacts", call("+442079460002")))["customer_id"]

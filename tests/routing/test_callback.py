@@ -225,3 +225,48 @@ def test_converting_while_it_rings_frees_the_agent_for_the_callback():
     rig.available("ann")
     call = rig.receive()
     assert rig.asked(convert(rig, call)) == ["ann"]
+
+
+def test_caller_who_calls_again_stands_at_the_place_of_the_callback_which_ends():
+    rig = Rig()
+    call = rig.receive(customer_id=4711)
+    rig.now += 10.0
+    other = rig.receive()
+    callback = convert(rig, call)
+    rig.now += 300.0
+    again = rig.receive(customer_id=4711)
+    assert (rig.state(callback), rig.contact(callback).end_reason) == (ContactState.CANCELLED, "called_again")
+    assert [rig.floor.position(rig.contact(each)) for each in (again, other)] == [1, 2]
+
+
+def test_customer_who_saw_the_missed_callback_and_calls_is_not_called_once_more():
+    rig = Rig(None, make_agent("ann"), make_agent("bob"))
+    rig.available("ann")
+    callback = rig.answered(channel=Channel.CALLBACK, customer_id=4711)
+    rig.do(CallbackMissed(actor="ann", contact_id=callback))
+    rig.wait(60.0)
+    again = rig.receive(customer_id=4711)
+    assert (rig.state(callback), rig.asked(again)) == (ContactState.CANCELLED, ["ann"])
+
+
+def test_callback_that_rings_goes_over_to_its_customer_who_calls():
+    rig = Rig()
+    rig.available("ann")
+    callback = rig.receive(channel=Channel.CALLBACK, customer_id=4711)
+    again = rig.receive(customer_id=4711)
+    assert (rig.state(callback), rig.asked(again)) == (ContactState.CANCELLED, ["ann"])
+    assert rig.agent("ann").asked == {"made": 2}
+
+
+def test_callback_at_a_time_the_customer_chose_stays_when_the_customer_calls_before():
+    rig = Rig()
+    callback = rig.receive(channel=Channel.CALLBACK, customer_id=4711, scheduled_at=NOON + 3600.0)
+    rig.receive(customer_id=4711)
+    assert rig.state(callback) is ContactState.SCHEDULED
+
+
+def test_mail_of_a_customer_who_waits_for_a_callback_leaves_the_callback_alone():
+    rig = Rig()
+    callback = rig.receive(channel=Channel.CALLBACK, customer_id=4711)
+    rig.receive(channel=Channel.EMAIL, customer_id=4711)
+    assert rig.state(callback) is ContactState.QUEUED

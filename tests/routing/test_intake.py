@@ -250,3 +250,33 @@ def test_contact_keeps_how_it_was_classified():
     rig.receive(team_id="orders")
     said = rig.happened(ContactReceived)[0].classification
     assert (said.team_id, said.by) == ("orders", "request")
+
+
+def test_caller_is_not_turned_away_as_full_while_an_agent_is_free():
+    rig = Rig(make_policy(make_team(max_waiting=1)), make_agent("ann"), make_agent("bob"))
+    rig.available("ann", "bob")
+    ringing, second = rig.receive(), rig.receive()
+    assert (rig.asked(ringing), rig.asked(second)) == (["ann"], ["bob"])
+    assert rig.state(rig.receive()) is ContactState.REJECTED
+
+
+def test_agents_whose_devices_have_gone_silent_are_nobody_there():
+    team = make_team(reject_without_agents=True)
+    rig = Rig(make_policy(team, heartbeat_s=30.0), make_agent("ann"))
+    rig.available("ann")
+    rig.wait(30.0)
+    assert rig.state(rig.receive()) is ContactState.REJECTED
+
+
+def test_agent_who_rests_after_a_miss_is_somebody_there():
+    rig = Rig(make_policy(make_team(reject_without_agents=True)), make_agent("ann"))
+    rig.available("ann")
+    missed = rig.receive()
+    rig.wait(20.0)
+    assert [rig.state(each) for each in (missed, rig.receive())] == [ContactState.QUEUED] * 2
+
+
+def test_contact_is_not_kept_for_an_agent_who_never_takes_its_channel():
+    rig = Rig(None, make_agent("ann", channel_caps={"voice": 0}), make_agent("bob"))
+    rig.available("ann", "bob")
+    assert rig.asked(rig.receive(preferred_agent_id="ann")) == ["bob"]

@@ -1,10 +1,12 @@
 """Who is there: presence chosen by the agent, heartbeats, draining, changes of an agent's record."""
 
 import pytest
+from msgspec.structs import replace
 
-from routing.commands import Drain, Heartbeat, PutAgent, SetPresence
+from routing.commands import Drain, Heartbeat, PublishPolicy, PutAgent, SetPresence
 from routing.events import AgentNotResponding, OfferEnded
 from routing.model import AgentState, Channel, ContactState, OfferState, Presence
+from routing.policy import DEFAULT_CHANNELS
 from routing.refused import Code
 from tests.builders import Rig, make_agent, make_policy, make_team
 
@@ -207,3 +209,32 @@ def test_offer_is_taken_back_when_capacity_falls_below_it():
 def test_agent_who_can_not_be_is_refused(values, field):
     refusal = Rig().refused(PutAgent(actor="admin", agent=make_agent("bob", **values)))
     assert refusal.field == field or (field == "team_id" and refusal.code is Code.UNKNOWN_TEAM)
+
+
+def test_silent_agents_are_back_when_heartbeats_are_asked_for_no_more():
+    rig = Rig(make_policy(heartbeat_s=30.0), make_agent())
+    rig.available("ann")
+    rig.wait(30.0)
+    waiting = rig.receive()
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(version=2)))
+    assert rig.asked(waiting) == ["ann"]
+
+
+def cap_of_agent(rig):
+    rig.do(PutAgent(actor="admin", agent=make_agent(channel_caps={"chat": 1})))
+
+
+def cap_of_channel(rig):
+    chat = replace(DEFAULT_CHANNELS[Channel.CHAT], cap=1)
+    channels = DEFAULT_CHANNELS | {Channel.CHAT: chat}
+    rig.do(PublishPolicy(actor="admin", policy=make_policy(version=2, channels=channels)))
+
+
+@pytest.mark.parametrize("shrink", [cap_of_agent, cap_of_channel])
+def test_offer_is_taken_back_when_the_cap_of_its_channel_falls_below_it(shrink):
+    rig = Rig()
+    rig.available("ann")
+    running = rig.answered(channel=Channel.CHAT)
+    ringing = rig.receive(channel=Channel.CHAT)
+    shrink(rig)
+    assert (rig.state(running), rig.asked(ringing)) == (ContactState.CONNECTED, [])

@@ -4,7 +4,8 @@ import pytest
 
 from routing.commands import Decline, MissOffer, Move, Revoke, SetPresence
 from routing.events import NobodyFound, SegmentClosed, StepReached
-from routing.model import ContactState, Presence, SkillNeed
+from routing.hours import Hours, Span
+from routing.model import Channel, ContactState, Presence, SkillNeed
 from routing.policy import Step
 from routing.steps import due_step, scope
 from tests.builders import NOON, Rig, make_agent, make_policy, make_team
@@ -206,3 +207,36 @@ def test_overflow_keeps_who_turned_it_down():
     rig.wait(10.0)
     assert [event.reason for event in rig.happened(SegmentClosed)] == ["overflow"]
     assert rig.asked(contact) == []
+
+
+def overflowing(channel):
+    """Return a floor with a contact 30 s after its overflow to a team that opens in hours was due."""
+    hours = Hours(time_zone="UTC", week=((Span("08:00", "20:00"),),) * 7)  # it is 02:40
+    steps = (Step(after_s=30.0, overflow_to="care"),)
+    rig = Rig(
+        make_policy(make_team("orders", steps=steps), make_team("care", hours=hours)),
+        make_agent("ann", teams=("orders",)),
+        make_agent("bob", teams=("care",)),
+    )
+    contact = rig.receive(team_id="orders", channel=channel)
+    return rig, contact
+
+
+def test_caller_stays_with_his_team_where_the_other_is_closed_and_nobody_there():
+    rig, contact = overflowing(Channel.VOICE)
+    rig.wait(60.0)
+    rig.available("ann")
+    assert (rig.contact(contact).team_id, rig.asked(contact)) == ("orders", ["ann"])
+
+
+def test_caller_overflows_to_those_who_are_still_there_after_closing():
+    rig, contact = overflowing(Channel.VOICE)
+    rig.available("bob")
+    rig.wait(60.0)
+    assert rig.segments_of(contact) == [("orders", "flowed_out")]
+
+
+def test_mail_overflows_to_a_closed_team():
+    rig, contact = overflowing(Channel.EMAIL)
+    rig.wait(60.0)
+    assert rig.contact(contact).team_id == "care"

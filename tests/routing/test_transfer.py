@@ -2,7 +2,8 @@
 
 import pytest
 
-from routing.commands import Abandon, Complete, Decline, TakeBack, Transfer
+from routing.commands import Abandon, Complete, Decline, PutAgent, TakeBack, Transfer
+from routing.hours import Hours, Span
 from routing.model import AgentState, Channel, ContactState
 from routing.refused import Code
 from tests.builders import Rig, make_agent, make_policy, make_team
@@ -193,3 +194,53 @@ def test_contact_being_passed_on_can_not_be_completed():
     rig = make_rig()
     contact = passed_on(rig, warm=True)
     assert rig.refused(Complete(actor="ann", contact_id=contact)).code is Code.WRONG_STATE
+
+
+def test_agent_who_is_named_is_asked_first_also_where_the_team_prefers_no_owners():
+    rig = make_rig(owner_preferred_s=0.0)
+    rig.available("bea")
+    contact = passed_on(rig, warm=False, agent_id="bea")
+    assert rig.asked(contact) == ["bea"]
+
+
+def test_transfer_to_an_agent_who_never_takes_the_channel_is_refused():
+    rig = make_rig()
+    rig.do(PutAgent(actor="admin", agent=make_agent("bob", teams=("care",), channel_caps={"voice": 0})))
+    contact = rig.answered(team_id="orders")
+    refusal = rig.refused(Transfer(actor="ann", contact_id=contact, agent_id="bob"))
+    assert (refusal.code, refusal.field) == (Code.NOT_ELIGIBLE, "agent")
+
+
+# The clock of the tests begins at 02:40 UTC.
+CLOSED = Hours(time_zone="UTC", week=((Span("08:00", "20:00"),),) * 7)
+
+
+def with_closed_care():
+    policy = make_policy(make_team("orders"), make_team("care", hours=CLOSED))
+    rig = Rig(policy, make_agent("ann", teams=("orders",)), make_agent("bob", teams=("care",)))
+    rig.available("ann")
+    return rig
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_customer_is_not_passed_on_to_a_closed_team_with_nobody_there(warm):
+    rig = with_closed_care()
+    contact = rig.answered(team_id="orders")
+    refusal = rig.refused(Transfer(actor="ann", contact_id=contact, team_id="care", warm=warm))
+    assert (refusal.code, refusal.field) == (Code.WRONG_STATE, "team")
+    assert "opens on Monday 02 February at 08:00" in refusal.detail
+
+
+def test_customer_is_passed_on_to_those_who_are_still_there_after_closing():
+    rig = with_closed_care()
+    rig.available("bob")
+    contact = rig.answered(team_id="orders")
+    rig.do(Transfer(actor="ann", contact_id=contact, team_id="care"))
+    assert rig.asked(contact) == ["bob"]
+
+
+def test_mail_is_passed_on_to_a_closed_team_and_waits_there():
+    rig = with_closed_care()
+    contact = rig.answered(team_id="orders", channel=Channel.EMAIL)
+    rig.do(Transfer(actor="ann", contact_id=contact, team_id="care"))
+    assert (rig.contact(contact).team_id, rig.state(contact)) == ("care", ContactState.QUEUED)

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from routing.commands import Assign, CallbackMissed, Decline, Move, Reprioritise, Revoke, TakeBack, Transfer
+from routing.commands import (
+    Assign,
+    CallbackMissed,
+    Decline,
+    Heartbeat,
+    Move,
+    Reprioritise,
+    Revoke,
+    TakeBack,
+    Transfer,
+)
 from routing.course import TOLD
 from routing.events import ContactReceived, Event, NobodyFound, OfferMade
 from routing.hours import Hours, Span
@@ -398,3 +408,102 @@ def test_course_tells_a_callback_that_the_customer_missed():
         "After 0 s the customer did not answer and it was put off, to come in 15 min."
         in why(rig, contact).course
     )
+
+
+def test_way_out_of_a_busy_agent_is_when_there_is_room_for_the_channel():
+    rig = make_rig(make_agent(teams=("orders",)))
+    rig.available("ann")
+    first, second = (rig.answered(team_id="orders", channel=Channel.CHAT) for _ in range(2))
+    rig.complete(first)
+    call = rig.receive(team_id="orders")
+    assert "wrap_up_over" not in changes(rig, call)
+    assert "Ann ends a running conversation." in said(rig, call)
+    rig.now += 10.0
+    rig.complete(second)
+    told = changes(rig, call)["wrap_up_over"].at
+    rig.wait(told - rig.now - 1.0)
+    assert rig.asked(call) == []
+    rig.wait(1.0)
+    assert rig.asked(call) == ["ann"]
+
+
+def test_agent_who_turned_it_down_and_is_busy_since_is_asked_again_when_both_are_over():
+    rig = make_rig(make_agent(teams=("orders",)), wrap_up_s=30.0, decline_retry_s=120.0)
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.do(Decline(actor="ann", offer_id=rig.pending(contact)[0]))
+    rig.complete(rig.answered(team_id="orders"))
+    told = changes(rig, contact)
+    assert "wrap_up_over" not in told
+    rig.wait(told["asked_again"].at - rig.now)
+    assert rig.asked(contact) == ["ann"]
+
+
+def test_agent_who_never_takes_the_channel_is_not_said_to_be_busy_nor_to_come_free():
+    rig = make_rig(make_agent(teams=("orders",), channel_caps={"voice": 0}))
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    assert "Ann takes no voice" in said(rig, contact)
+    assert set(changes(rig, contact)) == {"expiry"}
+
+
+def test_way_out_of_an_agent_who_has_stopped_responding_is_told_and_works():
+    rig = make_rig(make_agent(teams=("orders",)), not_responding_s=1.0)
+    rig.available("ann")
+    contact = rig.receive(team_id="orders")
+    rig.wait(100.0)
+    assert changes(rig, contact)["responds"].agent_ids == ("ann",)
+    assert "Ann gets offers again once setting a presence." in said(rig, contact)
+    rig.available("ann")
+    assert rig.asked(contact) == ["ann"]
+
+
+def test_way_out_of_an_agent_whose_device_is_silent_is_told():
+    rig = Rig(make_policy(heartbeat_s=30.0), make_agent())
+    rig.available("ann")
+    rig.wait(30.0)
+    contact = rig.receive()
+    assert "Ann gets offers again once the device is heard of again." in said(rig, contact)
+    rig.do(Heartbeat(actor="ann", agent_id="ann"))
+    assert rig.asked(contact) == ["ann"]
+
+
+def test_agent_on_the_way_out_is_told_with_what_follows():
+    rig = make_rig(make_agent(teams=("orders",)))
+    rig.available("ann")
+    rig.answered(team_id="orders", channel=Channel.CHAT)
+    rig.leaves("ann", Presence.MEAL)
+    assert "Ann (meal) could take it on coming back." in said(rig, rig.receive(team_id="orders"))
+
+
+def test_giver_of_a_warm_transfer_is_no_way_out_but_by_taking_it_back():
+    rig = make_rig(make_agent(teams=("orders", "care")))
+    rig.available("ann")
+    contact = rig.answered(team_id="orders")
+    rig.do(Transfer(actor="ann", contact_id=contact, team_id="care", warm=True))
+    told = changes(rig, contact)
+    assert set(told) == {"taken_back", "expiry"}
+    assert told["expiry"].what == "It goes back to Ann"
+
+
+def test_caller_who_is_more_urgent_than_an_older_mail_is_next_and_the_mail_is_not():
+    rig = make_rig(make_agent(teams=("orders",)))
+    mail = rig.receive(team_id="orders", channel=Channel.EMAIL)
+    rig.wait(100.0)
+    call = rig.receive(team_id="orders")
+    rig.wait(10.0)
+    assert (why(rig, call).next_contact_id, why(rig, mail).next_contact_id) == (call, call)
+    assert "It is next." in said(rig, call)
+    assert f"It is first in its line; contact {call}, on another channel, is more urgent." in said(rig, mail)
+    rig.available("ann")
+    assert rig.asked(call) == ["ann"]
+
+
+def test_overflow_to_a_closed_team_is_not_foretold_and_its_missing_is_told():
+    hours = Hours(time_zone="UTC", week=((Span("08:00", "20:00"),),) * 7)  # it is 02:40
+    steps = (Step(after_s=30.0, overflow_to="care"),)
+    rig = Rig(make_policy(make_team("orders", steps=steps), make_team("care", hours=hours)))
+    contact = rig.receive(team_id="orders")
+    assert "overflow" not in changes(rig, contact)
+    rig.wait(30.0)
+    assert "After 30 s it stayed: the team it would have gone to is closed." in said(rig, contact)
