@@ -19,17 +19,20 @@ from app.errors import ForbiddenError, NotFoundError, NotSignedInError, UnknownR
 SCOPES: Final = {
     "contacts:write": "Post contacts and what happens to them.",
     "contacts:read": "See contacts and why they went where they went.",
-    "offers:write": "Answer offers, complete contacts, finish wrap-ups.",
-    "presence:write": "Set the presence of agents (a key bound to an agent: only its own).",
+    "offers:write": "Answer offers, complete contacts, finish wrap-ups (a key bound to an agent: only its "
+    "own, unless it leads).",
+    "presence:write": "Set the presence of agents (a key bound to an agent: only its own, unless it leads).",
     "agents:read": "See agents.",
     "agents:write": "Create and change agents.",
     "queues:read": "See queues and their figures.",
     "tickets:read": "See tickets.",
-    "tickets:write": "Change the state or the owner of tickets (a key bound to an agent: only its own).",
+    "tickets:write": "Change the state or the owner of tickets (a key bound to an agent: only its own, "
+    "unless it leads).",
     "customers:read": "See customers.",
     "customers:write": "Change and merge customers.",
     "events:read": "Follow the event log.",
-    "floor:lead": "Move, prioritise and assign waiting contacts.",
+    "floor:lead": "Lead: move, prioritise and assign waiting contacts, take offers back; with the other "
+    "scopes, act for every agent, whichever agent the key is bound to.",
     "policies:read": "See policies.",
     "policies:write": "Publish policies.",
     "plans:read": "See history, forecasts, requirements and rosters.",
@@ -73,10 +76,23 @@ class Principal:
         if scope not in self.scopes:
             raise ForbiddenError(f"The key {self.name!r} lacks the scope {scope!r}.", scope=scope)
 
+    @property
+    def own_agent(self) -> str | None:
+        """The only agent for whom the principal may act; None where it may act for all.
+
+        What a key may do follows from its scopes, the agent it is bound to says who does it: a lead acts for
+        others too.
+        """
+        return None if "floor:lead" in self.scopes else self.agent_id
+
     def require_agent(self, agent_id: str | None) -> None:
-        """Raise ForbiddenError if the principal stands for another agent than `agent_id`, if there is one."""
-        if agent_id is not None and self.agent_id is not None and self.agent_id != agent_id:
-            raise ForbiddenError(f"The key {self.name!r} stands for agent {self.agent_id!r} only.")
+        """Raise ForbiddenError if the principal may act for another agent only than `agent_id`, if any."""
+        if agent_id is not None and self.own_agent not in (None, agent_id):
+            raise ForbiddenError(
+                f"The key {self.name!r} stands for agent {self.agent_id!r} only; a lead's (scope "
+                "floor:lead) acts for others too.",
+                scope="floor:lead",
+            )
 
 
 class Keyring:

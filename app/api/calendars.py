@@ -31,14 +31,14 @@ _MOST: Final = 10
     "/v1/agents/{agent}/roster.ics",
     summary="An agent's published shifts as iCalendar.",
     response_class=Response,
-    description="Scope `plans:read`. A key of an agent's own sees that agent only. Breaks are in the "
+    description="Scope `plans:read`. A key of an agent's own sees that agent only, unless it leads. Breaks are in the "
     "description; a shift keeps its UID from version to version, so calendars move it.",
 )
 async def get_calendar(request: Request, agent: str, who: Reader) -> Response:
     """Return the shifts of published rosters from a month ago on."""
     house = house_of(request)
     await _check_agent(house, agent)
-    if who.agent_id is not None and who.agent_id != agent and "plans:write" not in who.scopes:
+    if who.own_agent not in (None, agent) and "plans:write" not in who.scopes:
         raise ForbiddenError(f"The key {who.name!r} stands for agent {who.agent_id!r} only.")
     return await _answer(house, agent)
 

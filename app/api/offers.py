@@ -33,8 +33,7 @@ def _errand(house: House, who: Principal, call: Call, command: Any) -> Errand:
         return Answer(200, encode(body))
 
     def make(found: Found) -> Any:
-        if not isinstance(command, cmd.Revoke):  # a lead's move, whoever the lead is
-            who.require_agent(found.agent_of_offer(command.offer_id))
+        who.require_agent(found.agent_of_offer(command.offer_id))
         return command
 
     return Errand(view, make, key=idempotency_key(call, who))
@@ -54,7 +53,7 @@ def accept(house: House, who: Principal, call: Call, given: bodies.Acceptance) -
         house,
         who,
         call,
-        cmd.Accept(actor=who.actor, offer_id=call.id("offer"), agent_id=who.agent_id or given.agent),
+        cmd.Accept(actor=who.actor, offer_id=call.id("offer"), agent_id=who.own_agent or given.agent),
     )
 
 
@@ -75,7 +74,7 @@ def decline(house: House, who: Principal, call: Call, given: bodies.Refusal) -> 
         cmd.Decline(
             actor=who.actor,
             offer_id=call.id("offer"),
-            agent_id=who.agent_id or given.agent,
+            agent_id=who.own_agent or given.agent,
             reason=given.reason,
         ),
     )
@@ -145,8 +144,8 @@ async def list_offers(
     who: Annotated[Principal, Depends(requires("queues:read"))],
     agent: str | None = None,
 ) -> dict[str, Any]:
-    """List the live offers, oldest first; a key bound to an agent sees that agent's."""
-    wanted = who.agent_id or agent
+    """List the live offers, oldest first; a key bound to an agent who does not lead sees that agent's."""
+    wanted = who.own_agent or agent
 
     def view(floor: Floor) -> list[dict[str, Any]]:
         return [

@@ -102,7 +102,7 @@ def _check_answers_for(found: Found, ticket: Ticket, who: Principal, given: bodi
     A lead may change every ticket, and so may keys that stand for no agent. Who talks to the customer may
     change the state; the owner gives a ticket away, nobody takes it.
     """
-    if who.agent_id in (None, ticket.owner_id) or "floor:lead" in who.scopes:
+    if who.own_agent in (None, ticket.owner_id):
         return
     talks = who.agent_id in {found.agent_of_contact(contact_id) for contact_id in ticket.contact_ids}
     if given.owner is not None or not talks:

@@ -136,6 +136,35 @@ async def test_key_of_an_agent_who_leads_takes_back_an_offer_to_another(service:
         assert (await post(client, path, None, **lead))["offer"]["state"] == "revoked"
 
 
+async def test_key_of_an_agent_who_leads_acts_for_others_under_its_own_name(service: Service) -> None:
+    bob = make_agent("bob", teams=("complaints",))
+    await service.house.switchboard.submit(PutAgent(actor="test", agent=bob), lambda *_: None)
+    scopes = "offers:write presence:write queues:read plans:read floor:lead"
+    lead = bearer(await key(service, scopes, agent_id="bob"))
+    async with service.client() as client:
+        answer = await client.put("/v1/agents/ann/presence", json={"presence": "available"}, headers=lead)
+        assert answer.json()["presence"] == "available", answer.text
+        contact = await post(client, "/v1/contacts", CALL)
+        offer = f"/v1/offers/{contact['offers'][0]['id']}"
+        listed = (await client.get("/v1/offers", headers=lead)).json()["items"]
+        assert [each["agent"]["id"] for each in listed] == ["ann"]
+        assert (await client.get("/v1/offers?agent=bob", headers=lead)).json()["items"] == []
+        refused = await client.post(f"{offer}/accept", json={"agent": "bob"}, headers=lead)
+        assert (refused.status_code, "made to another agent" in refused.text) == (403, True)
+        await post(client, f"{offer}/accept", None, **lead)
+        path = f"/v1/contacts/{contact['id']}"
+        await post(client, f"{path}/transfer", {"team": "complaints", "warm": True}, **lead)
+        assert (await post(client, f"{path}/take-back", None, **lead))["agent"] == "ann"
+        await post(client, f"{path}/complete", None, **lead)
+        for verb in ("extend-wrap-up", "finish-wrap-up"):
+            await post(client, f"{offer}/{verb}", None, **lead)
+        assert (await post(client, "/v1/agents/ann/drain", None, **lead))["presence"] == "offline"
+        events = (await client.get(f"{path}/events")).json()["items"]
+        assert (await client.get("/v1/agents/ann/roster.ics", headers=lead)).status_code == 200
+    done = {each["kind"]: each["actor"] for each in events}
+    assert {done["contact_connected"], done["transfer_taken_back"]} == {"bob"}
+
+
 async def expect_missing(client: httpx.AsyncClient, who: dict[str, str], path: str) -> None:
     answer = await client.post(path, headers=who)
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/missing-scope")
