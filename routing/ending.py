@@ -5,7 +5,7 @@ from __future__ import annotations
 from routing import commands as cmd
 from routing.events import ContactEnded, ContactScheduled, TicketChanged, WrapUpExtended
 from routing.hours import next_opening
-from routing.lookup import get_contact, get_wrap_up, talking_offer
+from routing.lookup import check_nobody_is_on, get_connected, get_contact, get_wrap_up, talking_offer
 from routing.model import Channel, Contact, ContactState, Offer
 from routing.queueing import close_segment, end_talk, release, revoke_offers
 from routing.refused import Code, RefusedError
@@ -40,7 +40,7 @@ def abandon(turn: Turn, command: cmd.Abandon) -> None:
 
 def complete(turn: Turn, command: cmd.Complete) -> None:
     """The conversation is over: the ticket takes the state the agent says, wrap-up follows."""
-    contact = get_contact(turn.floor, command.contact_id, ContactState.CONNECTED)
+    contact = get_connected(turn.floor, command.contact_id)
     ticket = turn.floor.tickets[contact.ticket_id]
     if ticket.state is not command.ticket_state:
         turn.emit(
@@ -79,12 +79,7 @@ def extend_wrap_up(turn: Turn, command: cmd.ExtendWrapUp) -> None:
 def cancel(turn: Turn, command: cmd.Cancel) -> None:
     """End a contact that nobody talks on; its ticket stays with its owner."""
     contact = get_contact(turn.floor, command.contact_id, *_WAITS)
-    if talking_offer(turn.floor, contact) is not None:
-        raise RefusedError(
-            Code.WRONG_STATE,
-            f"Contact {contact.id} is being transferred with an agent on it; take it back first.",
-            "contact_id",
-        )
+    check_nobody_is_on(turn.floor, contact)
     revoke_offers(turn, contact, reason="cancelled")
     end(turn, contact, ContactState.CANCELLED, reason=command.reason)
 

@@ -6,8 +6,9 @@ from routing import commands as cmd
 from routing import eligibility
 from routing.dispatch import Grounds, offer_to
 from routing.events import PriorityChanged, TicketChanged, TicketOwned
+from routing.floor import Floor
 from routing.lookup import check_team, get_agent, get_contact, talking_offer
-from routing.model import PRIORITY_MAX, ContactState, Ticket
+from routing.model import PRIORITY_MAX, Agent, Contact, ContactState, Ticket
 from routing.queueing import close_segment, queue, revoke_offers
 from routing.refused import Code, RefusedError
 from routing.turn import Turn
@@ -56,8 +57,7 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
     holder = talking_offer(turn.floor, contact)
     if holder is not None and holder.agent_id == agent.id:
         raise RefusedError(Code.NOT_ELIGIBLE, f"{agent.name} is passing this contact on.", "agent")
-    bit = floor.staff.bit[agent.id]
-    if not bit & floor.staff.present & floor.staff.responding & floor.staff.room[contact.channel]:
+    if not free_for(floor, contact, agent):
         why = eligibility.refusal(floor, agent, contact)
         raise RefusedError(
             Code.NOT_ELIGIBLE,
@@ -67,6 +67,15 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
         )
     revoke_offers(turn, contact, reason="assigned")
     offer_to(turn, contact, [agent], Grounds(floor.take_id(), "lead"), reason=f"assigned by {turn.actor}")
+
+
+def free_for(floor: Floor, contact: Contact, agent: Agent) -> bool:
+    """Return whether a lead may give `contact` to `agent` now: there, responding, with room for it."""
+    holder = floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
+    if holder is not None and holder.agent_id == agent.id:
+        return False
+    staff = floor.staff
+    return bool(staff.bit[agent.id] & staff.present & staff.responding & staff.room[contact.channel])
 
 
 def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from routing.floor import Floor
 from routing.hours import is_open
-from routing.model import Agent, Channel, Contact, ContactState, Offer, OfferState
+from routing.model import WAITING_STATES, Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.refused import Code, RefusedError
 
 
@@ -33,6 +33,25 @@ def get_contact(floor: Floor, contact_id: int, *states: ContactState) -> Contact
             state=str(contact.state),
         )
     return contact
+
+
+def get_connected(floor: Floor, contact_id: int) -> Contact:
+    """Return the contact that is in conversation, or refuse; one passed on warm has to be taken back."""
+    contact = floor.contacts.get(contact_id)
+    if contact is not None and contact.state in WAITING_STATES:
+        check_nobody_is_on(floor, contact)
+    return get_contact(floor, contact_id, ContactState.CONNECTED)
+
+
+def check_nobody_is_on(floor: Floor, contact: Contact) -> None:
+    """Refuse what can't be done to a waiting contact that an agent is passing on warm."""
+    if talking_offer(floor, contact) is not None:
+        raise RefusedError(
+            Code.WRONG_STATE,
+            f"Contact {contact.id} is being transferred with an agent on it; take it back first.",
+            "contact_id",
+            state=str(contact.state),
+        )
 
 
 def get_pending_offer(floor: Floor, offer_id: int, agent_id: str | None, now: float) -> Offer:

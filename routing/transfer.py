@@ -13,7 +13,15 @@ from routing.events import (
 )
 from routing.floor import Floor
 from routing.hours import next_opening
-from routing.lookup import check_team, get_agent, get_contact, takes_over, talking_offer
+from routing.lookup import (
+    check_nobody_is_on,
+    check_team,
+    get_agent,
+    get_connected,
+    get_contact,
+    takes_over,
+    talking_offer,
+)
 from routing.model import Channel, Contact, ContactState, Offer
 from routing.naming import when
 from routing.queueing import close_segment, end_talk, queue, revoke_offers
@@ -25,7 +33,7 @@ from routing.turn import Turn
 def transfer(turn: Turn, command: cmd.Transfer) -> None:
     """Queue the contact for the target at the age it has, keeping the agent on it when warm."""
     floor = turn.floor
-    contact = get_contact(floor, command.contact_id, ContactState.CONNECTED)
+    contact = get_connected(floor, command.contact_id)
     if command.agent_id is not None and command.agent_id == contact.agent_id:
         raise RefusedError(Code.INVALID_VALUE, "An agent can't transfer to himself.", "agent")
     team_id = _target(floor, contact, command)
@@ -87,8 +95,7 @@ def convert_to_callback(turn: Turn, command: cmd.ConvertToCallback) -> None:
     contact = get_contact(floor, command.contact_id, ContactState.QUEUED, ContactState.OFFERED)
     if contact.channel is not Channel.VOICE:
         raise RefusedError(Code.WRONG_STATE, "Only a waiting call can become a callback.", "contact_id")
-    if talking_offer(turn.floor, contact) is not None:
-        raise RefusedError(Code.WRONG_STATE, "An agent is on this call.", "contact_id")
+    check_nobody_is_on(floor, contact)
     chosen_at = command.scheduled_at
     place_at = chosen_at if chosen_at is not None and chosen_at > now else contact.enqueued_at
     start = max(chosen_at or now, now)

@@ -31,8 +31,8 @@ _MOST: Final = 10
     "/v1/agents/{agent}/roster.ics",
     summary="An agent's published shifts as iCalendar.",
     response_class=Response,
-    description="Scope `plans:read`. A key of an agent's own sees that agent only, unless it leads. Breaks are in the "
-    "description; a shift keeps its UID from version to version, so calendars move it.",
+    description="Scope `plans:read`. A key of an agent's own sees that agent only, unless it leads. Breaks "
+    "are in the description; a shift keeps its UID from version to version, so calendars move it.",
 )
 async def get_calendar(request: Request, agent: str, who: Reader) -> Response:
     """Return the shifts of published rosters from a month ago on."""

@@ -4,7 +4,8 @@ what may be done.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -20,18 +21,24 @@ from app.web.board import GROUPS, step_words
 from app.web.live import Broadcaster
 from app.web.pages import FLOOR, page, render
 from routing.floor import Floor
+from routing.lead import free_for
 from routing.model import (
     NEVER,
     PRIORITY_MAX,
     WAITING_STATES,
     Agent,
-    AgentState,
+    Channel,
+    Contact,
     ContactState,
     OfferState,
     Presence,
+    TicketState,
 )
 
 router = APIRouter(include_in_schema=False)
+
+_ANSWERS: Final = {"floor:lead", "offers:write"}
+"""What it takes to end for an agent what the agent could end."""
 
 
 @page(router, FLOOR.path, scopes=FLOOR.scopes)
@@ -71,10 +78,10 @@ async def contact_page(house: House, who: Principal, request: Request) -> Respon
         live=live,
         customer=customer,
         teams=house.switchboard.policy.teams,
-        may_lead="floor:lead" in who.scopes and live["waiting"],
+        may=set(_moves(who, live, contact["channel"])),
         may_cancel=_may_cancel(who, live),
-        may_end={"floor:lead", "offers:write"} <= who.scopes and live["talking_since"] is not None,
         priorities=range(PRIORITY_MAX + 1),
+        ticket_states=list(TicketState),
     )
 
 
@@ -93,8 +100,30 @@ async def agent_page(house: House, who: Principal, request: Request) -> Response
         presences=list(Presence),
         may_lead={"floor:lead", "presence:write"} <= who.scopes,
         may_revoke="floor:lead" in who.scopes,
+        may_wrap_up=who.scopes >= _ANSWERS,
         **live,
     )
+
+
+def _moves(who: Principal, live: dict[str, Any], channel: str) -> Iterator[str]:
+    """Yield what a lead may do to the contact now, besides cancelling it."""
+    held, answers = live["held_by"] is not None, who.scopes >= _ANSWERS
+    on_phone = live["talking_since"] is not None
+    if live["waiting"]:
+        if "floor:lead" in who.scopes:
+            yield "lead"
+        if answers and held:
+            yield "take_back"
+        if channel == Channel.VOICE and not held and {"floor:lead", "contacts:write"} <= who.scopes:
+            yield "call_back"
+    if answers and on_phone:
+        yield "end"
+    if answers and channel == Channel.CALLBACK and (on_phone or (live["rings"] and not held)):
+        yield "missed"
+    if answers and live["wrap_up_until"] is not None:
+        yield "wrap_up"
+    if live["ticket"] is not None and {"floor:lead", "tickets:write"} <= who.scopes:
+        yield "ticket"
 
 
 def _may_cancel(who: Principal, live: dict[str, Any]) -> bool | None:
@@ -115,6 +144,7 @@ def _work(floor: Floor, agent: Agent) -> dict[str, Any]:
                 "contact_id": offer.contact_id,
                 "channel": offer.channel.value,
                 "doing": "wrap-up" if offer.talk_ended_at is not None else doing[offer.state],
+                "until": offer.wrap_up_until,
             }
             for offer in offers
         ],
@@ -137,29 +167,51 @@ def _by_list(values: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
 def _live(floor: Floor, contact_id: int) -> dict[str, Any]:
     """Return what only the floor knows of a contact; empty facts where it is not on the floor."""
     contact = floor.contacts.get(contact_id)
-    free = [
-        {"id": agent.id, "name": agent.name, "mine": contact is not None and contact.team_id in agent.teams}
-        for agent in floor.agents.values()
-        if agent.active
-        and agent.teams
-        and agent.presence is Presence.AVAILABLE
-        and agent.state is not AgentState.NOT_RESPONDING
-        and agent.used < agent.capacity
-    ]
-    waiting = contact is not None and contact.state in WAITING_STATES
+    ticket = floor.tickets.get(contact.ticket_id) if contact is not None else None
+    return {
+        **_standing(floor, contact),
+        "free": _free(floor, contact),
+        "names": {agent.id: agent.name for agent in floor.agents.values()},
+        "people": sorted(
+            ({"id": agent.id, "name": agent.name} for agent in floor.agents.values() if agent.active),
+            key=lambda each: each["name"],
+        ),
+        "ticket": {"state": ticket.state, "owner": ticket.owner_id} if ticket is not None else None,
+    }
+
+
+def _standing(floor: Floor, contact: Contact | None) -> dict[str, Any]:
+    """Return how far a contact is, and who is on it; the same facts, empty, for one that has ended."""
+    if contact is None:
+        return dict.fromkeys(("held_by", "talking_since", "wrap_up_until", "since")) | {
+            "waiting": False,
+            "rings": False,
+            "cancellable": False,
+            "step": ("", ""),
+        }
+    state, waiting = contact.state, contact.state in WAITING_STATES
+    offer = floor.offers.get(contact.offer_id or 0)
     # Who passes a contact on stays with the customer until a colleague takes it.
-    holder = floor.offers.get(contact.offer_id or 0) if contact is not None and waiting else None
-    if holder is not None and holder.talk_ended_at is not None:
-        holder = None
+    held = waiting and offer is not None and offer.talk_ended_at is None
     return {
         "waiting": waiting,
-        "cancellable": waiting or (contact is not None and contact.state is ContactState.SCHEDULED),
-        "held_by": agent_ref(floor, holder.agent_id)["name"] if holder is not None else None,
-        "talking_since": contact.connected_at
-        if contact is not None and contact.state is ContactState.CONNECTED
-        else None,
-        "since": contact.enqueued_at if contact is not None else None,
-        "step": step_words(floor, floor.team(contact.team_id), contact) if contact and waiting else ("", ""),
-        "free": sorted(free, key=lambda each: (not each["mine"], each["name"])),
-        "names": {agent.id: agent.name for agent in floor.agents.values()},
+        "rings": state is ContactState.OFFERED,
+        "cancellable": waiting or state is ContactState.SCHEDULED,
+        "held_by": agent_ref(floor, offer.agent_id)["name"] if held and offer is not None else None,
+        "talking_since": contact.connected_at if state is ContactState.CONNECTED else None,
+        "wrap_up_until": offer.wrap_up_until if state is ContactState.WRAP_UP and offer is not None else None,
+        "since": contact.enqueued_at,
+        "step": step_words(floor, floor.team(contact.team_id), contact) if waiting else ("", ""),
     }
+
+
+def _free(floor: Floor, contact: Contact | None) -> list[dict[str, Any]]:
+    """Return to whom a waiting contact can be offered now, those of its team first."""
+    if contact is None or contact.state not in WAITING_STATES:
+        return []
+    free = [
+        {"id": agent.id, "name": agent.name, "mine": contact.team_id in agent.teams}
+        for agent in floor.agents.values()
+        if agent.teams and free_for(floor, contact, agent)
+    ]
+    return sorted(free, key=lambda each: (not each["mine"], each["name"]))

@@ -244,3 +244,16 @@ def test_mail_is_passed_on_to_a_closed_team_and_waits_there():
     contact = rig.answered(team_id="orders", channel=Channel.EMAIL)
     rig.do(Transfer(actor="ann", contact_id=contact, team_id="care"))
     assert (rig.contact(contact).team_id, rig.state(contact)) == ("care", ContactState.QUEUED)
+
+
+def test_contact_passed_on_warm_is_taken_back_before_it_is_ended_or_passed_on_again():
+    rig = make_rig()
+    contact = passed_on(rig, warm=True)
+    for command in (
+        Complete(actor="ann", contact_id=contact),
+        Transfer(actor="ann", contact_id=contact, team_id="orders"),
+    ):
+        refused = rig.refused(command)
+        assert (refused.code, "take it back first" in refused.detail) == (Code.WRONG_STATE, True)
+    rig.do(TakeBack(actor="ann", contact_id=contact))
+    rig.do(Complete(actor="ann", contact_id=contact))

@@ -135,6 +135,12 @@ async def sign_in(page: Page, service: Service, role: str) -> None:
     await page.locator("header.top").wait_for()
 
 
+async def sign_in_with(page: Page, service: Service, key_id: str) -> None:
+    """Sign the browser in as a key and wait for its first page."""
+    await page.goto(f"{service.url}/sign-in?link={await service.house.keyring.sign_in_link(key_id)}")
+    await page.locator("header.top").wait_for()
+
+
 async def newest_plan(service: Service) -> dict[str, Any]:
     """Return the newest plan of the planned week, in full."""
     plans = await service.get("planner", f"/v1/plans?week={MONDAY}")

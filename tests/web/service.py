@@ -83,7 +83,7 @@ class Service:
             me = next(k for k in (await client.get("/v1/keys")).json()["items"] if k["name"] == role)
         return f"{self.url}/sign-in?link={await self.house.keyring.sign_in_link(me['id'])}"
 
-    async def post(self, role: str, path: str, **body: Any) -> dict[str, Any]:
+    async def post(self, role: str, path: str, /, **body: Any) -> dict[str, Any]:
         """Post to the API and return its answer, which must be a success."""
         return await self._send("POST", role, path, body)
 

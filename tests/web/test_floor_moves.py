@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Dialog, Page, Route, expect
 
-from tests.web.conftest import sign_in
+from tests.web.conftest import sign_in, sign_in_with
 from tests.web.service import Service
 
 ADA = "ada.abel"  # of the team complaints
@@ -130,8 +130,7 @@ async def test_moves_that_a_key_may_not_make_are_disabled_or_not_there(
         )
         context = await browser.new_context()
         page = await context.new_page()
-        await page.goto(f"{service.url}/sign-in?link={await service.house.keyring.sign_in_link(key['id'])}")
-        await page.locator("header.top").wait_for()
+        await sign_in_with(page, service, key["id"])
         await page.goto(f"{service.url}/contacts/{contact}")
         await expect(page.get_by_role("heading", name=f"Call {contact}")).to_be_visible()
         await expect(page.get_by_role("button", name="Take back the offer")).to_have_count(take_back)
