@@ -9,12 +9,14 @@ import typer
 from rich.console import Console
 
 from app import (
+    cli_act,
     cli_agents,
     cli_contracts,
     cli_demo,
     cli_design,
     cli_floor,
     cli_plan,
+    cli_record,
     cli_replay,
     cli_today,
 )
@@ -25,8 +27,10 @@ app = typer.Typer(help="Rondo: call-centre ticket routing and staffing.", no_arg
 console = Console()
 cli_plan.register(app)
 cli_design.register(app)
+cli_record.register(app)
 cli_replay.register(app)
 cli_floor.register(app)
+cli_act.register(app)
 cli_agents.register(app)
 cli_contracts.register(app)
 cli_today.register(app)

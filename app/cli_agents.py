@@ -1,4 +1,4 @@
-"""`rondo agents`, `presence`, `drain`: the agents of a running service on the command line."""
+"""`rondo agents`, `presence`, `drain`, `heartbeat`: the agents of a running service on the command line."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("agents")(agents)
     app.command("presence")(presence)
     app.command("drain")(drain)
+    app.command("heartbeat")(heartbeat)
 
 
 def agents(
@@ -73,6 +74,11 @@ def presence(
 def drain(agent: AgentId, key: Key, url: Url = HOME) -> None:
     """Give an agent no new offers; offline once the running work is done."""
     _say(ask(url, key, "POST", f"/v1/agents/{agent}/drain"))
+
+
+def heartbeat(agent: AgentId, key: Key, url: Url = HOME) -> None:
+    """Say that an agent's device is still there, as a telephony system does; silence takes the agent out."""
+    _say(ask(url, key, "POST", f"/v1/agents/{agent}/heartbeat"))
 
 
 def _all(url: str, key: str, team: str | None) -> list[dict[str, Any]]:

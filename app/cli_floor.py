@@ -1,8 +1,7 @@
-"""`rondo floor`, `figures`, `waiting`, `why`, `act`: the lead's floor on the command line."""
+"""`rondo floor`, `figures`, `waiting`, `why`: the lead's floor on the command line."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from json import dumps
 from typing import Annotated, Any, Final
 
@@ -14,22 +13,12 @@ from app.cli_client import HOME, AsJson, Key, Url, ask, seconds, share
 from app.cli_console import LineConsole
 
 
-class Act(StrEnum):
-    """What a lead may do to a waiting contact."""
-
-    PRIORITY = "priority"
-    MOVE = "move"
-    ASSIGN = "assign"
-    CANCEL = "cancel"
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("floor")(floor)
     app.command("figures")(figures)
     app.command("waiting")(waiting)
     app.command("why")(why)
-    app.command("act")(act)
 
 
 def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
@@ -162,30 +151,3 @@ def why(
     console = LineConsole()
     for sentence in found["sentences"]:
         console.print(escape(sentence), highlight=False)
-
-
-def act(
-    what: Annotated[Act, typer.Argument(help="What to do.")],
-    contact: Annotated[int, typer.Argument(help="The waiting contact's id.", min=1)],
-    value: Annotated[str, typer.Argument(help="The priority, the team or the agent.")] = "",
-    *,
-    key: Key,
-    url: Url = HOME,
-) -> None:
-    """Change a waiting contact's priority, move it to a team, offer it to an agent, or cancel it."""
-    body: dict[str, Any] = {}
-    if what is Act.PRIORITY:
-        if not value.isdecimal():
-            raise typer.BadParameter("priority wants a number", param_hint="VALUE")
-        body = {"priority": int(value)}
-    elif what is not Act.CANCEL:
-        if not value:
-            raise typer.BadParameter(f"{what} wants the id of {_WANTS[what]}", param_hint="VALUE")
-        body = {_WANTS[what].split()[1]: value}
-    found = ask(url, key, "POST", f"/v1/contacts/{contact}/{what}", body=body)
-    asked = ", ".join(offer["agent"]["name"] for offer in found["offers"])
-    place = f"place {found['position']} for {found['team']}" if found["position"] else found["state"]
-    LineConsole().print(escape(f"Contact {contact}: {place}" + (f", {asked} is asked" if asked else "")))
-
-
-_WANTS: Final = {Act.MOVE: "a team", Act.ASSIGN: "an agent"}
