@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import Final
 
 import phonenumbers
 
@@ -20,14 +22,20 @@ def identity(
     language: str | None = None,
     segment: str | None = None,
     place: str = "/from/phone",
+    live: bool = False,
 ) -> Identity:
     """Return the normalised identity; raises MalformedRequestError for a number that can't exist.
 
     `region` (ISO 3166, two letters) is assumed for numbers without a country code; `place` points at the
-    number where it stood.
+    number where it stood. Who is `live` on the line is taken for unknown where the number says nothing, as
+    where it is withheld.
     """
+    number = find_e164(phone, region) if phone is not None else None
+    if phone is not None and number is None and not live:
+        detail = f"{phone!r} is no phone number; write it like +44 20 7946 0018."
+        raise MalformedRequestError(detail, errors=[{"pointer": place, "detail": detail}])
     return Identity(
-        phone=e164(phone, region, place) if phone is not None else None,
+        phone=number,
         email=email.strip().casefold() if email is not None else None,
         external_id=external_id,
         name=name,
@@ -37,14 +45,16 @@ def identity(
 
 
 @lru_cache(maxsize=4096)
-def e164(number: str, region: str, place: str = "/from/phone") -> str:
-    """Return `number` as E.164; raises MalformedRequestError if it can't be a phone number."""
-    detail = f"{number!r} is no phone number; write it like +44 20 7946 0018."
-    problem = MalformedRequestError(detail, errors=[{"pointer": place, "detail": detail}])
+def find_e164(number: str, region: str) -> str | None:
+    """Return `number`, which may be a SIP or tel address, as E.164; None if it can't be a phone number."""
+    user = _SIP.match(number)
     try:
-        parsed = phonenumbers.parse(number, region)
-    except phonenumbers.NumberParseException as error:
-        raise problem from error
+        parsed = phonenumbers.parse(user[1] if user is not None else number, region)
+    except phonenumbers.NumberParseException:
+        return None
     if not phonenumbers.is_possible_number(parsed):
-        raise problem
+        return None
     return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+_SIP: Final = re.compile(r"(?:.*<)?sips?:([^@;>]+)@", re.IGNORECASE)

@@ -15,6 +15,7 @@ from routing.model import SkillNeed, Ticket
 from routing.policy import Policy, Rule
 
 _WORD = re.compile(r"\w+")
+_SPACING = re.compile(r"[\s().\-/]")
 SURE = frozenset({"request", "rule"})
 """What says outright which concern it is, so that a ticket of another team is not joined."""
 
@@ -96,14 +97,25 @@ _phrase = lru_cache(maxsize=4096)(_spoken)
 
 def _matches(rule: Rule, contact: Receive, said: str, now: float) -> bool:
     return (
-        (not rule.dialled or contact.dialled in rule.dialled)
+        (not rule.dialled or _dialled(contact.dialled) in map(_dialled, rule.dialled))
         and (not rule.menu or contact.menu[: len(rule.menu)] == rule.menu)
         and (not rule.channels or contact.channel in rule.channels)
-        and (not rule.languages or contact.language in rule.languages)
+        and (not rule.languages or _in_language(rule, contact.language or ""))
         and (not rule.segments or _segment(contact) in rule.segments)
         and (not rule.words or any(_phrase(words) in said for words in rule.words))
         and (rule.hours is None or is_open(rule.hours, now))
     )
+
+
+@lru_cache(maxsize=4096)
+def _dialled(number: str) -> str:
+    """Return a number or an address as it is compared: however it is spaced or capitalised."""
+    return number.casefold() if "@" in number else _SPACING.sub("", number).casefold()
+
+
+def _in_language(rule: Rule, language: str) -> bool:
+    """Return whether the rule is for `language`: one for de is for de-AT too."""
+    return language in rule.languages or language.partition("-")[0] in rule.languages
 
 
 def _segment(contact: Receive) -> str | None:

@@ -105,7 +105,7 @@ class StaffIndex:
         """Return the bit set of active agents who speak `language`."""
         mask = self._language_masks.get(language)
         if mask is None:
-            mask = sum(1 << a.index for a in self.at if a.active and language in a.languages)
+            mask = sum(1 << a.index for a in self.at if a.active and speaks(a.languages, language))
             self._language_masks[language] = mask
         return mask
 
@@ -162,6 +162,14 @@ def is_present(agent: Agent) -> bool:
         and agent.next_presence is None
         and not agent.draining
     )
+
+
+def speaks(languages: Iterable[str], wanted: str) -> bool:
+    """Return whether `wanted` is among `languages`; who speaks de speaks de-AT, and the other way round."""
+    base, _, region = wanted.partition("-")
+    if region:
+        return any(each in (wanted, base) for each in languages)
+    return any(each.partition("-")[0] == base for each in languages)
 
 
 def order_key(strategy: str, agent: Agent) -> tuple[float, float]:

@@ -38,7 +38,17 @@ class Body(BaseModel):
 class From(Body):
     """Who makes contact: at least one of phone, email, external_id, or nothing for an unknown caller."""
 
-    phone: Annotated[str, StringConstraints(min_length=2, max_length=40)] | None = None
+    phone: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=128),
+            Field(
+                description="A call whose number is withheld or can't be read is an unknown caller's; what "
+                "was sent is kept in `details.caller_id`. On other channels such a number is refused."
+            ),
+        ]
+        | None
+    ) = None
     email: Annotated[str, StringConstraints(pattern=_EMAIL, max_length=254)] | None = None
     external_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
     name: Short | None = None

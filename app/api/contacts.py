@@ -47,7 +47,9 @@ def receive(house: House, who: Principal, call: Call, given: bodies.NewContact) 
         name=sender.name,
         language=given.language,
         segment=sender.segment,
+        live=given.channel is Channel.VOICE,
     )
+    said = {"caller_id": sender.phone} if sender.phone is not None and known.phone is None else {}
 
     guess = house.reader.suggest(given.subject, given.text) if given.team is None else None
 
@@ -75,7 +77,7 @@ def receive(house: House, who: Principal, call: Call, given: bodies.NewContact) 
             scheduled_at=given.scheduled_at.timestamp() if given.scheduled_at else None,
             enqueued_at=given.received_at.timestamp() if given.received_at else None,
             suggestion=guess,
-            details=details(given.details),
+            details=details(said | given.details),
         )
 
     return Errand(

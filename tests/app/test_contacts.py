@@ -160,8 +160,8 @@ async def test_queue_counts_what_happened_today(client: httpx.AsyncClient) -> No
     ("body", "status", "pointer"),
     [
         ({"channel": "voice", "team": "nobody"}, 422, "/team"),
-        ({"channel": "voice", "from": {"phone": "12"}}, 422, "/from/phone"),
-        ({"channel": "voice", "from": {"phone": "abc"}}, 422, "/from/phone"),
+        ({"channel": "chat", "from": {"phone": "12"}}, 422, "/from/phone"),
+        ({"channel": "callback", "from": {"phone": "abc"}}, 422, "/from/phone"),
         ({"channel": "fax"}, 422, "/channel"),
         ({"channel": "voice", "colour": "red"}, 422, "/colour"),
         ({"channel": "voice", "received_at": "2026-01-01T12:00:00"}, 422, "/received_at"),
@@ -181,6 +181,26 @@ async def test_bad_contact_is_refused_naming_the_field_and_changes_nothing(
     assert answer.headers["content-type"] == "application/problem+json"
     assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
     assert (await client.get("/readyz")).json()["seq"] == before
+
+
+@pytest.mark.parametrize(
+    "number", ["anonymous", "Restricted <sip:anonymous@anonymous.invalid>", "101", "*43"]
+)
+async def test_call_whose_number_says_nothing_is_an_unknown_callers(
+    client: httpx.AsyncClient, number: str
+) -> None:
+    one, other = [
+        await post(client, "/v1/contacts", {"channel": "voice", "from": {"phone": number}}) for _ in range(2)
+    ]
+    assert one["customer_id"] != other["customer_id"]
+    stored = (await client.get(f"/v1/contacts/{one['id']}")).json()
+    assert stored["details"] == {"caller_id": number}
+
+
+async def test_number_in_a_sip_address_is_the_callers(client: httpx.AsyncClient) -> None:
+    plain = await post(client, "/v1/contacts", CALL)
+    sip = {"channel": "voice", "from": {"phone": "Ada <sip:+442079460018@pbx.example.com;user=phone>"}}
+    assert (await post(client, "/v1/contacts", sip))["customer_id"] == plain["customer_id"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,11 @@ def make_ticket(team_id):
         ({"dialled": ("+441", "+442")}, {"dialled": "+442"}, {"dialled": "+443"}),
         ({"menu": ("2", "1")}, {"menu": ("2", "1", "5")}, {"menu": ("2", "2")}),
         ({"channels": (Channel.CHAT,)}, {"channel": Channel.CHAT}, {"channel": Channel.EMAIL}),
+        ({"dialled": ("+44 20 7946 0018",)}, {"dialled": "+44(20)7946-0018"}, {"dialled": "+442079460019"}),
+        ({"dialled": ("Help@a-b.example",)}, {"dialled": "help@A-B.example"}, {"dialled": "help@ab.example"}),
         ({"languages": ("de",)}, {"language": "de"}, {"language": "en"}),
+        ({"languages": ("de",)}, {"language": "de-AT"}, {"language": "den"}),
+        ({"languages": ("de-AT",)}, {"language": "de-AT"}, {"language": "de"}),
         (
             {"segments": ("gold",)},
             {"identity": Identity(segment="gold")},

@@ -1,5 +1,7 @@
 """Who is matched with whom, at the moment it becomes possible."""
 
+import pytest
+
 from routing.commands import Abandon, Decline, PublishPolicy, PutAgent
 from routing.events import NobodyFound, OfferMade
 from routing.model import Channel, SkillNeed
@@ -120,3 +122,13 @@ def test_channel_with_room_goes_ahead_while_another_has_none():
     rig.answered(channel=Channel.CHAT)
     call, chat = rig.receive(), rig.receive(channel=Channel.CHAT)
     assert (rig.asked(call), rig.asked(chat)) == ([], ["ann"])
+
+
+@pytest.mark.parametrize(
+    ("spoken", "wanted", "free"),
+    [("de", "de-AT", True), ("de-AT", "de", True), ("de-AT", "de-AT", True), ("de-CH", "de-AT", False)],
+)
+def test_language_and_its_regional_kinds_are_spoken_by_the_same(spoken, wanted, free):
+    rig = Rig(None, make_agent(languages=(spoken,)))
+    rig.available("ann")
+    assert rig.asked(rig.receive(language=wanted)) == (["ann"] if free else [])
