@@ -11,6 +11,11 @@ from rich.table import Table
 
 from app.cli_client import HOME, AsJson, Key, Url, ask, seconds, share
 from app.cli_console import LineConsole
+from routing.model import Channel
+
+OneChannel = Annotated[Channel | None, typer.Option(help="Only this channel.")]
+_WAITING: Final = ("queued", "offered")
+_PAGE: Final = 200
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +26,15 @@ def register(app: typer.Typer) -> None:
     app.command("why")(why)
 
 
-def floor(key: Key, url: Url = HOME, as_json: AsJson = False) -> None:
+def floor(
+    key: Key,
+    url: Url = HOME,
+    channel: OneChannel = None,
+    as_json: AsJson = False,
+) -> None:
     """Show every queue: who waits, how long, the day's service level, what the agents do."""
-    queues = ask(url, key, "GET", "/v1/queues")["items"]
+    query = {"channel": channel.value} if channel is not None else None
+    queues = ask(url, key, "GET", "/v1/queues", query=query)["items"]
     if as_json:
         typer.echo(dumps(queues))
         return
@@ -52,11 +63,11 @@ def figures(
     team: Annotated[str, typer.Argument(help="The team's id.")],
     key: Key,
     url: Url = HOME,
-    channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
+    channel: OneChannel = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a queue's figures of the day, variants included, and how well its waits are foretold."""
-    query = {"channel": channel} if channel is not None else None
+    query = {"channel": channel.value} if channel is not None else None
     queue = ask(url, key, "GET", f"/v1/queues/{team}", query=query)
     books = ask(url, key, "GET", f"/v1/queues/{team}/estimates")["items"]
     books = [each for each in books if channel in (None, each["channel"])]
@@ -106,16 +117,17 @@ def waiting(
     key: Key,
     url: Url = HOME,
     team: Annotated[str | None, typer.Option(help="Only this team's queue.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=200)] = 50,
+    channel: OneChannel = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1, max=1000)] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List who waits, with place and expected wait; the ids go with `rondo why` and `rondo act`."""
-    query: dict[str, Any] = {"state": ["queued", "offered"], "limit": limit}
-    if team is not None:
-        query["team"] = team
-    listed = ask(url, key, "GET", "/v1/contacts", query=query)["items"]
-    found = [ask(url, key, "GET", f"/v1/contacts/{each['id']}") for each in reversed(listed)]
-    found = [each for each in found if each["state"] in query["state"]]
+    """List who waits, the longest first, with place and expected wait; ids go with `rondo why` and `act`."""
+    query: dict[str, Any] = {"state": _WAITING, "limit": _PAGE}
+    query |= {"team": team} if team is not None else {}
+    query |= {"channel": channel.value} if channel is not None else {}
+    listed = sorted(_listed(url, key, query), key=lambda each: (each["enqueued_at"], each["id"]))
+    found = [ask(url, key, "GET", f"/v1/contacts/{each['id']}") for each in listed[:limit]]
+    found = [each for each in found if each["state"] in _WAITING]
     if as_json:
         typer.echo(dumps(found))
         return
@@ -134,7 +146,21 @@ def waiting(
             else "",
             escape(", ".join(offer["agent"]["name"] for offer in each["offers"])),
         )
-    LineConsole().print(table)
+    console = LineConsole()
+    console.print(table)
+    if len(listed) > limit:
+        console.print(f"and {len(listed) - limit} more", highlight=False)
+
+
+def _listed(url: str, key: str, query: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all contacts of a list, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = ask(url, key, "GET", "/v1/contacts", query=query | ({"cursor": cursor} if cursor else {}))
+        found += page["items"]
+        cursor = page["next"]
+    return found
 
 
 def why(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from app.api.bodies import Instant
 from app.auth import Principal, requires
@@ -28,6 +28,14 @@ from routing.wait import QueueBook
 router = APIRouter(prefix="/v1/queues", tags=["queues"])
 
 _MOST_S = 31 * 86_400
+
+OneChannel = Annotated[
+    Channel | None,
+    Query(
+        description="Only this channel: who waits, the longest wait, the target and the figures. Agents and "
+        "their time are those of all channels."
+    ),
+]
 
 
 def day_start(now: float, time_zone: str) -> float:
@@ -69,15 +77,16 @@ class Longest(NamedTuple):
     target_s: float
 
 
-def longest_wait(team: TeamPolicy, channels: dict[Channel, dict[str, Any]]) -> Longest:
+def longest_wait(aim_s: float, channels: dict[Channel, dict[str, Any]]) -> Longest:
     """Return the longest wait of a queue by `waiting_by_channel`: that of the most urgent channels.
 
-    Those are the channels of the shortest target: a mail of an hour hides no caller of a minute.
+    Those are the channels of the shortest target: a mail of an hour hides no caller of a minute. `aim_s` is
+    told as the target where nobody waits.
     """
     oldest: dict[float, float] = {}
     for found in channels.values():
         oldest[found["target_s"]] = min(found["since"], oldest.get(found["target_s"], found["since"]))
-    aim_s = min(oldest, default=team.target_s)
+    aim_s = min(oldest, default=aim_s)
     return Longest(oldest.get(aim_s), aim_s)
 
 
@@ -94,17 +103,21 @@ def waiting_by_channel(floor: Floor, team: TeamPolicy) -> dict[Channel, dict[str
     return found
 
 
-def queue_now(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
-    """Return what waits for `team` at `now` and what its agents do."""
+def queue_now(floor: Floor, team: TeamPolicy, now: float, channel: Channel | None = None) -> dict[str, Any]:
+    """Return what waits for `team` at `now`, on all channels or one, and what its agents do."""
     channels = waiting_by_channel(floor, team)
-    longest = longest_wait(team, channels)
+    aim_s = team.target_s
+    if channel is not None:
+        channels = {channel: channels[channel]} if channel in channels else {}
+        aim_s = target_s(floor.policy, team, channel)
+    longest = longest_wait(aim_s, channels)
     agents = [agent for agent in floor.agents.values() if agent.active and team.id in agent.teams]
     present = [agent for agent in agents if agent.presence is Presence.AVAILABLE]
     return {
         "team": team.id,
         "name": team.name,
         "lead": team.lead_id,
-        "target_s": team.target_s,
+        "target_s": aim_s,
         "target_share": team.target_share,
         "waiting": sum(each["waiting"] for each in channels.values()),
         "longest_wait_s": _age(longest.since, now),
@@ -155,7 +168,7 @@ async def queues_today(house: House, channel: Channel | None = None) -> list[dic
 
     def view(floor: Floor) -> tuple[list[dict[str, Any]], dict[tuple[str, int], list[float]]]:
         queues = [
-            queue_now(floor, team, now) | {"today": still_waiting(floor, team, now, channel)}
+            queue_now(floor, team, now, channel) | {"today": still_waiting(floor, team, now, channel)}
             for team in floor.policy.teams.values()
         ]
         return queues, times_running(floor, now)
@@ -177,9 +190,13 @@ async def queues_today(house: House, channel: Channel | None = None) -> list[dic
 async def list_queues(
     request: Request,
     _: Annotated[Principal, Depends(requires("queues:read"))],
-    channel: Channel | None = None,
+    channel: OneChannel = None,
 ) -> dict[str, Any]:
-    """List the queues in the order of the policy; `channel` narrows the day's figures to one."""
+    """List the queues in the order of the policy.
+
+    `channel` narrows to one channel who waits, the longest wait, the target and the day's figures; not the
+    agents and their time (`agents`, `occupancy`): nobody is there for one channel alone.
+    """
     house = house_of(request)
     return {"at": isoformat(house.clock.now()), "items": await queues_today(house, channel), "next": None}
 
@@ -189,9 +206,9 @@ async def get_queue(
     request: Request,
     team: str,
     _: Annotated[Principal, Depends(requires("queues:read"))],
-    channel: Channel | None = None,
+    channel: OneChannel = None,
 ) -> dict[str, Any]:
-    """Return one queue; `channel` narrows the day's figures to one."""
+    """Return one queue; `channel` narrows it to one channel, as in the list of queues."""
     for queue in await queues_today(house_of(request), channel):
         if queue["team"] == team:
             return queue
@@ -250,7 +267,7 @@ async def list_intervals(
     start: Instant,
     _: Annotated[Principal, Depends(requires("queues:read"))],
     end: Instant | None = None,
-    channel: Channel | None = None,
+    channel: OneChannel = None,
 ) -> dict[str, Any]:
     """Return the figures of the intervals that begin in [start, end), by default one day, of all channels or
     one.

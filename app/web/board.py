@@ -103,7 +103,7 @@ def _order(contact: Contact) -> tuple[float, int]:
 
 def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counter[str]) -> dict[str, Any]:
     channels = waiting_by_channel(floor, team)
-    longest = longest_wait(team, channels)
+    longest = longest_wait(team.target_s, channels)
     return {
         "kind": "queue",
         "id": team.id,

@@ -29,6 +29,25 @@ async def test_waiting_contacts_are_listed_in_the_order_they_came(listening: Ser
     assert str(ids[0]) in out
 
 
+async def test_longest_waits_are_listed_first_and_the_rest_counted(
+    listening: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli_floor._PAGE", 2)
+    ids = [await listening.contact(team="ordering") for _ in range(5)]
+    code, out, _ = await rondo(listening, "waiting", "--limit", "3")
+    assert code == 0
+    assert "and 2 more" in out
+    assert [each["id"] for each in await as_json(listening, "waiting", "--limit", "3")] == ids[:3]
+
+
+async def test_one_channel_alone_is_shown(listening: Service) -> None:
+    mail = await listening.contact(team="ordering", channel="email")
+    await listening.contact(team="ordering")
+    queue = next(each for each in await as_json(listening, "floor", "--channel", "email") if each["waiting"])
+    assert (queue["waiting"], queue["target_s"], list(queue["channels"])) == (1, 14_400.0, ["email"])
+    assert [each["id"] for each in await as_json(listening, "waiting", "--channel", "email")] == [mail]
+
+
 async def test_why_says_what_keeps_a_contact(listening: Service) -> None:
     contact = await listening.contact(team="ordering")
     code, out, _ = await rondo(listening, "why", str(contact))

@@ -107,6 +107,22 @@ async def test_callback_asked_for_within_the_target_counts_as_amazon_counts_it(
     assert today["service_level"] is None
 
 
+async def test_queue_of_one_channel_tells_who_waits_and_the_target_of_that_channel(
+    client: httpx.AsyncClient,
+) -> None:
+    await post(client, "/v1/contacts", CALL)
+    await post(client, "/v1/contacts", CALL | {"channel": "email", "call_id": "mail"})
+    found = {}
+    for channel in ("voice", "email", "chat"):
+        queue = (await client.get(f"/v1/queues/general?channel={channel}")).json()
+        assert list(queue["channels"]) == ([channel] if queue["waiting"] else [])
+        assert queue["longest_wait_target_s"] == queue["target_s"]
+        found[channel] = (queue["waiting"], queue["target_s"], queue["today"]["offered"])
+    assert found == {"voice": (1, 20.0, 1), "email": (1, 14_400.0, 1), "chat": (0, 20.0, 0)}
+    whole = (await client.get("/v1/queues/general")).json()
+    assert (whole["waiting"], whole["target_s"], len(whole["channels"])) == (2, 20.0, 2)
+
+
 async def test_what_was_converted_is_the_same_after_a_restart(settings: Settings) -> None:
     async with running(settings) as service, service.client() as client:
         await furnish(service.house)
