@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from routing.eligibility import Refusal, able, refusal_in, sets
+from routing.eligibility import Refusal, able, able_at, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.lookup import takes_over, talking_offer
@@ -47,7 +47,7 @@ def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
     for step in team.steps[max(contact.step, 0) :]:
         if step.overflow_to is not None and not _passed_on(floor, contact, step, now):
             continue
-        yield _held_up(floor, contact, _step(floor, step, contact.segment_at + step.after_s), now)
+        yield _held_up(floor, contact, _step(floor, step, _reached_at(contact, step)), now)
     if not is_open(team.hours, now):
         opening = next_opening(team.hours, now)
         if opening is not None:
@@ -60,9 +60,15 @@ def _in_time(floor: Floor, contact: Contact, now: float) -> Iterator[Change]:
         yield _held_up(floor, contact, Change(kind="expiry", what=ends, at=contact.expires_at), now)
 
 
+def _reached_at(contact: Contact, step: Step) -> float:
+    """Return when a step to come is reached: not while the contact is kept for its preferred agent."""
+    at = contact.segment_at + step.after_s
+    return max(at, contact.preferred_until) if contact.step < 0 else at
+
+
 def _passed_on(floor: Floor, contact: Contact, step: Step, now: float) -> bool:
     """Return whether an overflow will find its team open, or somebody of it there as now."""
-    at = max(contact.segment_at + step.after_s, now)
+    at = max(_reached_at(contact, step), now)
     return step.overflow_to is not None and takes_over(floor, contact, step.overflow_to, at)
 
 
@@ -111,33 +117,43 @@ def _agents(floor: Floor, contact: Contact) -> Iterator[Change]:
     shown = 0
     for agent in floor.agents.values():
         reason = refusal_in(record, agent.index)
-        if agent.id in aside or reason not in _PASSING:
+        if agent.id in aside or reason not in _PASSING or not floor.staff.ever_takes(agent, contact.channel):
             continue
-        change = _passes(floor, agent, contact, reason)
-        if change is None or (reason is Refusal.NO_CAPACITY and shown >= _SHOWN):
+        if reason is Refusal.NO_CAPACITY and shown >= _SHOWN:
             continue
         shown += reason is Refusal.NO_CAPACITY
-        again_at = contact.tried.get(agent.id, 0.0)
-        if change.at is not None and again_at > change.at:
-            change = _asked_again(agent, again_at)
-        yield change
+        change = _passes(floor, agent, contact)
+        # Kept for an agent who comes free too late, it goes to those who may take it without that.
+        late = contact.step < 0 and change.at is not None and change.at >= contact.preferred_until
+        if not late or able_at(floor, contact, 0) >> agent.index & 1:
+            yield change
 
 
 _PASSING: Final = frozenset({Refusal.NO_CAPACITY, Refusal.NOT_RESPONDING, Refusal.TURNED_DOWN})
 """Reasons against an agent who is there that go by."""
 
 
-def _passes(floor: Floor, agent: Agent, contact: Contact, reason: Refusal) -> Change | None:
-    """Return how the reason against the agent goes by, or None where it never does."""
-    if reason is Refusal.TURNED_DOWN:
-        return _asked_again(agent, contact.tried[agent.id])
-    if reason is Refusal.NO_CAPACITY:
-        return _comes_free(floor, agent, contact.channel)
+def _passes(floor: Floor, agent: Agent, contact: Contact) -> Change:
+    """Return how what keeps an agent who is there from the contact goes by: the last of it."""
+    found = []
+    if not floor.staff.room[contact.channel] >> agent.index & 1:
+        found.append(_comes_free(floor, agent, contact.channel))
+    if agent.not_responding:
+        found.append(_responds(agent))
+    if agent.id in contact.tried:
+        found.append(_asked_again(agent, contact.tried[agent.id]))
+    last = max(found, key=lambda each: NEVER if each.at is None else each.at)
+    if last.kind == "talk_over" and found[1:]:
+        return msgspec.structs.replace(last, what=f"{last.what} and may be asked again")
+    return last
+
+
+def _responds(agent: Agent) -> Change:
+    what = f"{agent.name} gets offers again"
     if agent.not_responding_until < NEVER:
-        what = f"{agent.name} gets offers again"
         return Change(kind="rest_over", what=what, at=agent.not_responding_until, agent_ids=(agent.id,))
     sign = "the device is heard of again" if agent.silent else "setting a presence"
-    return Change(kind="responds", what=f"{agent.name} gets offers again once {sign}", agent_ids=(agent.id,))
+    return Change(kind="responds", what=f"{what} once {sign}", agent_ids=(agent.id,))
 
 
 def _asked_again(agent: Agent, at: float) -> Change:
@@ -145,12 +161,8 @@ def _asked_again(agent: Agent, at: float) -> Change:
     return Change(kind="asked_again", what=what, at=at, agent_ids=(agent.id,))
 
 
-def _comes_free(floor: Floor, agent: Agent, channel: Channel) -> Change | None:
-    """Return when enough of the agent's work has ended for a contact on `channel`, as far as anybody can
-    know; None where the agent never takes any.
-    """
-    if not floor.staff.ever_takes(agent, channel):
-        return None
+def _comes_free(floor: Floor, agent: Agent, channel: Channel) -> Change:
+    """Return when enough of the agent's work has ended for a contact on `channel`, as far as is known."""
     terms = floor.policy.channels[channel]
     most = agent.channel_caps.get(channel.value, terms.cap)
     left, use, talks = agent.capacity - agent.used, agent.channel_use.get(channel.value, 0), 0
@@ -183,26 +195,35 @@ def _absent(floor: Floor, contact: Contact) -> Iterator[Change]:
     """Yield who could take it but is away, or that nobody ever could at this step."""
     record = sets(floor, contact)
     members = able(record)
-    away = [
+    takers = [
         agent
         for agent in floor.agents.values()
-        if members >> agent.index & 1 and refusal_in(record, agent.index) is Refusal.NOT_PRESENT
+        if members >> agent.index & 1 and floor.staff.ever_takes(agent, contact.channel)
     ]
+    away = [agent for agent in takers if refusal_in(record, agent.index) is Refusal.NOT_PRESENT]
     if away:
-        names = ", ".join(f"{each.name} ({each.next_presence or each.presence})" for each in away[:_SHOWN])
+        names = ", ".join(_who_is_away(floor, each, contact) for each in away[:_SHOWN])
         more = f" or {len(away) - _SHOWN} more" if len(away) > _SHOWN else ""
         yield Change(
             kind="comes_back",
             what=f"{names}{more} could take it on coming back",
             agent_ids=tuple(agent.id for agent in away),
         )
-    if not members:
-        yield Change(kind="nobody_able", what=_nobody_able(floor, contact, record.pool))
+    if not takers:
+        yield Change(kind="nobody_able", what=_nobody_able(floor, contact, record.pool, known=bool(members)))
 
 
-def _nobody_able(floor: Floor, contact: Contact, pool: str) -> str:
+def _who_is_away(floor: Floor, agent: Agent, contact: Contact) -> str:
+    room = floor.staff.room[contact.channel] & floor.staff.bit[agent.id]
+    besides = ", still busy" if not room else ", asked already" if agent.id in contact.tried else ""
+    return f"{agent.name} ({agent.next_presence or agent.presence}{besides})"
+
+
+def _nobody_able(floor: Floor, contact: Contact, pool: str, *, known: bool) -> str:
     if not int(pool, 16):
         return "Somebody must join the team"
+    if known:
+        return f"Nobody there takes {contact.channel}: somebody must, or a lead move it"
     wants = [f"{need.skill} at level {need.level}" for need in contact.skills]
     if contact.language is not None:
         wants.append(f"the language {contact.language}")

@@ -439,12 +439,57 @@ def test_agent_who_turned_it_down_and_is_busy_since_is_asked_again_when_both_are
     assert rig.asked(contact) == ["ann"]
 
 
+def test_way_out_of_an_agent_who_rests_and_wraps_up_is_the_later_of_both():
+    rig = make_rig(make_agent(teams=("orders",)), wrap_up_s=30.0, not_responding_s=100.0)
+    rig.available("ann")
+    running = rig.answered(team_id="orders", channel=Channel.CHAT)
+    rig.receive(team_id="orders", channel=Channel.CHAT)
+    call = rig.receive(team_id="orders")
+    rig.wait(30.0)
+    assert "Ann ends a running conversation and may be asked again." in said(rig, call)
+    rig.complete(running)
+    told = changes(rig, call)
+    assert "wrap_up_over" not in told
+    assert told["rest_over"].at == NOON + 130.0
+
+
+def test_agent_who_is_kept_for_too_late_and_may_not_take_it_else_is_no_way_out():
+    rig = make_rig(make_agent("ann", teams=("care",)), wrap_up_s=30.0, owner_preferred_s=20.0)
+    rig.available("ann")
+    rig.do(Assign(actor="lead", contact_id=rig.receive(team_id="orders"), agent_id="ann"))
+    running = next(each.id for each in rig.floor.contacts.values())
+    rig.accept(running)
+    rig.complete(running)
+    contact = rig.receive(team_id="orders", preferred_agent_id="ann")
+    assert "wrap_up_over" not in changes(rig, contact)
+
+
 def test_agent_who_never_takes_the_channel_is_not_said_to_be_busy_nor_to_come_free():
     rig = make_rig(make_agent(teams=("orders",), channel_caps={"voice": 0}))
     rig.available("ann")
     contact = rig.receive(team_id="orders")
     assert "Ann takes no voice" in said(rig, contact)
-    assert set(changes(rig, contact)) == {"expiry"}
+    assert set(changes(rig, contact)) == {"expiry", "nobody_able"}
+    assert "Nobody there takes voice: somebody must, or a lead move it." in said(rig, contact)
+
+
+def test_agent_who_is_away_and_never_takes_the_channel_is_no_way_out():
+    rig = make_rig(
+        make_agent("ann", teams=("orders",), channel_caps={"voice": 0}), make_agent("bob", teams=("orders",))
+    )
+    assert changes(rig, rig.receive(team_id="orders"))["comes_back"].agent_ids == ("bob",)
+
+
+def test_step_is_told_for_when_the_contact_is_kept_no_longer():
+    steps = (Step(after_s=15.0, teams=("care",)),)
+    agents = (make_agent("ann", teams=("orders",)), make_agent("bob", teams=("care",)))
+    rig = make_rig(*agents, steps=steps, owner_preferred_s=20.0)
+    rig.available("ann", "bob")
+    rig.answered(team_id="orders")
+    contact = rig.receive(team_id="orders", preferred_agent_id="ann")
+    told = changes(rig, contact)["step"].at
+    rig.wait(told - rig.now)
+    assert (told - NOON, rig.asked(contact)) == (20.0, ["bob"])
 
 
 def test_way_out_of_an_agent_who_has_stopped_responding_is_told_and_works():
@@ -473,7 +518,8 @@ def test_agent_on_the_way_out_is_told_with_what_follows():
     rig.available("ann")
     rig.answered(team_id="orders", channel=Channel.CHAT)
     rig.leaves("ann", Presence.MEAL)
-    assert "Ann (meal) could take it on coming back." in said(rig, rig.receive(team_id="orders"))
+    text = said(rig, rig.receive(team_id="orders"))
+    assert "Ann (meal, still busy) could take it on coming back." in text
 
 
 def test_giver_of_a_warm_transfer_is_no_way_out_but_by_taking_it_back():
