@@ -175,6 +175,11 @@ BY_HAND: Final[dict[str, Schema]] = {
             "team": _TEXT,
             "name": _TEXT,
             "lead": _TEXT,
+            "open": _TRUTH,
+            "opens_at": _or_null(_INSTANT),
+            "closed_by_hand": _or_null(
+                _object("Closed by a lead.", {"until": _INSTANT, "by": _TEXT, "reason": _TEXT})
+            ),
             "target_s": _NUMBER,
             "target_share": _NUMBER,
             "waiting": _WHOLE,
@@ -275,6 +280,8 @@ ANSWERS: Final[dict[tuple[str, str], Schema]] = {
     ("post", "/v1/agents/{agent_id}/drain"): _ref("Agent"),
     ("get", "/v1/queues"): _page("Queue", at=_INSTANT),
     ("get", "/v1/queues/{team}"): _ref("Queue"),
+    ("post", "/v1/queues/{team}/close"): _ref("Queue"),
+    ("post", "/v1/queues/{team}/open"): _ref("Queue"),
     ("get", "/v1/queues/{team}/estimates"): _page("Estimates"),
     ("get", "/v1/queues/{team}/intervals"): _page("Interval"),
     ("get", "/v1/tickets"): _page("Ticket"),

@@ -31,8 +31,8 @@ SCOPES: Final = {
     "customers:read": "See customers.",
     "customers:write": "Change and merge customers.",
     "events:read": "Follow the event log.",
-    "floor:lead": "Lead: move, prioritise and assign waiting contacts, take offers back; with the other "
-    "scopes, act for every agent, whichever agent the key is bound to.",
+    "floor:lead": "Lead: move, prioritise and assign waiting contacts, take offers back, close teams; with "
+    "the other scopes, act for every agent, whichever agent the key is bound to.",
     "policies:read": "See policies.",
     "policies:write": "Publish policies.",
     "plans:read": "See history, forecasts, requirements and rosters.",

@@ -21,6 +21,8 @@ _PAGE: Final = 200
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("floor")(floor)
+    app.command("close")(close)
+    app.command("open")(open_)
     app.command("figures")(figures)
     app.command("waiting")(waiting)
     app.command("why")(why)
@@ -38,7 +40,9 @@ def floor(
     if as_json:
         typer.echo(dumps(queues))
         return
-    table = Table(*("queue", "waiting", "longest", "service level", "answered", "abandoned", "agents"))
+    table = Table(
+        *("queue", "hours", "waiting", "longest", "service level", "answered", "abandoned", "agents")
+    )
     for queue in queues:
         day, agents = queue["today"], queue["agents"]
         doing = ", ".join(
@@ -46,6 +50,7 @@ def floor(
         )
         table.add_row(
             escape(queue["name"]),
+            _standing(queue),
             str(queue["waiting"]),
             seconds(queue["longest_wait_s"]),
             f"{share(day['service_level']) or 'no data'} in {queue['target_s']:.0f} s",
@@ -56,7 +61,38 @@ def floor(
     LineConsole().print(table)
 
 
+_HEADS: Final = ("queue", "hours", "waiting", "longest", "service level", "answered", "abandoned", "agents")
 _COUNTED: Final = ("members", "available")
+
+
+def close(
+    team: Annotated[str, typer.Argument(help="The team's id.")],
+    key: Key,
+    url: Url = HOME,
+    until: Annotated[
+        str | None, typer.Option(help="As 2026-03-02T15:00:00Z; by default to the end of the day.")
+    ] = None,
+    because: Annotated[str, typer.Option(help="Why; kept with your name.")] = "",
+) -> None:
+    """Close a team now: calls and chats are turned away, callbacks put off; who waits is still served."""
+    body = {"reason": because} | ({"until": until} if until is not None else {})
+    _say_standing(ask(url, key, "POST", f"/v1/queues/{team}/close", body=body))
+
+
+def open_(team: Annotated[str, typer.Argument(help="The team's id.")], key: Key, url: Url = HOME) -> None:
+    """Let the hours of a team hold again that was closed by hand."""
+    _say_standing(ask(url, key, "POST", f"/v1/queues/{team}/open"))
+
+
+def _say_standing(queue: dict[str, Any]) -> None:
+    LineConsole().print(escape(f"{queue['name']}: {_standing(queue)}"), highlight=False)
+
+
+def _standing(queue: dict[str, Any]) -> str:
+    if queue["open"]:
+        return "open"
+    opens_at = f" until {queue['opens_at'][:16].replace('T', ' ')} UTC" if queue["opens_at"] else ""
+    return f"closed{' by hand' if queue['closed_by_hand'] else ''}{opens_at}"
 
 
 def figures(

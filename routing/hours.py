@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -22,12 +23,22 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
     end: str
 
 
+class Shut(msgspec.Struct, frozen=True, kw_only=True):
+    """Closed by hand from `since` until `until` (epoch seconds): by whom, and why."""
+
+    since: float
+    until: float
+    by: str = ""
+    reason: str = ""
+
+
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
     """Open spans for each weekday (Monday first); a break is the gap between two spans.
 
     `special` overrides single dates (ISO) with spans of their own; an empty tuple closes the day.
     `holidays` are closed dates of one's own. With `public_holidays` those in `calendar` are closed too: the
     dates of the site's country, in order, filled in whenever the policy is published and before they run out.
+    `shut` closes for a while by hand, whatever the rest says.
     """
 
     time_zone: str
@@ -36,6 +47,11 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
     holidays: tuple[str, ...] = ()
     public_holidays: bool = False
     calendar: tuple[str, ...] = ()
+    shut: Shut | None = None
+
+
+ALWAYS: Final = ((Span("00:00", "24:00"),),) * len(_DAYS)
+"""A week without a closed minute."""
 
 
 def is_open(hours: Hours | None, at: float) -> bool:
@@ -46,6 +62,8 @@ def is_open(hours: Hours | None, at: float) -> bool:
     """
     if hours is None:
         return True
+    if hours.shut is not None and hours.shut.since <= at < hours.shut.until:
+        return False
     local = datetime.fromtimestamp(at, ZoneInfo(hours.time_zone))
     minute = local.hour * 60 + local.minute
     return any(start <= minute < end for start, end in _spans(hours, local.date()))
@@ -72,6 +90,8 @@ def find_faults(hours: Hours) -> list[str]:
         faults.append("week needs seven days, Monday first")
     days = [*zip(_DAYS, hours.week, strict=False), *hours.special.items()]
     faults += [f"{name}: {fault}" for name, spans in days if (fault := _fault_of(spans)) is not None]
+    if hours.shut is not None and not hours.shut.since < hours.shut.until:
+        faults.append("shut ends before it begins")
     for text in (*hours.special, *hours.holidays, *hours.calendar):
         try:
             date.fromisoformat(text)
@@ -95,7 +115,7 @@ def _fault_of(spans: tuple[Span, ...]) -> str | None:
 
 
 def _openings(hours: Hours, day: date, zone: ZoneInfo) -> Iterator[float]:
-    """Yield the instants of `day` at which it may open: starts of spans and a clock change."""
+    """Yield the instants of `day` at which it may open: starts of spans, a clock change, `shut` over."""
     midnight = _instant(day, 0, zone)
     for start, _ in _spans(hours, day):
         for fold in (0, 1):
@@ -103,6 +123,8 @@ def _openings(hours: Hours, day: date, zone: ZoneInfo) -> Iterator[float]:
     last = _instant(day + timedelta(days=1), 0, zone)
     if _offset_s(midnight, zone) != _offset_s(last, zone):
         yield _clock_change(midnight, last, zone)
+    if hours.shut is not None and midnight <= hours.shut.until < last:
+        yield hours.shut.until
 
 
 def _clock_change(before: float, after: float, zone: ZoneInfo) -> float:

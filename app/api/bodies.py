@@ -148,6 +148,13 @@ class NewTeam(Body):
     reason: Short = ""
 
 
+class Closing(Body):
+    """Until when a team is closed by hand, by default to the end of its day, and why."""
+
+    until: Instant | None = None
+    reason: Short = ""
+
+
 class Assignee(Body):
     """To whom a waiting contact is offered."""
 

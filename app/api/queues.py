@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from app.api.bodies import Instant
+from app.api.bodies import Closing, Instant
 from app.auth import Principal, requires
 from app.clock import isoformat
+from app.closing import close_team, open_team, shut_now
 from app.db import stats
 from app.db.batch_writes import TIME_COLUMNS
 from app.errors import MalformedRequestError, NotFoundError
@@ -19,6 +20,7 @@ from app.house import House, house_of
 from app.insight import Sums, figures
 from app.projection import INTERVAL_S, add_span, interval_of
 from routing.floor import Floor
+from routing.hours import is_open, next_opening
 from routing.model import NEVER, AgentState, Channel, Presence
 from routing.occupancy import running
 from routing.policy import TeamPolicy, target_s
@@ -103,6 +105,18 @@ def waiting_by_channel(floor: Floor, team: TeamPolicy) -> dict[Channel, dict[str
     return found
 
 
+def opening(team: TeamPolicy, now: float) -> dict[str, Any]:
+    """Return whether a team is open, when it opens, and what closes it by hand, in the API's words."""
+    open_now, shut = is_open(team.hours, now), shut_now(team, now)
+    return {
+        "open": open_now,
+        "opens_at": None if open_now else isoformat(next_opening(team.hours, now)),
+        "closed_by_hand": {"until": isoformat(shut.until), "by": shut.by, "reason": shut.reason}
+        if shut is not None
+        else None,
+    }
+
+
 def queue_now(floor: Floor, team: TeamPolicy, now: float, channel: Channel | None = None) -> dict[str, Any]:
     """Return what waits for `team` at `now`, on all channels or one, and what its agents do."""
     channels = waiting_by_channel(floor, team)
@@ -117,6 +131,7 @@ def queue_now(floor: Floor, team: TeamPolicy, now: float, channel: Channel | Non
         "team": team.id,
         "name": team.name,
         "lead": team.lead_id,
+        **opening(team, now),
         "target_s": aim_s,
         "target_share": team.target_share,
         "waiting": sum(each["waiting"] for each in channels.values()),
@@ -213,6 +228,34 @@ async def get_queue(
         if queue["team"] == team:
             return queue
     raise NotFoundError(f"There is no team {team!r}.")
+
+
+@router.post("/{team}/close", summary="Close a team by hand for a while.")
+async def close(
+    request: Request,
+    team: str,
+    given: Closing,
+    who: Annotated[Principal, Depends(requires("floor:lead"))],
+) -> dict[str, Any]:
+    """Close a team from now until `until`, by default to the end of its local day; the answer is its queue.
+
+    Calls and chats that come are turned away as closed, callbacks are put off to the opening, mails and web
+    forms wait. Who waits already is still served, and agents stay as they are. It is a version of the policy.
+    """
+    house = house_of(request)
+    until = given.until.timestamp() if given.until is not None else None
+    await close_team(house, who.actor, team, until=until, reason=given.reason)
+    return await get_queue(request, team, who)
+
+
+@router.post("/{team}/open", summary="Open a team that was closed by hand.")
+async def open_(
+    request: Request, team: str, who: Annotated[Principal, Depends(requires("floor:lead"))]
+) -> dict[str, Any]:
+    """Let the team's hours hold again; the answer is its queue. 409 unless it is closed by hand."""
+    house = house_of(request)
+    await open_team(house, who.actor, team)
+    return await get_queue(request, team, who)
 
 
 @router.get("/{team}/estimates", summary="How well the wait of a queue is foretold.")

@@ -11,14 +11,18 @@ from collections import Counter
 from collections.abc import Callable
 from heapq import nsmallest
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from app.api.answers import agent_ref
 from app.api.queues import add_waiting, day_start, longest_wait, still_waiting, waiting_by_channel
+from app.closing import shut_now
 from app.db import stats
 from app.house import House
 from app.insight import Sums, figures
 from app.web.pages import templates
+from app.web.words import soon
 from routing.floor import Floor
+from routing.hours import is_open, next_opening
 from routing.model import Agent, AgentState, Contact, ContactState, OfferState, Presence
 from routing.policy import TeamPolicy, target_s
 from routing.steps import scope
@@ -76,7 +80,7 @@ def floor_values(floor: Floor, now: float, estimate: Estimates) -> Values:
             for team_id in agent.teams:
                 if team_id in staff:
                     staff[team_id][group] += 1
-    later = _later(floor)
+    later = callbacks_for_later(floor)
     for order, team in enumerate(floor.policy.teams.values()):
         queue = _queue(floor, team, now, order, staff[team.id])
         values[f"queue-{team.id}"] = queue | {"later": later.get(team.id, [])}
@@ -109,6 +113,7 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
         "id": team.id,
         "name": team.name,
         "lead": agent_ref(floor, team.lead_id)["name"],
+        "standing": standing(team, now, ZoneInfo(floor.policy.site.time_zone)),
         "target_s": team.target_s,
         "target_share": team.target_share,
         "waiting": sum(each["waiting"] for each in channels.values()),
@@ -120,7 +125,16 @@ def _queue(floor: Floor, team: TeamPolicy, now: float, order: int, staff: Counte
     }
 
 
-def _later(floor: Floor) -> dict[str, list[int]]:
+def standing(team: TeamPolicy, now: float, zone: ZoneInfo) -> str:
+    """Return in words whether a team is open, or until when it is closed, in local time."""
+    if is_open(team.hours, now):
+        return "open"
+    opens_at = next_opening(team.hours, now)
+    by_hand = " by hand" if shut_now(team, now) is not None else ""
+    return f"closed{by_hand}" + (f" until {soon(opens_at, now, zone)}" if opens_at is not None else "")
+
+
+def callbacks_for_later(floor: Floor) -> dict[str, list[int]]:
     """Return by team the callbacks that wait for their time, the soonest first."""
     found: dict[str, list[tuple[float, int]]] = {}
     for contact in floor.contacts.values():

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -14,12 +15,15 @@ from app.api.agents import get_agent
 from app.api.answers import agent_ref
 from app.api.contacts import get_contact, why
 from app.api.ids import path_id
+from app.api.queues import queue_now, waiting_by_channel
 from app.auth import Principal
 from app.db import tickets as ticket_rows
+from app.errors import NotFoundError
 from app.house import House
-from app.web.board import GROUPS, step_words
+from app.web.board import GROUPS, callbacks_for_later, standing, step_words
 from app.web.live import Broadcaster
 from app.web.pages import FLOOR, page, render
+from app.web.words import soon
 from routing.floor import Floor
 from routing.lead import free_for
 from routing.model import (
@@ -34,6 +38,7 @@ from routing.model import (
     Presence,
     TicketState,
 )
+from routing.policy import TeamPolicy
 
 router = APIRouter(include_in_schema=False)
 
@@ -103,6 +108,44 @@ async def agent_page(house: House, who: Principal, request: Request) -> Response
         may_wrap_up=who.scopes >= _ANSWERS,
         **live,
     )
+
+
+@page(router, "/queues/{team}", scopes=("queues:read", "contacts:read"))
+async def queue_page(house: House, who: Principal, request: Request) -> Response:
+    """Show one queue: whether it is open, who waits by channel, all callbacks for later; `?part` no frame."""
+    team = house.switchboard.policy.teams.get(request.path_params["team"])
+    if team is None:
+        raise NotFoundError(f"There is no team {request.path_params['team']!r}.")
+    now = house.clock.now()
+    return render(
+        request,
+        who,
+        "queue_part.html" if "part" in request.query_params else "queue.html",
+        standing=standing(team, now, ZoneInfo(house.switchboard.policy.site.time_zone)),
+        may_lead="floor:lead" in who.scopes,
+        **await house.switchboard.read(lambda floor: _queue(floor, team, now)),
+    )
+
+
+def _queue(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
+    """Return a queue as it stands, who waits by channel, and its callbacks for later, the soonest first."""
+    names = {agent.id: agent.name for agent in floor.agents.values()}
+    zone = ZoneInfo(floor.policy.site.time_zone)
+    due = [floor.contacts[contact_id] for contact_id in callbacks_for_later(floor).get(team.id, ())]
+    return {
+        "queue": queue_now(floor, team, now),
+        "waiting": waiting_by_channel(floor, team),
+        "names": names,
+        "later": [
+            {
+                "id": each.id,
+                "at": soon(each.scheduled_at or now, now, zone),
+                "attempts": each.attempts,
+                "for_": names.get(each.preferred_agent_id or ""),
+            }
+            for each in due
+        ],
+    }
 
 
 def _moves(who: Principal, live: dict[str, Any], channel: str) -> Iterator[str]:

@@ -86,3 +86,11 @@ def clock_labels(starts: Sequence[float], zone: ZoneInfo) -> list[str]:
 def clock_time(at: float | None, zone: ZoneInfo, pattern: str = "%H:%M") -> str:
     """Return an epoch instant as local time of day."""
     return NONE if at is None else datetime.fromtimestamp(at, zone).strftime(pattern)
+
+
+def soon(at: float, now: float, zone: ZoneInfo) -> str:
+    """Return an instant to come as local time, with its day: `15:00` today, `Mon 15:00`, `2 Jan 15:00`."""
+    then, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    days = (then.date() - today.date()).days
+    day = "" if days == 0 else f"{then:%a} " if 0 < days < 7 else f"{then.day} {then:%b} "
+    return f"{day}{then:%H:%M}"

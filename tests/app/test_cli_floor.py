@@ -48,6 +48,15 @@ async def test_one_channel_alone_is_shown(listening: Service) -> None:
     assert [each["id"] for each in await as_json(listening, "waiting", "--channel", "email")] == [mail]
 
 
+async def test_team_is_closed_and_opened(listening: Service) -> None:
+    code, out, err = await rondo(listening, "close", "ordering", "--because", "fire drill")
+    assert (code, err, out[:31]) == (0, "", "Ordering: closed by hand until ")
+    assert "closed by hand" in (await rondo(listening, "floor"))[1]
+    assert (await rondo(listening, "open", "ordering"))[1] == "Ordering: open\n"
+    code, _, err = await rondo(listening, "open", "ordering")
+    assert (code, "not closed by hand" in err) == (1, True)
+
+
 async def test_why_says_what_keeps_a_contact(listening: Service) -> None:
     contact = await listening.contact(team="ordering")
     code, out, _ = await rondo(listening, "why", str(contact))

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
-from routing.hours import Hours, Span, find_faults, is_open, next_opening
+from routing.hours import Hours, Shut, Span, find_faults, is_open, next_opening
 
 OFFICE = (Span("09:00", "12:30"), Span("13:30", "17:00"))
 LONDON = Hours(time_zone="Europe/London", week=(OFFICE,) * 5 + ((), ()))
@@ -26,6 +27,10 @@ def at(text, zone="Europe/London"):
 
 def local(instant, zone="Europe/London"):
     return datetime.fromtimestamp(instant, ZoneInfo(zone)).isoformat()
+
+
+def shut_by_hand(since, until):
+    return Shut(since=at(since), until=at(until), by="lena")
 
 
 def daily(*spans, zone="Europe/London"):
@@ -47,6 +52,29 @@ def daily(*spans, zone="Europe/London"):
 )
 def test_team_is_open_in_its_spans_and_closed_in_its_break(when, expected):
     assert is_open(LONDON, at(when)) is expected
+
+
+@pytest.mark.parametrize(
+    ("shut", "when", "open_", "opens"),
+    [
+        (("10:00", "15:00"), "2026-02-02 09:59", True, "09:59"),
+        (("10:00", "15:00"), "2026-02-02 10:00", False, "15:00"),
+        (("10:00", "15:00"), "2026-02-02 15:00", True, "15:00"),
+        (("10:00", "13:00"), "2026-02-02 12:00", False, "13:30"),
+        (("08:00", "10:00"), "2026-02-02 07:00", False, "10:00"),
+    ],
+)
+def test_team_shut_by_hand_is_closed_for_so_long_whatever_the_week_says(shut, when, open_, opens):
+    hours = replace(LONDON, shut=shut_by_hand(*(f"2026-02-02 {each}" for each in shut)))
+    assert is_open(hours, at(when)) is open_
+    assert local(next_opening(hours, at(when))) == f"2026-02-02T{opens}:00+00:00"
+
+
+def test_team_shut_over_days_opens_when_its_week_says_so_afterwards():
+    hours = replace(LONDON, shut=shut_by_hand("2026-02-02 10:00", "2026-02-04 20:00"))
+    assert local(next_opening(hours, at("2026-02-02 11:00"))) == "2026-02-05T09:00:00+00:00"
+    assert find_faults(hours) == []
+    assert find_faults(replace(hours, shut=Shut(since=5.0, until=5.0))) == ["shut ends before it begins"]
 
 
 def test_no_hours_means_always_open():

@@ -31,7 +31,7 @@ function take(message) {
  * @param {import("./stream.js").Patch} message
  */
 function concerns({ kind, set, gone }) {
-  const key = shown.replace("/contacts/", "contact-").replace("/agents/", "agent-");
+  const key = shown.replace(/^\/(contact|agent|queue)s\//, "$1-");
   const link = `href="${shown}"`;
   const linked = (/** @type {string} */ id) => id === key || document.getElementById(id)?.querySelector(`a[${link}]`);
   return kind === "all" || gone.some(linked) || set.some(([id, html]) => linked(id) || html.includes(link));

@@ -1,6 +1,6 @@
 // @ts-check
 // On every page: forms that speak to the API, and what is said about them.
-import "./clock.js";
+import { now } from "./clock.js";
 
 /**
  * Say something in a corner of the page for a while.
@@ -98,6 +98,7 @@ function valueOf(field) {
     case "list": return text.split(/[\s,;]+/).filter(Boolean);
     case "numbers": return text.split(/[\s,;]+/).filter(Boolean).map(Number);
     case "limits": return limitsOf(text);
+    case "after": return new Date((now() + 60 * Number(text)) * 1000).toISOString(); // minutes from now
     case "json": return JSON.parse(text);
     default: return text;
   }
