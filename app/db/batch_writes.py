@@ -185,8 +185,11 @@ def one_by_one(rows: Rows) -> list[Step]:
     return [(_sqlite_text(name), rows[name]) for name in WRITES if rows.get(name)]
 
 
-def at_once(rows: Rows, after: int) -> Literal:
-    """Return the statement of PostgreSQL that writes `rows`; it returns a row unless the log has grown."""
+def at_once(rows: Rows, after: int, *, tell: bool = True) -> Literal:
+    """Return the statement of PostgreSQL that writes `rows`; it returns a row unless the log has grown.
+
+    Other replicas hear of the commit where it is to `tell`.
+    """
     named = tuple(name for name in WRITES if name in _ALWAYS or (rows.get(name) and name != "floor"))
     columns = [column for name in named for column in _columns(name, rows.get(name))]
     joined = True
@@ -197,8 +200,13 @@ def at_once(rows: Rows, after: int) -> Literal:
         ]
     except _NotJoinableError:
         joined, given = False, columns
-    ends_at = rows["floor"][0][0]
-    return _postgres_text(named, joined=joined), (*rows["floor"][0], after, *given, str(ends_at))
+    told = str(rows["floor"][0][0]) if tell else None
+    return _postgres_text(named, joined=joined), (*rows["floor"][0], after, *given, told)
+
+
+def telling(seq: int) -> Literal:
+    """Return the statement of PostgreSQL by which other replicas hear that the log has grown to `seq`."""
+    return "SELECT pg_notify('rondo_events', $1)", (str(seq),)
 
 
 class _NotJoinableError(ValueError):
@@ -271,7 +279,9 @@ def _postgres_text(names: tuple[str, ...], *, joined: bool) -> str:
             arrays.append(_array(number, _array_type(write.table.c[column]), joined=joined))
         parts.append(f"w_{name} AS ({_postgres_part(write, ', '.join(arrays))})")
     # Other replicas hear of the commit by the sequence number it ended with.
-    return f"WITH {', '.join(parts)} SELECT pg_notify('rondo_events', ${number + 1}) FROM w_floor"  # noqa: S608
+    told = f"${number + 1}::text"
+    heard = f"CASE WHEN {told} IS NOT NULL THEN pg_notify('rondo_events', {told})::text END"
+    return f"WITH {', '.join(parts)} SELECT {heard} FROM w_floor"  # noqa: S608
 
 
 _POSTGRES_FLOOR: Final = (

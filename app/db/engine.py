@@ -23,7 +23,8 @@ import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
-from app.db.batch_writes import Literal, Rows, at_once, one_by_one, write_rows
+from app.db.batch_writes import Literal, Rows, at_once, one_by_one, telling, write_rows
+from app.db.herald import Herald
 from app.db.sqlite_writer import PRAGMAS, SqliteWriter, connect
 from app.errors import MalformedRequestError, StorageUnavailableError
 from app.settings import Settings
@@ -167,6 +168,7 @@ class PostgresDatabase:
         # Each statement for itself: reads see what is committed, and none costs a round trip to begin or end.
         self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lines: list[tuple[AsyncConnection, Any]] = []
+        self._herald = Herald(lambda seq: self.query(telling(seq)))
 
     async def tx(self, f: Query[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `f` on a pooled connection, in one transaction."""
@@ -182,7 +184,11 @@ class PostgresDatabase:
 
     async def store(self, rows: Rows, *, after: int) -> bool:
         """Write the rows by one statement, which is a transaction."""
-        return bool(await self.query(at_once(rows, after)))
+        tell = self._herald.takes_turn()
+        stored = bool(await self.query(at_once(rows, after, tell=tell)))
+        if stored and not tell:
+            self._herald.owes(rows["floor"][0][0])
+        return stored
 
     async def query(self, literal: Literal) -> Sequence[Any]:
         """Run a statement by the driver alone: the toolkit costs three times the statement itself."""
@@ -219,6 +225,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         """Close the pool."""
+        await self._herald.close()
         while self._lines:
             line, _ = self._lines.pop()
             await line.close()

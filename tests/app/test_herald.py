@@ -1,0 +1,113 @@
+"""Other replicas hear how far the log has grown: each commit while they are few, the last of many."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from app.db import herald
+from app.db.engine import OutageError
+from app.db.herald import Herald
+from app.db.listen import CHANNEL
+from app.settings import Settings
+from tests.app.conftest import furnish, running
+from tests.app.test_contacts import CALL, post
+
+
+async def test_first_commit_tells_by_itself_and_the_last_of_many_is_told_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(herald, "EVERY_S", 0.01)
+    told: list[int] = []
+    heard = asyncio.Event()
+
+    async def tell(seq: int) -> None:
+        told.append(seq)
+        heard.set()
+
+    one = Herald(tell)
+    assert one.takes_turn()
+    for seq in (2, 3, 4):
+        assert not one.takes_turn()
+        one.owes(seq)
+    await asyncio.wait_for(heard.wait(), 10)
+    assert told == [4]
+    assert not one.takes_turn(), "what was told just now makes the next one wait too"
+    await one.close()
+    assert told == [4]
+
+
+async def test_commit_that_took_longer_than_the_pause_is_told_when_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(herald, "EVERY_S", 0.001)
+    told: list[int] = []
+    heard = asyncio.Event()
+
+    async def tell(seq: int) -> None:
+        told.append(seq)
+        heard.set()
+
+    one = Herald(tell)
+    assert one.takes_turn()
+    assert not one.takes_turn()
+    await asyncio.sleep(0.02)
+    one.owes(7)
+    await asyncio.wait_for(heard.wait(), 10)
+    await one.close()
+    assert told == [7]
+
+
+async def test_end_tells_what_is_owed_also_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(herald, "EVERY_S", 0.01)
+    tried: list[int] = []
+    twice = asyncio.Event()
+
+    async def tell(seq: int) -> None:
+        tried.append(seq)
+        twice.set()
+        if len(tried) == 1:
+            raise OutageError
+
+    one = Herald(tell)
+    assert one.takes_turn()
+    one.owes(5)
+    await asyncio.wait_for(twice.wait(), 10)
+    one.owes(6)
+    await one.close()
+    assert tried == [5, 6]
+
+
+@pytest.mark.postgres
+async def test_many_commits_are_few_notices_and_the_last_one_is_among_them(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So long that only the end tells, however slow this machine is.
+    monkeypatch.setattr(herald, "EVERY_S", 3600.0)
+    heard: list[int] = []
+    more = asyncio.Event()
+
+    def on_notice(_: object, __: int, ___: str, seq: object) -> None:
+        heard.append(int(str(seq)))
+        more.set()
+
+    listener = await asyncpg.connect(postgres_url.replace("postgresql+asyncpg://", "postgresql://"))
+    settings = Settings(database_url=postgres_url, worker="off", scheduler=False, log_level="error")
+    try:
+        async with running(settings) as service:
+            await furnish(service.house)
+            async with service.client() as client:
+                await post(client, "/v1/contacts", CALL)
+                await listener.add_listener(CHANNEL, on_notice)
+                for _ in range(20):
+                    await post(client, "/v1/contacts", CALL)
+                head = service.house.feed.head
+        async with asyncio.timeout(20):
+            while head not in heard:
+                more.clear()
+                await more.wait()
+    finally:
+        await listener.close()
+    assert heard == [head]
