@@ -90,6 +90,9 @@ class Compute:
                 raise CancelledRunError from None
             raise
         finally:
+            if place.killed:
+                # Also where it had just stopped by itself: the next computation has a new child.
+                place.end()
             self._place_of.pop(run_id, None)
             self._free.append(place)
 
@@ -126,12 +129,15 @@ class _Place:
         self.flag: _Flag = threading.Event()
         self.turn = 0
         """Number of the computation."""
+        self.killed = False
+        """Whether its child was ended."""
 
     def begin(self, heard: Heard, run_id: int, f: Callable[..., Any], args: Any) -> Future[Any]:
         """Start a computation."""
         executor, messages = self._opened(heard)
         self.flag.clear()
         self.turn += 1
+        self.killed = False
         if self._in_child:
             return executor.submit(_in_child, run_id, f, args)
         return executor.submit(f, Progress(messages, self.flag, run_id), *args)
@@ -140,6 +146,7 @@ class _Place:
         """End the child, whatever it does."""
         with self._lock:
             if self._executor is not None:
+                self.killed = self._in_child
                 _kill(self._executor)
 
     def end(self) -> None:

@@ -253,6 +253,23 @@ async def test_child_that_does_not_look_whether_to_stop_is_ended(monkeypatch: py
     await asyncio.to_thread(compute.close)
 
 
+async def test_child_ended_just_after_it_stopped_by_itself_does_not_take_the_next_run_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compute_module, "GRACE_S", 0.05)
+    begun = asyncio.Event()
+    compute = Compute(1, lambda *_: begun.set())
+    work = asyncio.create_task(compute.run(7, waits_until_cancelled))
+    await begun.wait()
+    compute.cancel(7)
+    # A loop that is held up hears of the end and of the grace that is over in the same turn.
+    threading.Event().wait(0.5)
+    with pytest.raises(CancelledRunError):
+        await work
+    assert await compute.run(8, slow, 3) == 3
+    await asyncio.to_thread(compute.close)
+
+
 async def test_run_that_was_being_claimed_when_the_worker_stopped_is_given_back(
     database: Database, kinds: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
