@@ -134,7 +134,7 @@ async def served(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     _, secret = await api.state.house.keyring.create_key("test", "events:read contacts:write")
     port = server.servers[0].sockets[0].getsockname()[1]
     headers = {"Authorization": f"Bearer {secret}"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
         yield client
     server.should_exit = True
     await task

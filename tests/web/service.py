@@ -64,7 +64,8 @@ class Service:
         return house
 
     def client(self, role: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {self.keys[role]}"})
+        headers = {"Authorization": f"Bearer {self.keys[role]}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=30)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:

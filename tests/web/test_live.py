@@ -82,7 +82,9 @@ async def test_many_contacts_of_one_moment_make_few_messages(service: Service) -
 
 
 async def test_streams_end_when_the_service_stops(service: Service) -> None:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {service.keys['lead']}"}) as client:
+    async with httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {service.keys['lead']}"}, timeout=30
+    ) as client:
         async with client.stream("GET", f"{service.url}/live/floor", timeout=20) as answer:
             lines = answer.aiter_lines()
             assert (await anext(lines)).startswith("id: ")
@@ -97,14 +99,14 @@ async def test_stream_is_refused_without_the_scopes_of_the_floor(
     service: Service, role: str, status: int
 ) -> None:
     headers = {"Authorization": f"Bearer {service.keys[role]}"} if role else {}
-    async with httpx.AsyncClient(headers=headers) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=30) as client:
         assert (await client.get(f"{service.url}/live/floor")).status_code == status
 
 
 async def test_script_is_kept_under_its_version_and_asked_for_again_under_another(service: Service) -> None:
     from app.web.static_files import static_url
 
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
         ours = await client.get(static_url("floor.js"))
         other = await client.get("/static/older/floor.js")
         missing = await client.get("/static/older/nothing.js")

@@ -33,7 +33,7 @@ async def test_browser_that_asks_for_nothing_gets_a_page(browser: Browser, servi
 async def test_what_is_missing_is_said_as_it_was_asked_for(
     service: Service, path: str, accept: str, kind: str
 ) -> None:
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
         answer = await client.get(path, headers={"accept": accept})
     assert (answer.status_code, answer.headers["content-type"]) == (404, kind)
 

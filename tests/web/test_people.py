@@ -93,7 +93,7 @@ async def test_address_for_a_calendar_program_is_made_and_revoked(page: Page, se
     field = page.get_by_label("Copy it now")
     await expect(field).to_have_value(re.compile(r"/calendars/.+\.ics$"))
     address = await field.input_value()
-    async with httpx.AsyncClient() as program:
+    async with httpx.AsyncClient(timeout=30) as program:
         assert "BEGIN:VCALENDAR" in (await program.get(address)).text
         await expect(page.get_by_text(re.compile("^Made "))).to_have_count(1)
         page.once("dialog", lambda dialog: dialog.accept())

@@ -35,7 +35,7 @@ async def test_link_signs_a_browser_in_once(page: Page, service: Service) -> Non
     link = await service.link("lead")
     await page.goto(link)
     await expect(page.get_by_role("heading", name="Queues")).to_be_visible()
-    async with httpx.AsyncClient() as other:
+    async with httpx.AsyncClient(timeout=30) as other:
         assert (await other.get(link)).status_code == 401
 
 
@@ -72,7 +72,7 @@ async def test_sign_out_ends_the_session_in_the_service(page: Page, service: Ser
     session = {each["name"]: each["value"] for each in await page.context.cookies()}
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("API key")).to_be_visible()
-    async with httpx.AsyncClient(cookies=session) as thief:
+    async with httpx.AsyncClient(cookies=session, timeout=30) as thief:
         assert (await thief.get(f"{service.url}/live/who")).status_code == 401
 
 
@@ -85,7 +85,7 @@ async def test_missing_scope_is_said_on_the_page(service: Service) -> None:
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
 async def test_form_of_another_site_is_refused(service: Service, path: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         answer = await client.post(service.url + path, headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
 
@@ -94,13 +94,13 @@ async def test_form_of_another_site_is_refused(service: Service, path: str) -> N
     "target", ["//evil.example", "/\\evil.example", "https://evil.example", "evil", "/a\nb"]
 )
 async def test_signing_in_leads_to_no_other_site(service: Service, target: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         answer = await client.get(f"{service.url}/sign-in", params={"next": target})
     assert 'name="next" value="/"' in answer.text
 
 
 async def test_link_is_not_used_up_by_a_browser_that_looks_ahead(service: Service) -> None:
     link = await service.link("lead")
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         await client.get(link, headers={"Sec-Purpose": "prefetch;prerender"})
         assert (await client.get(link)).status_code == 200
