@@ -144,10 +144,18 @@ class Found:
         return survivor
 
     def merge_of(self, customer_id: int) -> merges.Merge:
-        """Return the merge that a customer went into; raises WrongStateError where there is none."""
+        """Return the merge that a customer went into; raises WrongStateError where there is none, or where it
+        is covered by a later one, whose undoing would bring it back.
+        """
         merge = self._merges.open.get(customer_id)
         if merge is None:
             raise WrongStateError(f"Customer {customer_id} is not merged into another.")
+        survivor = self._merges.survivors[customer_id]
+        if survivor != merge.kept_id:
+            raise WrongStateError(
+                f"Customer {customer_id} went into {merge.kept_id}, which has gone into {survivor} since: undo "
+                f"the merge of {merge.kept_id} first."
+            )
         return merge
 
     def tickets(self, customer_id: int | None) -> tuple[Ticket, ...]:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
 from app.settings import Settings
 from routing.events import CustomerChanged
@@ -67,6 +68,24 @@ async def test_merge_is_undone_and_later_tickets_stay(client: httpx.AsyncClient)
     assert await ids(client, "/v1/contacts", kept["customer_id"]) == sorted([kept["id"], later["id"]])
     again = await post(client, "/v1/contacts", call("+442079460001"))
     assert (again["customer_id"], again["ticket_id"]) == (gone["customer_id"], gone["ticket_id"])
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_merge_that_another_one_covers_is_undone_after_that_one(
+    client: httpx.AsyncClient, ends: bool
+) -> None:
+    posted = [await post(client, "/v1/contacts", call(f"+4420794600{n:02d}")) for n in range(3)]
+    for each in posted if ends else ():
+        await post(client, f"/v1/contacts/{each['id']}/abandon")
+    first, second, third = (each["customer_id"] for each in posted)
+    await post(client, f"/v1/customers/{second}/merge", {"customer_id": first})
+    await post(client, f"/v1/customers/{third}/merge", {"customer_id": second})
+    refused = await client.post(f"/v1/customers/{first}/split", json={})
+    assert (refused.status_code, f"undo the merge of {second} first" in refused.text) == (409, True)
+    for each in (second, first):
+        await post(client, f"/v1/customers/{each}/split", {})
+    for each in posted:
+        assert await ids(client, "/v1/tickets", each["customer_id"]) == [each["ticket_id"]]
 
 
 async def test_merge_is_final_after_a_day(service: Service) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from routing import events as ev
+from routing.commands import Tick
+from routing.decide import decide
 from routing.floor import Floor
 from routing.model import (
     FINAL_CONTACT_STATES,
@@ -27,6 +29,7 @@ from routing.model import (
 from routing.policy import Policy, target_s
 from routing.staff_index import is_present
 from routing.urgency import overtaking_bound_s
+from routing.way_out import Change, find_changes
 
 ROUNDING_S = 1e-3
 
@@ -99,6 +102,29 @@ def check_not_behind(floor: Floor, before: dict[int, dict[str, Any]], now: float
     for contact in floor.contacts.values():
         if contact.state is ContactState.QUEUED and contact.id in before:
             assert before[contact.id]["state"] is not ContactState.OFFERED or contact.due_at > now
+
+
+def find_broken_promise(floor: Floor, contact_id: int, now: float) -> Change | None:
+    """Return what was told to let an agent take a waiting contact at a time, and does not; or None.
+
+    Told is what time alone brings. The agent may be asked for something else by then, or let that ring.
+    """
+    contact = floor.contacts[contact_id]
+    if contact.state is not ContactState.QUEUED:
+        return None
+    for change in find_changes(floor, contact, now):
+        if change.at is None or not change.agent_ids:
+            continue
+        later = reload(floor)
+        while (due := later.next_due()) is not None and due <= change.at:
+            decide(later, Tick(), max(due, now))
+        waiting, agent = later.contacts.get(contact_id), later.agents[change.agent_ids[0]]
+        asked = any(later.offers[offer_id].made_at >= now for offer_id in agent.offer_ids)
+        missed = agent.silent or agent.missed > floor.agents[agent.id].missed
+        left = waiting is None or waiting.state is not contact.state or waiting.segment != contact.segment
+        if not (asked or missed or left):
+            return change
+    return None
 
 
 def may_take(floor: Floor, agent: Agent, contact: Contact) -> bool:
@@ -279,6 +305,8 @@ def _check_agent(floor: Floor, agent: Agent) -> None:
     assert agent.talking == len(mine) - len(pending) - len(wrapping)
     use = Counter(each.channel.value for each in mine)
     assert {k: v for k, v in agent.channel_use.items() if v} == use
+    caps = {k: agent.channel_caps.get(k, terms.cap) for k, terms in floor.policy.channels.items()}
+    assert all(use[each.channel] <= caps[each.channel] for each in pending)
     assert (agent.state is AgentState.NOT_RESPONDING) == agent.not_responding
     assert agent.not_responding or (agent.state is AgentState.IDLE) == (not mine)
     assert not (pending and agent.not_responding)

@@ -8,11 +8,13 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from routing import commands as cmd
 from routing import events as ev
 from routing.decide import decide
 from routing.floor import Floor
+from routing.hours import Hours, Span
 from routing.model import (
     WAITING_STATES,
     Channel,
@@ -25,7 +27,7 @@ from routing.model import (
     Ticket,
     TicketState,
 )
-from routing.policy import STRATEGIES, Policy, Step
+from routing.policy import DEFAULT_CHANNELS, STRATEGIES, Policy, Step
 from routing.refused import Refused
 from tests.builders import NOON, START, make_agent, make_policy, make_team
 from tests.routing.invariants import (
@@ -33,6 +35,7 @@ from tests.routing.invariants import (
     check_floor,
     check_indices,
     check_not_behind,
+    find_broken_promise,
     find_claim_ignored,
     find_overtaken,
     may_take,
@@ -64,6 +67,8 @@ policies = st.fixed_dictionaries(
         "priority_credit_s": st.sampled_from((0.0, 60.0)),
         "heartbeat_s": st.sampled_from((None, None, 90.0)),
         "relaxed": st.booleans(),
+        "care_closed": st.booleans(),
+        "chat_cap": st.sampled_from((1, 3)),
         "max_waiting": st.sampled_from((None, 2)),
         "join": st.sampled_from(("same_concern", "always", "never")),
         "share_after_targets": st.sampled_from((None, 0.2, 3.0)),
@@ -75,9 +80,16 @@ def policy_of(version: int, terms: dict[str, Any]) -> Policy:
     """Return a policy of three teams that relax, widen and overflow."""
     shared = {k: terms[k] for k in ("strategy", "wrap_up_s", "priority_credit_s")}
     shared["max_wait_s"] = {"voice": 95.5, "chat": 55.5}
+    closed = Hours(time_zone="UTC", week=((Span("08:00", "20:00"),),) * 7)  # it is 02:40
+    chat = replace(DEFAULT_CHANNELS[Channel.CHAT], cap=terms["chat_cap"])
     slack = (Step(after_s=10.1, skill_slack=2),) if terms["relaxed"] else ()
     return make_policy(
-        make_team("care", steps=(*slack, Step(after_s=20.3, any_language=True)), **shared),
+        make_team(
+            "care",
+            steps=(*slack, Step(after_s=20.3, any_language=True)),
+            hours=closed if terms["care_closed"] else None,
+            **shared,
+        ),
         make_team(
             "orders",
             steps=(*slack, Step(after_s=30.7, teams=("advice",)), Step(after_s=70.9, overflow_to="care")),
@@ -91,6 +103,7 @@ def policy_of(version: int, terms: dict[str, Any]) -> Policy:
             **shared,
         ),
         version=version,
+        channels=DEFAULT_CHANNELS | {Channel.CHAT: chat},
         heartbeat_s=terms["heartbeat_s"],
         join=terms["join"],
         share_after_targets=terms["share_after_targets"],
@@ -275,6 +288,7 @@ class FloorMachine(RuleBasedStateMachine):
             skills={**agent.skills, "contracts": level},
             languages=agent.languages[:level],
             capacity=capacity,
+            channel_caps={"chat": level} if level < 3 else {},
             active=active,
             used=77,
             presence=Presence.AVAILABLE,
@@ -306,6 +320,11 @@ class FloorMachine(RuleBasedStateMachine):
             self.do(cmd.MergeCustomers(actor="lead", kept_id=KEPT, merged_id=MERGED))
             self.give(ids, KEPT)
             self.merges.append((self.now, ids))
+
+    @precondition(lambda self: self.floor.contacts)
+    @rule(which=which)
+    def ways_out_come_true(self, which: int) -> None:
+        assert find_broken_promise(self.floor, self.pick(self.floor.contacts, which), self.now) is None
 
     @invariant()
     def promises_hold(self) -> None:
