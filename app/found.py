@@ -153,8 +153,8 @@ class Found:
         survivor = self._merges.survivors[customer_id]
         if survivor != merge.kept_id:
             raise WrongStateError(
-                f"Customer {customer_id} went into {merge.kept_id}, which has gone into {survivor} since: undo "
-                f"the merge of {merge.kept_id} first."
+                f"Customer {customer_id} went into {merge.kept_id}, which has gone into {survivor} since: "
+                f"undo the merge of {merge.kept_id} first."
             )
         return merge
 

@@ -44,6 +44,8 @@ def draw_policy(rng: random.Random) -> dict[str, Any]:
         "priority_credit_s": rng.choice((0.0, 60.0)),
         "heartbeat_s": rng.choice((None, None, 90.0)),
         "relaxed": rng.random() < 0.5,
+        "care_closed": rng.random() < 0.5,
+        "chat_cap": rng.choice((1, 3)),
         "max_waiting": rng.choice((None, 2)),
         "share_after_targets": rng.choice((None, 0.2, 3.0)),
         "join": rng.choice(("same_concern", "always", "never")),
