@@ -43,6 +43,7 @@ _READERS = 2
 _BY_KEY = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
 """Literal statements go by keys. Plans are kept: one made while a table was new would read all of it."""
 _LOCK_S, _LOCK_PAUSE_S = 1.0, 0.02
+_CONNECT_S, _LEAVE_S = 10.0, 1.0
 _WORTH_A_PROCESS = 32
 """How many events a batch must have for the writer process to be started: below, a thread does as well."""
 _BAD_DATA = "22"
@@ -163,7 +164,10 @@ class PostgresDatabase:
             pool_size=pool_size,
             max_overflow=0,
             pool_pre_ping=False,
-            connect_args={"server_settings": {"application_name": "rondo", "jit": "off"}},
+            connect_args={
+                "server_settings": {"application_name": "rondo", "jit": "off"},
+                "async_creator_fn": _opened,
+            },
         )
         # Each statement for itself: reads see what is committed, and none costs a round trip to begin or end.
         self._alone = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -261,8 +265,25 @@ def sqlite_engine(path: Path, *, immediate: bool, pool_size: int = 1) -> sa.Engi
 
 
 def null_pool_engine(url: str) -> Any:
-    """Return an asynchronous engine that keeps no connection, for migrations and tools."""
-    return create_async_engine(url, poolclass=NullPool)
+    """Return an asynchronous engine that keeps no connection, for what has one of its own."""
+    return create_async_engine(url, poolclass=NullPool, connect_args={"async_creator_fn": _opened})
+
+
+async def _opened(*args: Any, **options: Any) -> Any:
+    """Return a driver's connection; one that nobody waits for any more is opened all the same, and ended.
+
+    Cut off half way, the driver leaves an error that nobody fetches, and its server a client that vanished.
+    """
+    opening = asyncio.ensure_future(asyncpg.connect(*args, **{"timeout": _CONNECT_S} | options))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait({opening}, timeout=_LEAVE_S)
+        if not opening.done():
+            opening.cancel()
+        elif opening.exception() is None:
+            opening.result().terminate()
+        raise
 
 
 def _run(engine: sa.Engine, f: Any, *args: Any, **kwargs: Any) -> Any:

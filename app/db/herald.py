@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final
 
-from app.errors import AppError
+import structlog
+
+log = structlog.get_logger()
 
 EVERY_S: Final = 0.05
 """Each NOTIFY wakes every listener and its server process: hundreds a second cost what commits could use."""
@@ -61,5 +62,8 @@ class Herald:
             self._task = asyncio.create_task(self._say(seq), name="herald")
 
     async def _say(self, seq: int) -> None:
-        with suppress(AppError):
+        try:
             await self._tell(seq)
+        except Exception as error:
+            # The outermost frame of its task: whatever it is, the end of the service is not to meet it.
+            log.warning("commit_not_told", error=type(error).__name__)

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import floor_rows
-from app.db.engine import FAILURES, Database
+from app.db.engine import FAILURES, Database, null_pool_engine
 
 log = structlog.get_logger()
 
@@ -25,33 +26,28 @@ async def follow_head(database_url: str, database: Database, on_head: Callable[[
     A lost connection is opened again; what was missed meanwhile is noticed by reading the head, which is
     also done every five seconds in case a network drops connections silently.
     """
+    engine = null_pool_engine(database_url)
     while True:
         try:
-            await _listen(database_url, database, on_head)
+            await _listen(engine, database, on_head)
         except (*FAILURES, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             log.warning("listen_lost", error=type(error).__name__)
             await asyncio.sleep(_RETRY_S)
 
 
-async def _listen(database_url: str, database: Database, on_head: Callable[[int], None]) -> None:
-    connection = await asyncpg.connect(_plain(database_url), timeout=10)
+async def _listen(engine: AsyncEngine, database: Database, on_head: Callable[[int], None]) -> None:
     gone = asyncio.Event()
 
     def heard(_: Any, __: int, ___: str, payload: Any) -> None:
         on_head(int(payload))
 
-    try:
-        connection.add_termination_listener(lambda _: gone.set())
-        await connection.add_listener(CHANNEL, heard)
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        driver.add_termination_listener(lambda _: gone.set())
+        await driver.add_listener(CHANNEL, heard)
         while not gone.is_set():
             on_head(await database.read(floor_rows.read_head))
             try:
                 await asyncio.wait_for(gone.wait(), _POLL_S)
             except TimeoutError:
                 continue
-    finally:
-        await connection.close(timeout=2)
-
-
-def _plain(database_url: str) -> str:
-    return database_url.replace("postgresql+asyncpg://", "postgresql://", 1)

@@ -60,7 +60,10 @@ async def test_commit_that_took_longer_than_the_pause_is_told_when_it_ends(
     assert told == [7]
 
 
-async def test_end_tells_what_is_owed_also_after_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [OutageError(), RuntimeError("another operation is in progress")], ids=repr)
+async def test_end_tells_what_is_owed_also_after_a_fault(
+    fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(herald, "EVERY_S", 0.01)
     tried: list[int] = []
     twice = asyncio.Event()
@@ -69,7 +72,7 @@ async def test_end_tells_what_is_owed_also_after_an_outage(monkeypatch: pytest.M
         tried.append(seq)
         twice.set()
         if len(tried) == 1:
-            raise OutageError
+            raise fault
 
     one = Herald(tell)
     assert one.takes_turn()
