@@ -143,19 +143,24 @@ def callbacks_for_later(floor: Floor) -> dict[str, list[int]]:
     return {team_id: [contact_id for _, contact_id in sorted(each)] for team_id, each in found.items()}
 
 
+def first_in_line(floor: Floor, team: TeamPolicy, most: int) -> list[Contact]:
+    """Return the contacts that wait for a team, in their order, at most so many."""
+    return nsmallest(most, (floor.contacts[i] for i in floor.queues.waiting.get(team.id, ())), key=_order)
+
+
 def _contacts(floor: Floor, team: TeamPolicy, order: int, estimate: Estimates) -> Values:
     """Return the first contacts that wait for a team, and how many more there are."""
-    waiting = [floor.contacts[i] for i in floor.queues.waiting.get(team.id, ())]
+    waiting = len(floor.queues.waiting.get(team.id, ()))
     values = {
         f"contact-{contact.id}": _contact(floor, team, contact, estimate)
-        for contact in nsmallest(SHOWN, waiting, key=_order)
+        for contact in first_in_line(floor, team, SHOWN)
     }
-    if len(waiting) > SHOWN:
+    if waiting > SHOWN:
         values[f"more-{team.id}"] = {
             "kind": "more",
             "team": team.id,
             "name": team.name,
-            "count": len(waiting) - SHOWN,
+            "count": waiting - SHOWN,
             "order": [9e15, order],
         }
     return values

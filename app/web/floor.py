@@ -20,7 +20,7 @@ from app.auth import Principal
 from app.db import tickets as ticket_rows
 from app.errors import NotFoundError
 from app.house import House
-from app.web.board import GROUPS, callbacks_for_later, standing, step_words
+from app.web.board import GROUPS, callbacks_for_later, first_in_line, standing, step_words
 from app.web.live import Broadcaster
 from app.web.pages import FLOOR, page, render
 from app.web.words import soon
@@ -38,10 +38,12 @@ from routing.model import (
     Presence,
     TicketState,
 )
-from routing.policy import TeamPolicy
+from routing.policy import TeamPolicy, target_s
 
 router = APIRouter(include_in_schema=False)
 
+_LISTED: Final = 500
+"""Most waiting contacts listed of one queue."""
 _ANSWERS: Final = {"floor:lead", "offers:write"}
 """What it takes to end for an agent what the agent could end."""
 
@@ -136,6 +138,17 @@ def _queue(floor: Floor, team: TeamPolicy, now: float) -> dict[str, Any]:
         "queue": queue_now(floor, team, now),
         "waiting": waiting_by_channel(floor, team),
         "names": names,
+        "line": [
+            {
+                "id": each.id,
+                "channel": each.channel.value,
+                "since": each.enqueued_at,
+                "target_s": target_s(floor.policy, team, each.channel),
+                "priority": each.priority,
+                "asked": [names[floor.offers[i].agent_id] for i in each.offer_ids],
+            }
+            for each in first_in_line(floor, team, _LISTED)
+        ],
         "later": [
             {
                 "id": each.id,

@@ -121,6 +121,7 @@ async def planning(planned: tuple[Path, dict[str, str]], tmp_path: Path) -> Asyn
 async def floor(page: Page, service: Service) -> Page:
     """The floor as a signed-in lead sees it, live."""
     await sign_in(page, service, "lead")
+    await live(page)
     return page
 
 
@@ -133,6 +134,11 @@ async def sign_in(page: Page, service: Service, role: str) -> None:
     """Sign the browser in as a role and wait for its first page."""
     await page.goto(await service.link(role))
     await page.locator("header.top").wait_for()
+
+
+async def live(page: Page) -> None:
+    """Wait until the floor's page follows the floor; until then its links are links and open no drawer."""
+    await page.locator("#pulse[data-state=live]").wait_for()
 
 
 async def sign_in_with(page: Page, service: Service, key_id: str) -> None:

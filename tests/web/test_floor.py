@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from app.web.board import coarse
 from app.web.words import duration
-from tests.web.conftest import sign_in
+from tests.web.conftest import live, sign_in
 from tests.web.service import Service
 
 FREE = ("ada.abel", "amir.brandt")  # both of the team complaints
@@ -160,6 +160,7 @@ async def test_refused_action_says_why(browser: Browser, service: Service) -> No
     contact = await service.contact(**AT_HOME)
     page = await browser.new_page()  # its own, as browsers log what is refused
     await sign_in(page, service, "lead")
+    await live(page)
     elsewhere = f"{service.url}/v1/contacts/999999/move"  # the page itself is kept right by the live floor
     await page.route("**/move", lambda route: route.continue_(url=elsewhere))
     await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
@@ -172,6 +173,7 @@ async def test_refused_action_says_why(browser: Browser, service: Service) -> No
 async def test_agent_sees_the_floor_without_a_leads_actions(page: Page, service: Service) -> None:
     contact = await service.contact(**AT_HOME)
     await sign_in(page, service, "agent")
+    await live(page)
     await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
     await expect(page.get_by_role("dialog")).to_contain_text("choice 1 of the menu: complaint")
     await expect(page.get_by_role("button", name="Move")).to_have_count(0)

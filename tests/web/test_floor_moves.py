@@ -1,11 +1,12 @@
 """What a lead may take back or end from the floor: offers that ring, contacts nobody serves any more."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from playwright.async_api import Browser, Dialog, Page, Route, expect
 
-from tests.web.conftest import sign_in, sign_in_with
+from tests.web.conftest import live, sign_in, sign_in_with
 from tests.web.service import Service
 
 ADA = "ada.abel"  # of the team complaints
@@ -49,6 +50,7 @@ async def test_offer_that_was_answered_meanwhile_is_not_taken_back_and_says_why(
     contact, offer = await offered(service)
     page = await browser.new_page()  # its own, as browsers log what is refused
     await sign_in(page, service, "lead")
+    await live(page)
     await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
 
     async def late(route: Route) -> None:
@@ -182,3 +184,50 @@ async def test_reason_being_typed_keeps_the_focus_when_the_offer_beside_it_ends(
     await expect(floor.get_by_role("button", name="Take back the offer")).to_have_count(0)
     await floor.keyboard.type("twice")
     await expect(reason).to_have_value("asked twice")
+
+
+IN_FRONT = """each => {
+    const { x, y } = each.getBoundingClientRect();
+    return each.contains(document.elementFromPoint(x + 5, y + 5));
+}"""
+
+
+async def test_two_leads_at_once_the_second_sees_what_the_first_did_and_why_it_is_refused(
+    browser: Browser, service: Service
+) -> None:
+    contact = await service.contact(**AT_HOME)
+    page = await (await browser.new_context()).new_page()  # its own, as browsers log what is refused
+    await sign_in(page, service, "lead")
+    await live(page)
+    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    await page.get_by_label("Move to team").select_option(label="Ordering")
+    await service.post("admin", f"/v1/contacts/{contact}/move", team="ordering")
+    await expect(page.get_by_role("dialog")).to_contain_text("It went to Ordering (moved).")
+    await page.get_by_role("button", name="Move").click()
+    refused = page.get_by_role("alert").filter(has_text="waits for that team already")
+    await expect(refused).to_be_visible()
+    assert await refused.evaluate(IN_FRONT)
+    await page.get_by_role("button", name="Close").click()
+    await expect(refused).to_be_visible()
+    await page.context.close()
+
+
+async def test_drawer_says_that_the_connection_is_lost_and_a_move_then_is_not_told_as_done(
+    browser: Browser, service: Service
+) -> None:
+    contact = await service.contact(**AT_HOME)
+    page = await (await browser.new_context()).new_page()  # its own, as browsers log failed connections
+    await sign_in(page, service, "lead")
+    await live(page)
+    await page.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    drawer = page.locator("#drawer")
+    await expect(drawer.get_by_role("button", name="Change")).to_be_visible()
+    await service.stop()
+    await expect(drawer).to_have_attribute("data-stale", re.compile("No connection since"))
+    await drawer.get_by_role("button", name="Change").click()
+    unanswered = page.get_by_role("alert").filter(has_text="The service does not answer.")
+    await expect(unanswered).to_be_visible()
+    assert await unanswered.evaluate(IN_FRONT)
+    await service.start()
+    await expect(drawer).not_to_have_attribute("data-stale", re.compile(""))
+    await page.context.close()

@@ -77,6 +77,18 @@ async def test_queue_follows_who_waits_by_channel(floor: Page, service: Service)
     await expect(dialog).to_contain_text("target 4:00:00")
 
 
+async def test_all_who_wait_are_counted_and_found_however_many(floor: Page, service: Service) -> None:
+    contacts = [await service.contact(**AT_HOME) for _ in range(52)]
+    await expect(floor.locator("[data-count=contacts]")).to_have_text("52")
+    await floor.get_by_role("button", name="Show 50 of 52").click()
+    await floor.get_by_role("link", name="and 2 more waiting for Complaints").click()
+    dialog = floor.get_by_role("dialog")
+    await dialog.locator("summary", has_text="52").click()
+    await expect(dialog.locator("[id^=waits-]")).to_have_count(52)
+    await dialog.locator(f"#waits-{contacts[-1]}").get_by_role("link").click()
+    await expect(dialog.get_by_role("heading", name=f"Call {contacts[-1]}")).to_be_visible()
+
+
 async def test_who_does_not_lead_sees_a_queue_but_closes_nothing(browser: Browser, service: Service) -> None:
     context = await browser.new_context()
     page = await context.new_page()

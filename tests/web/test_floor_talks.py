@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.web.conftest import sign_in_with
+from tests.web.conftest import live, sign_in_with
 from tests.web.service import Service
 
 ADA, VERA = "ada.abel", "vera.lind"  # an agent of the team complaints, and its lead
@@ -136,6 +136,7 @@ async def test_lead_who_is_an_agent_too_acts_for_others(browser: Browser, servic
     key = await service.post("admin", "/v1/keys", name="vera", role="lead", agent=VERA)
     page = await (await browser.new_context()).new_page()
     await sign_in_with(page, service, key["id"])
+    await live(page)
     dialog = await opened(page, contact)
     await dialog.get_by_role("button", name="End it").click()
     await expect(page.locator("[data-list=agents-wrap_up]")).to_contain_text("Ada Abel")

@@ -54,7 +54,8 @@ function become(state) {
   stale.hidden = state !== "lost";
   if (state === "lost") {
     stale.textContent = `No connection since ${timeOfDay(now())}. What you see stands still; trying again.`;
-  }
+    drawer.dataset.stale = stale.textContent;
+  } else delete drawer.dataset.stale;
 }
 
 function chosen() {
@@ -72,19 +73,22 @@ function choose(team) {
   }
   for (const list of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-filter]"))) {
     const most = Number(list.dataset.atFirst ?? Infinity);
-    let fitting = 0;
+    let [listed, fitting] = [0, 0];
     for (const row of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) {
       const fits = team === "" || (row.dataset.teams ?? "").split(" ").includes(team);
-      if (fits) fitting += 1;
-      row.hidden = !fits || fitting > most;
+      // A row may stand for many that are not listed.
+      const more = Number(row.dataset.more ?? 0);
+      if (fits) fitting += more || 1;
+      if (fits && !more) listed += 1;
+      row.hidden = !fits || listed > most;
     }
     const count = document.querySelector(`[data-count="${list.dataset.list}"]`);
     if (count) count.textContent = String(fitting);
     list.closest("details, section")?.classList.toggle("is-empty", fitting === 0);
     const rest = /** @type {HTMLElement | null} */ (document.querySelector(`[data-rest="${list.dataset.list}"]`));
     if (rest) {
-      rest.hidden = fitting <= most;
-      rest.textContent = `Show all ${fitting}`;
+      rest.hidden = listed <= most;
+      rest.textContent = listed < fitting ? `Show ${listed} of ${fitting}` : `Show all ${fitting}`;
     }
   }
 }
@@ -132,12 +136,20 @@ async function bring(address) {
     close.className = "close quiet";
     close.textContent = "Close";
     close.addEventListener("click", () => drawer.close());
-    drawer.replaceChildren(close, next);
+    empty();
+    drawer.append(close, next);
   }
   tick(drawer);
   if (!drawer.open) drawer.showModal();
   // The button that was pressed may be gone: who works by keyboard goes on in the drawer.
   else if (!drawer.contains(document.activeElement)) /** @type {HTMLElement | null} */ (drawer.querySelector(".close"))?.focus();
+}
+
+/** Take everything out of the drawer; what was said there lately stays on the page. */
+function empty() {
+  const notices = drawer.querySelector("#notices");
+  if (notices) document.body.append(notices);
+  drawer.replaceChildren();
 }
 
 /** Whether a list of choices of the drawer may be open. */
@@ -155,7 +167,7 @@ function catchUp() {
 drawer.addEventListener("focusout", () => setTimeout(catchUp));
 drawer.addEventListener("close", () => {
   shown = "";
-  drawer.replaceChildren();
+  empty();
 });
 drawer.addEventListener("click", (event) => {
   if (event.target === drawer) drawer.close();

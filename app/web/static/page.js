@@ -2,6 +2,8 @@
 // On every page: forms that speak to the API, and what is said about them.
 import { now } from "./clock.js";
 
+const ANSWER_MS = 60_000;
+
 /**
  * Say something in a corner of the page for a while.
  * @param {string} text @param {"good" | "bad"} tone
@@ -11,7 +13,7 @@ export function say(text, tone) {
   notice.className = `notice ${tone}`;
   if (tone === "bad") notice.setAttribute("role", "alert");
   notice.textContent = text;
-  document.getElementById("notices")?.append(notice);
+  place(notice);
   setTimeout(() => notice.remove(), tone === "bad" ? 12_000 : 5_000);
 }
 
@@ -27,7 +29,18 @@ export function offer(text, label, act) {
   button.textContent = label;
   button.addEventListener("click", act);
   notice.append(`${text} `, button);
-  document.getElementById("notices")?.append(notice);
+  place(notice);
+}
+
+/**
+ * Put a notice where it is seen and heard: what lies beside an open dialog is behind it, and inert.
+ * @param {HTMLElement} notice
+ */
+function place(notice) {
+  const notices = document.getElementById("notices");
+  const front = document.querySelector("dialog:modal") ?? document.body;
+  if (notices && notices.parentElement !== front) front.append(notices);
+  notices?.append(notice);
 }
 
 /**
@@ -39,9 +52,11 @@ export async function send(address, body, method = "POST") {
   const headers = { "content-type": "application/json" };
   let answer;
   try {
-    answer = await fetch(address, { method, headers, body: body === null ? null : JSON.stringify(body) });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    answer = await fetch(address, { method, headers, body: body === null ? null : JSON.stringify(body), signal });
   } catch {
-    say("The service can't be reached; nothing was done.", "bad");
+    // What was sent may have arrived all the same.
+    say("The service does not answer. Look whether it was done before you try again.", "bad");
     return null;
   }
   if (answer.status === 204) return {};

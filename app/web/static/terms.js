@@ -15,7 +15,7 @@ form?.addEventListener("submit", async (event) => {
     method: "POST", headers: { "content-type": "text/csv" }, body: file,
   }).catch(() => null);
   button.disabled = false;
-  if (!answer) return say("The service can't be reached; nothing was done.", "bad");
+  if (!answer) return say("The service does not answer. Look at the runs whether the file arrived.", "bad");
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) return say([said.detail ?? said.title, ...faults(said.errors)].join(" "), "bad");
   sessionStorage.setItem("done", `${file.name} is ${said.state === "done" ? "imported" : "being imported"}`);
