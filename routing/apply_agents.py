@@ -18,6 +18,9 @@ from routing.urgency import effective_at
 if TYPE_CHECKING:
     from routing.floor import Floor
 
+_NIGHT_S: Final = 8 * 3600.0
+"""An absence of so long ends an agent's day."""
+
 
 def _offer_made(floor: Floor, e: ev.OfferMade) -> None:
     offer = replace(e.offer)
@@ -188,16 +191,15 @@ def _agent_put(floor: Floor, e: ev.AgentPut) -> None:
 
 def _presence_changed(floor: Floor, e: ev.PresenceChanged) -> None:
     agent = floor.agents[e.agent_id]
-    was_present = is_present(agent)
+    was_present, away_since = is_present(agent), agent.presence_since
     agent.missed = 0
     if agent.presence != e.presence:
         agent.presence_since = e.at
         if e.presence is Presence.AVAILABLE:
             agent.idle_since = e.at
-        if e.presence is Presence.OFFLINE:
-            agent.served_s = 0.0
     if agent.presence is Presence.OFFLINE and e.presence is not Presence.OFFLINE:
         agent.asked = {}
+        agent.served_s = _level(floor, agent, e.at, away_since=away_since)
     agent.presence = e.presence
     agent.presence_reason = e.reason
     agent.next_presence = e.next_presence
@@ -207,6 +209,17 @@ def _presence_changed(floor: Floor, e: ev.PresenceChanged) -> None:
         floor.open_agents[agent.id] = None
     floor.restate(agent, e.at)
     floor.push_agent(agent)
+
+
+def _level(floor: Floor, agent: Agent, at: float, *, away_since: float) -> float:
+    """Return the time with customers that an agent who signs on begins with.
+
+    It is that of the least occupied of the teams' agents who are there, so that who comes late is not given
+    everything until even, and not less than the agent's own of before a pause.
+    """
+    members = floor.staff.pool_mask(agent.teams) & floor.staff.present & ~(1 << agent.index)
+    least = min((each.served_s for each in floor.staff.at if members >> each.index & 1), default=0.0)
+    return max(least, agent.served_s) if at - away_since < _NIGHT_S else least
 
 
 def _agent_not_responding(floor: Floor, e: ev.AgentNotResponding) -> None:

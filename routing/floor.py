@@ -280,8 +280,8 @@ class Floor:
         channel = offer.channel.value
         agent.channel_use[channel] = agent.channel_use.get(channel, 0) + (1 if cost > 0 else -1)
         if cost < 0:
-            if agent.used == 0:
-                agent.idle_since = at
+            if offer.state is OfferState.ACCEPTED and not (agent.talking or agent.wrapping):
+                agent.idle_since = at  # the end of work; an offer that came to nothing was none
             self.open_agents[agent.id] = None
         self.restate(agent, at)
         self.staff.update_room(agent)

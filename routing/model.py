@@ -226,7 +226,7 @@ class Agent(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     where the customer left while it rang; a broadcast that somebody else won is none of these."""
     channel_use: dict[str, int] = msgspec.field(default_factory=dict)
     served_s: float = 0.0
-    """Time with customers today, for the strategy `least_occupied`; reset when going offline."""
+    """Time with customers, for the strategy `least_occupied`: only how it compares with others' counts."""
     last_offer_at: float = 0.0
     turns: tuple[str, ...] = ()
     """The agent's teams by when a contact of each was last offered, the latest last; never: not named."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from routing.model import Channel, SkillNeed
+from routing.commands import Abandon, Decline, Revoke
+from routing.model import Channel, Presence, SkillNeed
 from tests.builders import Rig, make_agent, make_policy, make_team
 
 
@@ -64,13 +65,74 @@ def test_equally_skilled_are_taken_by_idle_time():
 
 def test_least_occupied_goes_first():
     rig = make_rig("least_occupied", make_agent("ann"), make_agent("bob"))
-    rig.available("ann")
+    come_one_by_one(rig, "ann", "bob")
     busy = rig.answered()
+    assert rig.contact(busy).agent_id == "ann"
     rig.now += 100.0
     rig.finish(busy)
-    rig.available("bob")
     rig.now += 100.0
     assert rig.asked(rig.receive()) == ["bob"]
+
+
+def served(rig, agent, seconds):
+    """Have the only agent there serve one contact for so long."""
+    contact = rig.answered()
+    assert rig.contact(contact).agent_id == agent
+    rig.now += seconds
+    rig.finish(contact)
+
+
+def test_least_occupied_does_not_forget_over_a_pause_offline():
+    rig = make_rig("least_occupied", make_agent("ann"), make_agent("bob"))
+    rig.available("ann")
+    served(rig, "ann", 3600.0)
+    rig.leaves("ann", Presence.OFFLINE)
+    rig.available("bob")
+    served(rig, "bob", 600.0)
+    rig.available("ann")
+    assert rig.asked(rig.receive()) == ["bob"]
+
+
+def test_least_occupied_who_comes_late_shares_from_then_on():
+    rig = make_rig("least_occupied", make_agent("bob"), make_agent("ann"), wrap_up_s=0.0)
+    rig.available("bob")
+    served(rig, "bob", 3600.0)
+    rig.available("ann")
+    taken = []
+    for _ in range(6):
+        contact = rig.answered()
+        taken.append(rig.contact(contact).agent_id)
+        rig.now += 60.0
+        rig.complete(contact)
+    assert sorted(taken) == ["ann"] * 3 + ["bob"] * 3
+
+
+def test_least_occupied_begins_the_day_like_everybody_whatever_the_day_before():
+    rig = make_rig("least_occupied", make_agent("ann"), make_agent("bob"))
+    rig.available("ann")
+    served(rig, "ann", 3600.0)
+    rig.leaves("ann", Presence.OFFLINE)
+    rig.now += 12 * 3600.0
+    rig.available("bob", "ann")
+    assert rig.asked(rig.receive()) == ["ann"]
+
+
+@pytest.mark.parametrize("end", ["customer left", "declined", "taken back"])
+def test_offer_that_came_to_nothing_does_not_cost_the_agent_the_turn(end):
+    rig = make_rig("longest_idle", make_agent("ann"), make_agent("bob"))
+    come_one_by_one(rig, "ann", "bob")
+    contact = rig.receive()
+    offer = rig.pending(contact)[0]
+    ends = {
+        "customer left": Abandon(actor="pbx", contact_id=contact),
+        "declined": Decline(actor="ann", offer_id=offer),
+        "taken back": Revoke(actor="lead", offer_id=offer, reason="line"),
+    }
+    rig.do(ends[end])
+    if end != "customer left":
+        rig.do(Abandon(actor="pbx", contact_id=contact))
+    rig.now += 1.0
+    assert rig.asked(rig.receive()) == ["ann"]
 
 
 def test_least_occupied_goes_by_the_share_of_capacity():
