@@ -34,6 +34,10 @@ LIVE_CHANNELS: Final = frozenset({Channel.VOICE, Channel.CHAT})
 """Channels on which the customer is there now, so that closed and full turn him away."""
 
 
+PHONE: Final = frozenset({Channel.VOICE, Channel.CALLBACK})
+"""Channels on which an agent speaks: nobody has two voices, so the cap of each counts both."""
+
+
 class ContactState(StrEnum):
     """Where a contact stands; the last six are final."""
 

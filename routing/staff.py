@@ -6,10 +6,11 @@ from routing import commands as cmd
 from routing.events import AgentPut, AgentResponding, AgentSeen, PolicyPublished, PresenceChanged
 from routing.floor import Floor
 from routing.lookup import check_team, get_agent
-from routing.model import SKILL_LEVEL_MAX, Agent, ContactState, OfferState, Presence
+from routing.model import SKILL_LEVEL_MAX, Agent, Channel, ContactState, OfferState, Presence
 from routing.policy import lint
 from routing.queueing import revoke_pending, stop_preferring
 from routing.refused import Code, RefusedError
+from routing.staff_index import in_use
 from routing.turn import Turn
 
 
@@ -121,9 +122,11 @@ def publish_policy(turn: Turn, command: cmd.PublishPolicy) -> None:
 
 
 def _above_a_cap(floor: Floor, agent: Agent) -> bool:
-    channels = floor.policy.channels.items()
-    caps = {each.value: agent.channel_caps.get(each.value, terms.cap) for each, terms in channels}
-    return any(used > caps[channel] for channel, used in agent.channel_use.items())
+    channels = floor.policy.channels
+    return any(
+        used and in_use(agent, Channel(name)) > agent.channel_caps.get(name, channels[Channel(name)].cap)
+        for name, used in agent.channel_use.items()
+    )
 
 
 def _leave(turn: Turn, agent: Agent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 
-from routing.model import NEVER, Agent, Channel, Presence
+from routing.model import NEVER, PHONE, Agent, Channel, Presence
 from routing.policy import Policy
 
 
@@ -117,8 +117,10 @@ class StaffIndex:
                 room[channel] &= ~bit
             return False
         use, caps = agent.channel_use, agent.channel_caps
+        calls = use.get("voice", 0) + use.get("callback", 0)
         for channel, cost, cap in self._terms:
-            if cost <= left and use.get(channel, 0) < (caps.get(channel, cap) if caps else cap):
+            used = calls if channel in PHONE else use.get(channel, 0)
+            if cost <= left and used < (caps.get(channel, cap) if caps else cap):
                 any_room = True
                 room[channel] |= bit
             elif room[channel] & bit:
@@ -152,6 +154,12 @@ class StaffIndex:
 
 def _terms(policy: Policy) -> tuple[tuple[Channel, int, int], ...]:
     return tuple((channel, terms.cost, terms.cap) for channel, terms in policy.channels.items())
+
+
+def in_use(agent: Agent, channel: Channel) -> int:
+    """Return how many contacts the agent has that the cap of `channel` counts."""
+    counted = PHONE if channel in PHONE else (channel,)
+    return sum(agent.channel_use.get(each.value, 0) for each in counted)
 
 
 def is_present(agent: Agent) -> bool:

@@ -11,9 +11,10 @@ from routing.eligibility import Refusal, able, able_at, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.lookup import takes_over, talking_offer
-from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState
+from routing.model import NEVER, PHONE, Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.naming import team_name
 from routing.policy import Step
+from routing.staff_index import in_use
 
 _SHOWN = 8
 
@@ -165,13 +166,14 @@ def _comes_free(floor: Floor, agent: Agent, channel: Channel) -> Change:
     """Return when enough of the agent's work has ended for a contact on `channel`, as far as is known."""
     terms = floor.policy.channels[channel]
     most = agent.channel_caps.get(channel.value, terms.cap)
-    left, use, talks = agent.capacity - agent.used, agent.channel_use.get(channel.value, 0), 0
+    counted = PHONE if channel in PHONE else (channel,)
+    left, use, talks = agent.capacity - agent.used, in_use(agent, channel), 0
     what, kind, at = "", "", 0.0
     for ends_at, offer in sorted(
         ((_ends_at(floor.offers[i]), floor.offers[i]) for i in agent.offer_ids),
         key=lambda each: (each[0], -each[1].cost, each[1].id),
     ):
-        left, use = left + offer.cost, use - (offer.channel is channel)
+        left, use = left + offer.cost, use - (offer.channel in counted)
         talks += ends_at == NEVER
         ringing = offer.state is OfferState.PENDING
         what, kind = ("offer of another contact", "offer_over") if ringing else ("wrap-up", "wrap_up_over")

@@ -16,6 +16,7 @@ from routing.course import tell
 from routing.eligibility import Refusal, able_at, refusal_in, sets
 from routing.events import Candidate, Classification, Decision, Event, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
+from routing.hours import next_opening
 from routing.model import CAPACITY_FULL, WAITING_STATES, Contact, ContactState
 from routing.naming import name_of, names_of, team_name, when
 from routing.selection import TERMS
@@ -266,7 +267,27 @@ def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
         case _:
             said = contact.end_reason if contact.end_reason != contact.state else ""
             because = f": {said.replace('_', ' ')}" if said else ""
-            return [f"It ended as {contact.state}{because}."]
+            return [f"It ended as {contact.state}{because}.", *_turned_away(floor, contact, now)]
+
+
+def _turned_away(floor: Floor, contact: Contact, now: float) -> list[str]:
+    """Say what was in the way of a contact that was not let in, and what would let the next one in."""
+    team = floor.policy.teams.get(contact.team_id)
+    if contact.state is not ContactState.REJECTED or team is None:
+        return []
+    match contact.end_reason:
+        case "closed":
+            opens_at = next_opening(team.hours, now)
+            if opens_at is None:
+                return [f"{team.name} does not open within a year."]
+            opens = f"opens {when(floor, opens_at, now)}" if opens_at > now else "is open now"
+            return [f"{team.name} {opens}; a callback asked for while it is closed waits for that."]
+        case "full":
+            return [f"{team.name} lets {team.max_waiting} wait, and nobody was free."]
+        case "no_agents":
+            return [f"Nobody of {team.name} was there; somebody must be available."]
+        case _:
+            return []
 
 
 def _kept_by(floor: Floor, contact: Contact, against: tuple[Against, ...]) -> str:

@@ -16,6 +16,7 @@ from routing.floor import Floor
 from routing.model import (
     FINAL_CONTACT_STATES,
     NEVER,
+    PHONE,
     Agent,
     AgentState,
     Contact,
@@ -229,7 +230,8 @@ def _is_free(floor: Floor, agent: Agent, contact: Contact) -> bool:
     mine = [offer for offer in floor.offers.values() if offer.agent_id == agent.id]
     terms = floor.policy.channels[contact.channel]
     cap = agent.channel_caps.get(contact.channel.value, terms.cap)
-    if sum(offer.channel is contact.channel for offer in mine) >= cap:
+    alike = PHONE if contact.channel in PHONE else {contact.channel}
+    if sum(offer.channel in alike for offer in mine) >= cap:
         return False
     return sum(offer.cost for offer in mine) + terms.cost <= agent.capacity
 
@@ -307,6 +309,9 @@ def _check_agent(floor: Floor, agent: Agent) -> None:
     assert {k: v for k, v in agent.channel_use.items() if v} == use
     caps = {k: agent.channel_caps.get(k, terms.cap) for k, terms in floor.policy.channels.items()}
     assert all(use[each.channel] <= caps[each.channel] for each in pending)
+    assert all(
+        use["voice"] + use["callback"] <= caps[each.channel] for each in pending if each.channel in PHONE
+    )
     assert (agent.state is AgentState.NOT_RESPONDING) == agent.not_responding
     assert agent.not_responding or (agent.state is AgentState.IDLE) == (not mine)
     assert not (pending and agent.not_responding)

@@ -458,3 +458,13 @@ def test_every_offer_has_the_decision_that_made_it():
     made = rig.happened(OfferMade)[0]
     assert (made.decision.agent_id, made.decision.offer_id) == ("ann", made.offer.id)
     assert [each.agent_id for each in made.decision.candidates] == ["ann"]
+
+
+@pytest.mark.parametrize("second", [Channel.VOICE, Channel.CALLBACK])
+@pytest.mark.parametrize("first", [Channel.VOICE, Channel.CALLBACK])
+def test_agent_on_the_phone_gets_no_other_call_however_large_the_capacity(first, second):
+    rig = Rig(None, make_agent(capacity=300))
+    rig.available("ann")
+    rig.answered(channel=first)
+    assert rig.asked(rig.receive(channel=second)) == []
+    assert rig.asked(rig.receive(channel=Channel.CHAT)) == ["ann"]

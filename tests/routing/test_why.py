@@ -345,7 +345,16 @@ def test_scheduled_contact_tells_its_time():
 
 def test_contact_turned_away_tells_why():
     rig = make_rig(max_waiting=0)
-    assert "It ended as rejected: full." in said(rig, rig.receive(team_id="orders"))
+    full = "It ended as rejected: full. Orders lets 0 wait, and nobody was free."
+    assert full in said(rig, rig.receive(team_id="orders"))
+    rig = make_rig(reject_without_agents=True)
+    assert "no agents. Nobody of Orders was there" in said(rig, rig.receive(team_id="orders"))
+    rig = make_rig(hours=Hours(time_zone="UTC", week=((Span("08:00", "20:00"),),) * 7))  # it is 02:40
+    opens = "closed. Orders opens on Monday 02 February at 08:00; a callback asked for while it is closed"
+    contact = rig.receive(team_id="orders")
+    assert opens in said(rig, contact)
+    rig.now += 6 * 3600.0
+    assert "Orders is open now" in said(rig, contact)
 
 
 def test_many_agents_are_named_up_to_eight():
