@@ -1,4 +1,4 @@
-"""The command line `rondo`: run the service, migrate, set up, manage keys; other subjects join below."""
+"""The command line `rondo`: run the service, migrate, set up; other subjects join below."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app import (
     cli_demo,
     cli_design,
     cli_floor,
+    cli_keys,
     cli_plan,
     cli_record,
     cli_replay,
@@ -31,6 +32,7 @@ cli_record.register(app)
 cli_replay.register(app)
 cli_floor.register(app)
 cli_act.register(app)
+cli_keys.register(app)
 cli_agents.register(app)
 cli_contracts.register(app)
 cli_today.register(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from json import dumps
 from typing import Annotated, Any, Final
 
@@ -100,10 +101,16 @@ def figures(
     key: Key,
     url: Url = HOME,
     channel: OneChannel = None,
+    by_interval: Annotated[
+        bool, typer.Option("--by-interval", help="The last day, by quarter of an hour.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a queue's figures of the day, variants included, and how well its waits are foretold."""
-    query = {"channel": channel.value} if channel is not None else None
+    query = {"channel": channel.value} if channel is not None else {}
+    if by_interval:
+        _intervals(url, key, team, query, as_json=as_json)
+        return
     queue = ask(url, key, "GET", f"/v1/queues/{team}", query=query)
     books = ask(url, key, "GET", f"/v1/queues/{team}/estimates")["items"]
     books = [each for each in books if channel in (None, each["channel"])]
@@ -116,6 +123,33 @@ def figures(
     LineConsole().print(table)
     if books:
         LineConsole().print(_estimates(books))
+
+
+def _intervals(url: str, key: str, team: str, query: dict[str, Any], *, as_json: bool) -> None:
+    """Show the figures of the intervals of the last day, by the service's clock."""
+    now = datetime.fromisoformat(ask(url, key, "GET", "/v1/queues")["at"])
+    times = {"start": (now - timedelta(days=1)).isoformat(), "end": now.isoformat()}
+    found = ask(url, key, "GET", f"/v1/queues/{team}/intervals", query=query | times)["items"]
+    if as_json:
+        typer.echo(dumps(found))
+        return
+    table = Table("interval (UTC)", *_SHOWN_BY_INTERVAL)
+    for each in found:
+        told = (_figure(name, each[name]) for name in _SHOWN_BY_INTERVAL)
+        table.add_row(each["starts_at"][:16].replace("T", " "), *told)
+    LineConsole().print(table)
+
+
+_SHOWN_BY_INTERVAL: Final = (
+    "offered",
+    "answered",
+    "abandoned",
+    "service_level",
+    "asa_s",
+    "wait_p90_s",
+    "aht_s",
+    "occupancy",
+)
 
 
 def _figure(name: str, value: float | None) -> str:

@@ -10,7 +10,7 @@ from app.api import bodies
 from app.auth import ROLES, SCOPES, Principal, requires
 from app.clock import isoformat
 from app.db import keys
-from app.errors import MalformedRequestError
+from app.errors import MalformedRequestError, UnknownReferenceError
 from app.house import house_of
 
 router = APIRouter(prefix="/v1", tags=["administration"])
@@ -20,15 +20,19 @@ router = APIRouter(prefix="/v1", tags=["administration"])
 async def create_key(
     request: Request, given: bodies.NewKey, _: Annotated[Principal, Depends(requires("admin"))]
 ) -> dict[str, Any]:
-    """Create an API key."""
+    """Create an API key; bound to an agent it acts in that agent's name, and for it alone unless it leads."""
     scopes = " ".join(sorted({*given.scopes, *ROLES.get(given.role or "", "").split()}))
     if not scopes:
         detail = "Name a role or at least one scope."
         raise MalformedRequestError(detail, errors=[{"pointer": "/scopes", "detail": detail}])
-    row, secret = await house_of(request).keyring.create_key(
+    house, agent = house_of(request), given.agent
+    if agent is not None and not await house.switchboard.read(lambda floor: agent in floor.agents):
+        detail = f"There is no agent {agent!r}."
+        raise UnknownReferenceError(detail, errors=[{"pointer": "/agent", "detail": detail}])
+    row, secret = await house.keyring.create_key(
         given.name,
         scopes,
-        agent_id=given.agent,
+        agent_id=agent,
         expires_at=given.expires_at.timestamp() if given.expires_at is not None else None,
     )
     return _key_json(row) | {"secret": secret}

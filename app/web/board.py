@@ -23,6 +23,7 @@ from app.web.pages import templates
 from app.web.words import soon
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
+from routing.lookup import talking_offer
 from routing.model import Agent, AgentState, Contact, ContactState, OfferState, Presence
 from routing.policy import TeamPolicy, target_s
 from routing.steps import scope
@@ -187,6 +188,7 @@ def _expected(floor: Floor, contact: Contact, estimate: Estimates) -> dict[str, 
 def _contact(floor: Floor, team: TeamPolicy, contact: Contact, estimate: Estimates) -> dict[str, Any]:
     ticket = floor.tickets.get(contact.ticket_id)
     step, wider = step_words(floor, team, contact)
+    holder = talking_offer(floor, contact)
     return {
         "kind": "contact",
         "id": contact.id,
@@ -202,6 +204,7 @@ def _contact(floor: Floor, team: TeamPolicy, contact: Contact, estimate: Estimat
         "step": step,
         "wider": wider,
         "offered_to": [agent_ref(floor, floor.offers[i].agent_id)["name"] for i in contact.offer_ids],
+        "held_by": agent_ref(floor, holder.agent_id)["name"] if holder is not None else None,
         "owner": agent_ref(floor, ticket.owner_id)["name"] if ticket is not None else None,
         "subject": ticket.subject if ticket is not None else "",
         "language": contact.language,

@@ -26,6 +26,7 @@ from app.web.pages import FLOOR, page, render
 from app.web.words import soon
 from routing.floor import Floor
 from routing.lead import free_for
+from routing.lookup import talking_offer
 from routing.model import (
     NEVER,
     PRIORITY_MAX,
@@ -248,12 +249,12 @@ def _standing(floor: Floor, contact: Contact | None) -> dict[str, Any]:
     state, waiting = contact.state, contact.state in WAITING_STATES
     offer = floor.offers.get(contact.offer_id or 0)
     # Who passes a contact on stays with the customer until a colleague takes it.
-    held = waiting and offer is not None and offer.talk_ended_at is None
+    holder = talking_offer(floor, contact) if waiting else None
     return {
         "waiting": waiting,
         "rings": state is ContactState.OFFERED,
         "cancellable": waiting or state is ContactState.SCHEDULED,
-        "held_by": agent_ref(floor, offer.agent_id)["name"] if held and offer is not None else None,
+        "held_by": agent_ref(floor, holder.agent_id)["name"] if holder is not None else None,
         "talking_since": contact.connected_at if state is ContactState.CONNECTED else None,
         "wrap_up_until": offer.wrap_up_until if state is ContactState.WRAP_UP and offer is not None else None,
         "since": contact.enqueued_at,

@@ -127,6 +127,15 @@ async def test_figures_of_a_queue_are_shown_with_variants_and_estimates(listenin
     assert (told["queue"]["today"]["offered"], told["estimates"][0]["channel"]) == (2, "voice")
 
 
+async def test_figures_of_a_queue_are_shown_by_interval(listening: Service) -> None:
+    await listening.contact(menu=["1"])
+    code, out, err = await rondo(listening, "figures", "complaints", "--by-interval")
+    assert code == 0, err
+    assert "no data" in out
+    (interval,) = await as_json(listening, "figures", "complaints", "--by-interval")
+    assert (interval["offered"], interval["answered"]) == (1, 0)
+
+
 async def test_agents_are_listed_with_presence_and_offers(listening: Service) -> None:
     await listening.presence("ada.abel")
     code, out, err = await rondo(listening, "agents", "--team", "complaints")

@@ -1,5 +1,6 @@
 """A queue beside the floor: closed by hand and opened again, who waits by channel, callbacks for later."""
 
+import re
 from datetime import UTC, datetime
 
 from playwright.async_api import Browser, Dialog, Page, expect
@@ -75,6 +76,18 @@ async def test_queue_follows_who_waits_by_channel(floor: Page, service: Service)
     await service.contact(**AT_HOME, channel="email")
     await expect(dialog).to_contain_text("1, longest 0:0")
     await expect(dialog).to_contain_text("target 4:00:00")
+
+
+async def test_name_of_a_closed_team_keeps_to_one_line_on_a_phone(floor: Page, service: Service) -> None:
+    await floor.set_viewport_size({"width": 360, "height": 800})
+    await service.post("lead", "/v1/queues/technical/close")
+    row = floor.locator("#queue-technical")
+    await expect(row.locator(".standing")).to_contain_text("closed by hand until")
+    name = row.get_by_role("link", name="Technical advice", exact=True)
+    assert await name.evaluate("each => each.getClientRects().length") == 1
+    await row.locator(".standing").click()
+    tag = floor.get_by_role("dialog").locator("header .tag")
+    await expect(tag).to_have_text(re.compile(r"^Closed by hand until [A-Z][a-z]+ \d\d:\d\d$"))
 
 
 async def test_all_who_wait_are_counted_and_found_however_many(floor: Page, service: Service) -> None:

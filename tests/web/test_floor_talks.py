@@ -32,7 +32,9 @@ async def opened(floor: Page, contact: int) -> Locator:
 async def test_lead_takes_a_warm_transfer_back(floor: Page, service: Service) -> None:
     contact, _ = await taken(service)
     await service.post("telephony", f"/v1/contacts/{contact}/transfer", team="ordering", warm=True)
-    await floor.locator(f"#contact-{contact}").get_by_role("link", name="Why, act").click()
+    row = floor.locator(f"#contact-{contact}")
+    await expect(row.locator("[data-label=Now]")).to_contain_text("Ada Abel passes it on")
+    await row.get_by_role("link", name="Why, act").click()
     dialog = floor.get_by_role("dialog")
     await expect(dialog).to_contain_text("Ada Abel is with the customer and passes the contact on")
     await dialog.get_by_role("button", name="Take back").click()
