@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from app.errors import MalformedRequestError, NotFoundError, WrongStateError
 from app.house import House
 from app.republishing import republish
-from routing.hours import ALWAYS, Hours, Shut
+from routing.hours import ALWAYS, Hours, Shut, lasting
 from routing.policy import Policy, TeamPolicy
 
 _LONGEST_S = 31 * 86_400.0
@@ -31,7 +31,8 @@ async def close_team(house: House, actor: str, team_id: str, *, until: float | N
         ends_at = until if until is not None else _midnight_after(now, hours.time_zone)
         running = shut_now(team, now)
         since = running.since if running is not None else now
-        by_hand = Shut(since=since, until=ends_at, by=actor, reason=reason)
+        anytime = lasting(team.hours) is None
+        by_hand = Shut(since=since, until=ends_at, by=actor, reason=reason, anytime=anytime)
         return _with_hours(policy, team, replace(hours, shut=by_hand))
 
     if until is not None and not now < until <= now + _LONGEST_S:
@@ -46,11 +47,11 @@ async def open_team(house: House, actor: str, team_id: str) -> None:
 
     def opened(policy: Policy) -> Policy:
         team = _team(policy, team_id)
-        if team.hours is None or shut_now(team, now) is None:
+        if shut_now(team, now) is None:
             raise WrongStateError(
                 f"{team.name} is not closed by hand; when it opens, its hours in the policy say."
             )
-        return _with_hours(policy, team, replace(team.hours, shut=None))
+        return _with_hours(policy, team, lasting(team.hours))
 
     await republish(house, actor, opened, reason=f"{team_id} opened")
 
@@ -67,7 +68,7 @@ def _team(policy: Policy, team_id: str) -> TeamPolicy:
     return policy.teams[team_id]
 
 
-def _with_hours(policy: Policy, team: TeamPolicy, hours: Hours) -> Policy:
+def _with_hours(policy: Policy, team: TeamPolicy, hours: Hours | None) -> Policy:
     return replace(policy, teams=policy.teams | {team.id: replace(team, hours=hours)})
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
+from msgspec.structs import replace
 
 _HORIZON_DAYS = 370
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -30,6 +31,8 @@ class Shut(msgspec.Struct, frozen=True, kw_only=True):
     until: float
     by: str = ""
     reason: str = ""
+    anytime: bool = False
+    """There are no hours besides: the week, always open, only carries this."""
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,13 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
 
 ALWAYS: Final = ((Span("00:00", "24:00"),),) * len(_DAYS)
 """A week without a closed minute."""
+
+
+def lasting(hours: Hours | None) -> Hours | None:
+    """Return the hours as they are without what was closed by hand for a while."""
+    if hours is None or hours.shut is None:
+        return hours
+    return None if hours.shut.anytime else replace(hours, shut=None)
 
 
 def is_open(hours: Hours | None, at: float) -> bool:

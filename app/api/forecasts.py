@@ -21,6 +21,7 @@ from app.planning.forecasting import between, forecast_from, intervals_json
 from app.planning.params import FIRST_YEAR, LAST_YEAR, Week
 from app.planning.past import coming_week, week_span
 from app.planning.terms import Planning, SiteTerms, TeamTerms, read_planning, week_of
+from routing.hours import lasting
 from staffing.backtest import REFERENCE
 from staffing.intervals import Grid, interval_starts, intervals_between, utc_iso
 
@@ -252,7 +253,7 @@ def forecast_json(
             expected,
             overrides,
             terms=planning.team(row.team),
-            hours=planning.policy.teams[row.team].hours,
+            hours=lasting(planning.policy.teams[row.team].hours),
         ),
         "overrides": [override_json(each) for each in overrides],
         "backtest": _backtest_json(row.data["backtest"]),

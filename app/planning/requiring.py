@@ -21,6 +21,7 @@ from app.planning.params import RequireParams
 from app.planning.past import coming_week, today, week_span
 from app.planning.pooling import PoolTask, pools_of, read_people, with_pools
 from app.planning.terms import Planning, read_planning, week_of
+from routing.hours import lasting
 from staffing.forecast import Forecast
 from staffing.intervals import intervals_between
 
@@ -372,7 +373,7 @@ def read_needs(
             forecasts.list_overrides(conn, team, since=since),
             planning.team(team),
             planning.policy.teams[team].short_abandon_s,
-            planning.policy.teams[team].hours,
+            lasting(planning.policy.teams[team].hours),
             waits(team),
             planning.concurrency(team),
         )

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from app.api.hot import ROUTES
+from app.cli_act import Act, Answer
 from app.cli_client import following
 from tests.app.cli_rig import as_json, listening, rondo
 from tests.web.service import Service
@@ -28,6 +30,14 @@ async def rings(service: Service, channel: str = "voice") -> tuple[str, str]:
     await service.presence(ADA)
     found = await as_json(service, "receive", channel, "--menu", "1", "--phone", "+442079460001")
     return str(found["id"]), str(found["offers"][0]["id"])
+
+
+def test_every_command_of_calls_and_agents_is_on_the_command_line() -> None:
+    agents = {"presence", "drain", "heartbeat"}
+    known = {"contacts": {"", *Act}, "offers": {*Answer}, "agents": agents}
+    for route in ROUTES:
+        _, _, subject, *rest = route.path.split("/")
+        assert (rest[-1] if rest else "") in known[subject], route.path
 
 
 async def test_contact_is_taken_in_with_what_the_menu_said(listening: Service) -> None:

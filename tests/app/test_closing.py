@@ -61,7 +61,9 @@ async def test_team_is_opened_again_and_only_if_it_was_closed_by_hand(client: ht
     await close(client)
     first = await close(client, reason="longer")
     assert first["closed_by_hand"]["reason"] == "longer"
+    before = (await client.get("/v1/policies/1")).json()["teams"]
     assert (await post(client, f"{GENERAL}/open"))["open"] is True
+    assert (await client.get("/v1/policies/current")).json()["teams"] == before
     assert (await post(client, "/v1/contacts", CALL))["state"] == "queued"
     again = await client.post(f"{GENERAL}/open")
     assert (again.status_code, again.json()["type"]) == (409, "/problems/wrong-state")

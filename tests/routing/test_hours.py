@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from routing.hours import Hours, Shut, Span, find_faults, is_open, next_opening
+from routing.hours import Hours, Shut, Span, find_faults, is_open, lasting, next_opening
 
 OFFICE = (Span("09:00", "12:30"), Span("13:30", "17:00"))
 LONDON = Hours(time_zone="Europe/London", week=(OFFICE,) * 5 + ((), ()))
@@ -68,6 +68,12 @@ def test_team_shut_by_hand_is_closed_for_so_long_whatever_the_week_says(shut, wh
     hours = replace(LONDON, shut=shut_by_hand(*(f"2026-02-02 {each}" for each in shut)))
     assert is_open(hours, at(when)) is open_
     assert local(next_opening(hours, at(when))) == f"2026-02-02T{opens}:00+00:00"
+
+
+def test_what_lasts_is_as_it_was_before_the_team_was_shut():
+    assert lasting(replace(LONDON, shut=shut_by_hand("2026-02-02 10:00", "2026-02-02 11:00"))) == LONDON
+    assert lasting(replace(LONDON, shut=Shut(since=0.0, until=1.0, anytime=True))) is None
+    assert lasting(None) is None
 
 
 def test_team_shut_over_days_opens_when_its_week_says_so_afterwards():
