@@ -66,7 +66,10 @@ async def test_listens_again_after_the_server_ended_the_session(
 ) -> None:
     monkeypatch.setattr(listen, "_RETRY_S", 0.01)
     async with listening(postgres_url, database) as until:
-        ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+        ending = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
         assert len(await database.query((ending, ()))) == 1
         told = asyncio.create_task(tell_again(database))
         await until(8)
