@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 from routing.model import NEVER, PHONE, Agent, Channel, Presence
 from routing.policy import Policy
@@ -32,6 +34,7 @@ class StaffIndex:
         self._terms = _terms(policy)
         self._skill_masks: dict[tuple[str, int], int] = {}
         self._language_masks: dict[str, int] = {}
+        self._places: dict[Channel, dict[int, int]] = {}
 
     def add(self, agent: Agent) -> None:
         """Take in an agent whose index is the next free one; raises ValueError otherwise."""
@@ -92,6 +95,25 @@ class StaffIndex:
         terms = self.policy.channels[channel]
         return terms.cost <= agent.capacity and agent.channel_caps.get(channel.value, terms.cap) > 0
 
+    def places(self, channel: Channel) -> dict[int, int]:
+        """Return the bit sets of active agents by how many contacts on `channel` they can have at once; who
+        takes none is in none.
+        """
+        found = self._places.get(channel)
+        if found is None:
+            found, terms = {}, self.policy.channels[channel]
+            for agent in self.at:
+                cap = agent.channel_caps.get(channel.value, terms.cap)
+                count = min(cap, agent.capacity // terms.cost)
+                if agent.active and count > 0:
+                    found[count] = found.get(count, 0) | 1 << agent.index
+            self._places[channel] = found
+        return found
+
+    def takers(self, channel: Channel) -> int:
+        """Return the bit set of active agents who ever take contacts on `channel`."""
+        return reduce(or_, self.places(channel).values(), 0)
+
     def skill_mask(self, skill: str, level: int) -> int:
         """Return the bit set of active agents with at least `level` in `skill`."""
         key = (skill, level)
@@ -131,6 +153,7 @@ class StaffIndex:
         self.version += 1
         self._skill_masks.clear()
         self._language_masks.clear()
+        self._places.clear()
 
     def _enrol(self, agent: Agent) -> None:
         for team_id in agent.teams if agent.active else ():

@@ -31,7 +31,7 @@ import msgspec
 from routing import events as ev
 from routing.eligibility import able_at
 from routing.floor import Floor
-from routing.model import CAPACITY_FULL, WAITING_STATES, Contact, ContactState
+from routing.model import WAITING_STATES, Contact, ContactState
 from routing.pace import Pace
 from routing.policy import target_s
 from routing.ridge import Ridge
@@ -317,8 +317,8 @@ def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _S
 
 def _places(floor: Floor, contact: Contact, able: int) -> int:
     """Return how many contacts of the kind those who may take `contact` can have at once."""
-    terms = floor.policy.channels[contact.channel]
-    return able.bit_count() * max(min(terms.cap, CAPACITY_FULL // terms.cost), 1)
+    places = floor.staff.places(contact.channel)
+    return sum(count * (able & mask).bit_count() for count, mask in places.items())
 
 
 def _note_answer(floor: Floor, book: QueueBook, contact: Contact, began_at: float, at: float) -> None:
@@ -331,7 +331,7 @@ def _note_answer(floor: Floor, book: QueueBook, contact: Contact, began_at: floa
 
 def _who(floor: Floor, contact: Contact, now: float) -> tuple[int, float]:
     """Return who is there and may take the contact, and in how many seconds: 0 at its own step."""
-    there = floor.staff.present & floor.staff.responding
+    there = floor.staff.present & floor.staff.responding & floor.staff.takers(contact.channel)
     team = floor.team(contact.team_id)
     first = max(contact.step, 0)
     able = able_at(floor, contact, first) & there
@@ -367,7 +367,7 @@ def _line_of(floor: Floor, contact: Contact, able: int, now: float) -> _Queue:
         before = line.before(contact, aim_s, now)
         if before:
             ahead += before
-            theirs = line.mask(floor.staff) & there
+            theirs = line.mask(floor.staff) & there & floor.staff.takers(line.channel)
             if theirs:
                 rivals += before * (theirs & able).bit_count() / theirs.bit_count()
         if line.channel is contact.channel:

@@ -297,6 +297,23 @@ def test_nothing_is_foretold_or_scored_while_nobody_is_there():
     assert rig.book.queues[QUEUE].scores["queue_length"].count == 0
 
 
+def test_nothing_is_foretold_while_those_who_are_there_never_take_the_channel():
+    rig = Watched(None, make_agent("ann", channel_caps={"voice": 0}), make_agent("bob", capacity=60))
+    rig.available("ann", "bob")
+    assert rig.estimate(rig.receive()) is None
+
+
+def test_estimate_counts_the_chats_that_an_agent_has_room_for():
+    waits = []
+    for changes in ({}, {"channel_caps": {"chat": 1}}, {"capacity": 60}):
+        rig = Watched(make_policy(make_team(wrap_up_s=0.0)), make_agent(**changes))
+        rig.available("ann")
+        while rig.asked(running := rig.receive(channel=Channel.CHAT)):
+            rig.accept(running)
+        waits.append(rig.estimate(running).wait_s)
+    assert waits == pytest.approx([waits[1] / 3, waits[1], waits[1] / 2])
+
+
 def test_contact_that_only_a_later_step_lets_somebody_take_waits_for_that_step():
     steps = (Step(after_s=60.0, skill_slack=2), Step(after_s=900.0, teams=("orders",)))
     policy = make_policy(make_team("general", steps=steps), make_team("orders"))
