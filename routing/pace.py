@@ -20,9 +20,11 @@ import msgspec
 _RECENT: Final = 0.03
 _RECENT_LEFT: Final = 0.01
 _PRIOR: Final = 8
-"""The handle time counts like so many gaps that were seen."""
+"""The handle time counts like so many gaps that were seen, and so many like waits that nobody left."""
 _OUTLIER: Final = 10.0
 """No gap counts for more than so many that are usual: between the evening and the morning nobody is there."""
+_TOGETHER_S: Final = 1.0
+"""Who leaves so soon after another leaves with that one."""
 
 
 class Pace(msgspec.Struct, kw_only=True):
@@ -36,6 +38,8 @@ class Pace(msgspec.Struct, kw_only=True):
     """Time waited by those whose waiting ended of late; what is older counts less."""
     left: float = 0.0
     """How many of them left unanswered, weighted alike."""
+    left_at: float = 0.0
+    """When the last one left."""
 
     def answered(self, at: float, *, began_at: float, places: int, handle_s: float) -> None:
         """Take in an answer to who waited since `began_at`, with so many places at agents who are there."""
@@ -50,15 +54,24 @@ class Pace(msgspec.Struct, kw_only=True):
         seen = min(self.answers, 1 / _RECENT)
         return (seen * self.work_s + _PRIOR * handle_s) / (seen + _PRIOR)
 
-    def ended(self, wait_s: float, *, left: bool) -> None:
+    def ended(self, wait_s: float, *, left: bool = False) -> None:
         """Take in that somebody waits no more after `wait_s`."""
         self.waited_s += wait_s - _RECENT_LEFT * self.waited_s
         self.left += left - _RECENT_LEFT * self.left
+
+    def left_unanswered(self, at: float, *, wait_s: float) -> None:
+        """Take in that somebody left; many in one moment, as where a trunk breaks, say of patience what one
+        says.
+        """
+        together = at - self.left_at < _TOGETHER_S
+        self.left_at = at
+        if not together:
+            self.ended(wait_s, left=True)
 
     def wait_s(self, turns: float, *, places: int, handle_s: float) -> float:
         """Return the wait to be expected behind `turns` answers."""
         answered_s = turns * self.turn_s(handle_s) / places
         if not self.left or not self.waited_s:
             return answered_s
-        leave_per_s = self.left / self.waited_s
+        leave_per_s = self.left / (self.waited_s + _PRIOR * handle_s)
         return log1p(answered_s * leave_per_s) / leave_per_s

@@ -35,12 +35,14 @@ class Line:
         self._mask = 0
         self._staff_version = -1
 
-    def before(self, contact: Contact, aim_s: float, now: float) -> int:
-        """Return how many of these go before a contact of the same team whose target is `aim_s`."""
+    def before(self, contact: Contact, aim_s: float, at: float) -> int:
+        """Return how many of these go before a contact of the same team whose target is `aim_s`, when both
+        wait until `at`: urgency grows with different speed.
+        """
         if self.target_s == aim_s:
             return bisect_left(self.entries, (contact.effective_at, contact.id))
-        age_s = (now - contact.effective_at) * self.target_s / aim_s
-        return bisect_left(self.entries, (now - age_s, 0))
+        age_s = (at - contact.effective_at) * self.target_s / aim_s
+        return bisect_left(self.entries, (at - age_s, 0))
 
     def mask(self, staff: StaffIndex) -> int:
         """Return who may ever take these contacts at their step, whatever they do at the moment."""

@@ -180,7 +180,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
         seen = _features(floor, book, contact, now)
         if seen is None:
             return None
-        told = _foretell(book, seen, longest_s=max(contact.expires_at - now, 0.0))
+        told = _foretell(book, seen, longest_s=_longest_s(floor, contact, now))
         return Estimate(
             position=floor.queues.ahead(contact) + 1,
             wait_s=min(max(told.wait_s, told.low_s), told.high_s),
@@ -204,7 +204,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
         seen = _features(floor, book, contact, event.at)
         if seen is None:
             return
-        told = _foretell(book, seen, longest_s=max(contact.expires_at - event.at, 0.0))
+        told = _foretell(book, seen, longest_s=_longest_s(floor, contact, event.at))
         self.pending[contact.id] = Pending(
             queue=queue,
             at=event.at,
@@ -229,7 +229,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return
         book = self._book(foretold.queue)
         wait_s = event.at - foretold.at
-        book.pace.ended(wait_s, left=False)
+        book.pace.ended(wait_s)
         if contact is not None:
             _note_answer(floor, book, contact, foretold.at, event.at)
         for name, predicted_s in zip(PREDICTORS, foretold.told_s, strict=False):
@@ -261,7 +261,7 @@ class WaitBook(msgspec.Struct, kw_only=True):
             return
         book = self._book(foretold.queue)
         book.abandoned += 1
-        book.pace.ended(event.at - foretold.at, left=True)
+        book.pace.left_unanswered(event.at, wait_s=event.at - foretold.at)
         if event.at - foretold.at > foretold.high_s:
             book.outlasted += 1
             foretold.outlasted = True
@@ -275,6 +275,16 @@ class WaitBook(msgspec.Struct, kw_only=True):
         if book is None:
             book = self.queues[queue] = QueueBook()
         return book
+
+
+def _longest_s(floor: Floor, contact: Contact, now: float) -> float:
+    """Return the longest that `contact` can wait: until it expires, or where somebody is free for it until it
+    is kept for its preferred agent no longer.
+    """
+    until = contact.expires_at
+    if contact.step < 0 and able_at(floor, contact, 0) & floor.staff.open & floor.staff.room[contact.channel]:
+        until = min(until, contact.preferred_until)
+    return max(until - now, 0.0)
 
 
 def queue_of(contact: Contact) -> str:
@@ -298,7 +308,7 @@ def _features(floor: Floor, book: QueueBook, contact: Contact, now: float) -> _S
     if not able:
         return None
     places = _places(floor, contact, able)
-    line = _line_of(floor, contact, able, now)
+    line = _line_of(floor, contact, able, now, book=book, places=places)
     share = min((line.ahead + 1) / max(line.length, 1), 1.0)
     angle = 2 * pi * (now % _DAY_S) / _DAY_S
     turns = line.rivals + 1
@@ -357,14 +367,20 @@ class _Queue(NamedTuple):
     """How many stand in line on the same channel."""
 
 
-def _line_of(floor: Floor, contact: Contact, able: int, now: float) -> _Queue:
+def _line_of(
+    floor: Floor, contact: Contact, able: int, now: float, *, book: QueueBook, places: int
+) -> _Queue:
     there = floor.staff.present & floor.staff.responding
     aim_s = target_s(floor.policy, floor.team(contact.team_id), contact.channel)
     ahead, rivals, since, count = 0, 0.0, inf, 0
-    for line in floor.queues.by_team.get(contact.team_id, {}).values():
-        if line.key[0] != contact.team_id:
-            continue
-        before = line.before(contact, aim_s, now)
+    mine = floor.queues.by_team.get(contact.team_id, {}).values()
+    lines = [line for line in mine if line.key[0] == contact.team_id]
+    # Those in more or less of a hurry go before it if they are more urgent when its turn comes.
+    for line in sorted(lines, key=lambda each: each.target_s != aim_s):
+        at = now
+        if line.target_s != aim_s:
+            at += book.pace.wait_s(rivals + 1, places=places, handle_s=book.handle_s)
+        before = line.before(contact, aim_s, at)
         if before:
             ahead += before
             theirs = line.mask(floor.staff) & there & floor.staff.takers(line.channel)

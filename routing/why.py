@@ -101,7 +101,7 @@ def explain(
         *course,
         *_stands(floor, contact, now),
         *([_kept_by(floor, contact, against)] if waits else []),
-        *([_place(position, next_id, contact)] if waits and position is not None else []),
+        *([_place(position, next_id, contact)] if waits and position and contact.step >= 0 else []),
         *(_yields(floor, contact, now) if waits else []),
         *(_foretell(floor, change, now) for change in changes),
     ]

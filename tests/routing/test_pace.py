@@ -43,8 +43,16 @@ def test_those_who_leave_shorten_the_wait():
         pace.ended(100.0, left=True)
         pace.ended(300.0, left=False)
     assert pace.wait_s(10, places=1, handle_s=100.0) == pytest.approx(
-        400.0 * log(1 + 1000.0 / 400.0), rel=0.02
+        400.0 * log(1 + 1000.0 / 400.0), rel=0.03
     )
+
+
+def test_queue_that_breaks_off_in_one_moment_says_little_of_patience():
+    pace = paced(100.0, 40)
+    for number in range(50):
+        pace.left_unanswered(5000.0 + number / 10, wait_s=5.0)
+    assert pace.left == 1.0
+    assert pace.wait_s(20, places=1, handle_s=100.0) > 1000.0
 
 
 def test_gap_begins_with_who_waited_where_the_line_was_empty_before():

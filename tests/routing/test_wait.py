@@ -314,6 +314,26 @@ def test_estimate_counts_the_chats_that_an_agent_has_room_for():
     assert waits == pytest.approx([waits[1] / 3, waits[1], waits[1] / 2])
 
 
+def test_caller_is_not_told_to_wait_for_the_mails_of_the_day_nor_a_mail_before_calls():
+    rig = at_work()
+    for _ in range(10):
+        rig.receive(channel=Channel.EMAIL)
+    rig.now += 3600.0
+    call, mail = rig.receive(), rig.receive(channel=Channel.EMAIL)
+    told = rig.estimate(call)
+    assert (told.position, told.wait_s) == (1, pytest.approx(rig.book.queues[QUEUE].handle_s))
+    assert rig.estimate(mail).wait_s >= 6 * told.wait_s
+
+
+def test_contact_kept_while_others_are_free_waits_no_longer_than_that():
+    rig = Watched(make_policy(make_team(owner_preferred_s=60.0)), make_agent("ann"), make_agent("bob"))
+    rig.available("ann")
+    rig.answered()
+    rig.available("bob")
+    told = rig.estimate(rig.receive(preferred_agent_id="ann"))
+    assert told.high_s <= 60.0
+
+
 def test_contact_that_only_a_later_step_lets_somebody_take_waits_for_that_step():
     steps = (Step(after_s=60.0, skill_slack=2), Step(after_s=900.0, teams=("orders",)))
     policy = make_policy(make_team("general", steps=steps), make_team("orders"))

@@ -305,6 +305,9 @@ def test_contact_kept_for_its_agent_is_told_with_the_end_of_that():
     text = said(rig, contact)
     assert "It is kept for Ann: Ann is busy." in text
     assert "Anybody may take it in 60 s." in text
+    rig.answered(team_id="orders")
+    behind = rig.receive(team_id="orders")
+    assert f"contact {behind}" not in said(rig, contact)
 
 
 def test_opening_is_told_in_the_sites_time_when_the_team_is_closed():
