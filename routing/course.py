@@ -33,13 +33,14 @@ def tell(floor: Floor, events: Sequence[ev.Event], decided: Mapping[int, str]) -
     contact, or with the contact itself, are not told.
     """
     began_at = events[0].at if events else 0.0
-    team_id, step, told = "", 0, set()
+    team_id, step, told, talker = "", 0, set(), ""
     for event in events:
         after = f"After {event.at - began_at:.0f} s"
         match event:
             case ev.ContactQueued():
                 if team_id:
-                    yield f"It went to {team_name(floor, event.team_id)}{_because(event.reason)}."
+                    because = _because(event.reason) + _by(floor, event.actor, talker)
+                    yield f"It went to {team_name(floor, event.team_id)}{because}."
                 began_at, team_id = event.at, event.team_id
                 step = -1 if event.preferred_agent_id is not None else 0
                 if event.preferred_agent_id is not None:
@@ -53,8 +54,16 @@ def tell(floor: Floor, events: Sequence[ev.Event], decided: Mapping[int, str]) -
             case ev.StepReached():
                 yield f"{after} {_wider(floor, team_id, step, event.step)}{_because(event.reason)}."
                 step = event.step
+            case ev.TransferStarted():
+                by = _by(floor, event.actor, talker)
+                yield f"{after} {name_of(floor, talker)} passed it on, staying with the customer{by}."
+            case ev.TransferTakenBack():
+                because = _because(event.reason) + _by(floor, event.actor, talker)
+                yield f"{after} it went back to who was passing it on{because}."
             case _ if (deed := _deed(floor, event)) is not None:
                 yield f"{after} {deed}."
+        if isinstance(event, ev.ContactConnected):
+            talker = event.agent_id
 
 
 def _deed(floor: Floor, event: ev.Event) -> str | None:
@@ -65,10 +74,6 @@ def _deed(floor: Floor, event: ev.Event) -> str | None:
             return f"{name_of(floor, event.agent_id)} took it"
         case ev.PriorityChanged():
             return f"{name_of(floor, event.actor)} gave it priority {event.priority}"
-        case ev.TransferStarted():
-            return f"{name_of(floor, event.actor)} passed it on, staying with the customer"
-        case ev.TransferTakenBack():
-            return f"it went back to who was passing it on{_because(event.reason)}"
         case ev.ContactScheduled():
             said = "the customer did not answer and it was put off," if event.missed else "it was set"
             return f"{said} to come {when(floor, event.scheduled_at, event.at)}"
@@ -94,6 +99,11 @@ def _wider(floor: Floor, team_id: str, before: int, step: int) -> str:
         return "anybody in the team may take it"
     reached = team.steps[max(before, 0) : step]
     return "; ".join(widening(floor, each) for each in reached) or "anybody in the team may take it"
+
+
+def _by(floor: Floor, actor: str, talker: str) -> str:
+    """Return who of the house did it, where that is not who talks to the customer."""
+    return f", by {name_of(floor, actor)}" if actor in floor.agents and actor != talker else ""
 
 
 def _because(reason: str, *, besides: str = "") -> str:

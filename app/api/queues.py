@@ -240,7 +240,8 @@ async def close(
     """Close a team from now until `until`, by default to the end of its local day; the answer is its queue.
 
     Calls and chats that come are turned away as closed, callbacks are put off to the opening, mails and web
-    forms wait. Who waits already is still served, and agents stay as they are. It is a version of the policy.
+    forms wait. Who waits already is still served, and agents stay as they are. It is a version of the policy;
+    one published later decides anew.
     """
     house = house_of(request)
     until = given.until.timestamp() if given.until is not None else None

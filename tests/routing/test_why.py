@@ -404,11 +404,22 @@ def test_course_tells_where_a_contact_was_passed_to_and_that_it_came_back():
     assert course[-1] == "After 20 s it went back to who was passing it on (taken back)."
 
 
+def test_course_tells_who_had_a_conversation_passed_on_and_taken_back_for_an_agent():
+    rig = make_rig(make_agent("ann", teams=("orders",)))
+    rig.available("ann")
+    contact = rig.answered(team_id="orders")
+    rig.do(Transfer(actor="lead", contact_id=contact, team_id="care", warm=True))
+    rig.do(TakeBack(actor="lead", contact_id=contact))
+    course = why(rig, contact).course
+    assert "After 0 s Ann passed it on, staying with the customer, by Lead." in course
+    assert course[-1] == "After 0 s it went back to who was passing it on (taken back), by Lead."
+
+
 def test_course_tells_what_a_lead_moved():
     rig = make_rig(make_agent("ann", teams=("orders",)))
     contact = rig.receive(team_id="orders")
     rig.do(Move(actor="lead", contact_id=contact, team_id="care", reason="better there"))
-    assert "It went to Care (better there)." in why(rig, contact).course
+    assert "It went to Care (better there), by Lead." in why(rig, contact).course
 
 
 def test_course_tells_a_callback_that_the_customer_missed():
