@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from routing import commands as cmd
-from routing import eligibility
 from routing.dispatch import Grounds, offer_to
+from routing.eligibility import Refusal
 from routing.events import PriorityChanged, TicketChanged, TicketOwned
 from routing.floor import Floor
 from routing.lookup import check_team, get_agent, get_contact, talking_offer
@@ -57,13 +59,12 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
     holder = talking_offer(turn.floor, contact)
     if holder is not None and holder.agent_id == agent.id:
         raise RefusedError(Code.NOT_ELIGIBLE, f"{agent.name} is passing this contact on.", "agent")
-    if not free_for(floor, contact, agent):
-        why = eligibility.refusal(floor, agent, contact)
+    if (obstacle := _obstacle(floor, contact, agent)) is not None:
         raise RefusedError(
             Code.NOT_ELIGIBLE,
-            f"{agent.name} can't take the contact now ({why or 'no_capacity'}).",
+            f"{agent.name} {_WORDS[obstacle]} and can't take the contact now.",
             "agent",
-            refusal=str(why or "no_capacity"),
+            refusal=str(obstacle),
         )
     revoke_offers(turn, contact, reason="assigned")
     offer_to(turn, contact, [agent], Grounds(floor.take_id(), "lead"), reason=f"assigned by {turn.actor}")
@@ -71,11 +72,27 @@ def assign(turn: Turn, command: cmd.Assign) -> None:
 
 def free_for(floor: Floor, contact: Contact, agent: Agent) -> bool:
     """Return whether a lead may give `contact` to `agent` now: there, responding, with room for it."""
-    holder = floor.offers.get(contact.offer_id) if contact.offer_id is not None else None
+    holder = talking_offer(floor, contact)
     if holder is not None and holder.agent_id == agent.id:
         return False
-    staff = floor.staff
-    return bool(staff.bit[agent.id] & staff.present & staff.responding & staff.room[contact.channel])
+    return _obstacle(floor, contact, agent) is None
+
+
+_WORDS: Final = {
+    Refusal.NOT_PRESENT: "is not there",
+    Refusal.NOT_RESPONDING: "does not respond",
+    Refusal.NO_CAPACITY: "has no room for it",
+}
+
+
+def _obstacle(floor: Floor, contact: Contact, agent: Agent) -> Refusal | None:
+    """Return what keeps a lead from giving `contact` to `agent`, skills, language and team aside."""
+    bit, staff = floor.staff.bit[agent.id], floor.staff
+    if not bit & staff.present:
+        return Refusal.NOT_PRESENT
+    if not bit & staff.responding:
+        return Refusal.NOT_RESPONDING
+    return None if bit & staff.room[contact.channel] else Refusal.NO_CAPACITY
 
 
 def change_ticket(turn: Turn, command: cmd.ChangeTicket) -> None:

@@ -28,11 +28,16 @@ def get_contact(floor: Floor, contact_id: int, *states: ContactState) -> Contact
     if states and contact.state not in states:
         raise RefusedError(
             Code.WRONG_STATE,
-            f"Contact {contact_id} is {contact.state}; this needs it {' or '.join(states)}.",
+            f"Contact {contact_id} is {_words(contact.state)}; this needs it "
+            f"{' or '.join(_words(each) for each in states)}.",
             "contact_id",
             state=str(contact.state),
         )
     return contact
+
+
+def _words(state: ContactState) -> str:
+    return "in wrap-up" if state is ContactState.WRAP_UP else str(state)
 
 
 def get_connected(floor: Floor, contact_id: int) -> Contact:

@@ -71,6 +71,19 @@ def test_agent_who_is_asked_already_is_not_asked_twice():
     assert refusal.code is Code.WRONG_STATE
 
 
+def test_what_keeps_an_agent_is_told_and_not_the_skill_that_does_not_count():
+    rig = make_rig()
+    rig.answered(team_id="orders")
+    rig.leaves("bob")
+    contact = rig.receive(team_id="orders", skills=(SkillNeed("law", 3),))
+    for agent, words, code in (
+        ("ann", "Ann has no room for it", "no_capacity"),
+        ("bob", "Bob is not there", "not_present"),
+    ):
+        refusal = rig.refused(Assign(actor="lead", contact_id=contact, agent_id=agent))
+        assert (words in refusal.detail, refusal.members["refusal"]) == (True, code)
+
+
 def test_agent_who_is_passing_a_contact_on_is_not_assigned_it():
     rig = make_rig()
     rig.answered(team_id="care")
