@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from routing import commands as cmd
 from routing.ending import end, end_wrap_up
 from routing.events import (
     AgentNotResponding,
     AgentResponding,
+    AgentSeen,
     ContactScheduled,
     RetryCleared,
     StepReached,
@@ -17,11 +20,14 @@ from routing.lead import move_segment
 from routing.lookup import takes_over, talking_offer
 from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState, Presence
 from routing.offers import expire
-from routing.queueing import queue, revoke_pending, stop_preferring
+from routing.queueing import end_offer, queue, revoke_pending, stop_preferring
 from routing.steps import OVERFLOW_CLOSED, due_step, next_step_at, open_step
 from routing.timers import AGENT, CONTACT, OFFER
 from routing.transfer import resume
 from routing.turn import Turn
+
+OUTAGE_S: Final = 5.0
+"""What is carried out so much too late fell due while no service was there: nobody could answer it."""
 
 
 def tick(turn: Turn, command: cmd.Tick) -> None:
@@ -54,10 +60,12 @@ def catch_up(turn: Turn) -> None:
 
 
 def _offer_due(turn: Turn, offer: Offer) -> None:
-    if offer.state is OfferState.PENDING:
-        expire(turn, offer, reason="no_answer")
-    else:
+    if offer.state is not OfferState.PENDING:
         end_wrap_up(turn, offer, reason="time_over")
+    elif turn.now - offer.expires_at > OUTAGE_S:
+        end_offer(turn, offer, OfferState.REVOKED, reason="outage")
+    else:
+        expire(turn, offer, reason="no_answer")
 
 
 def _contact_due(turn: Turn, contact: Contact) -> None:
@@ -119,6 +127,9 @@ def _start(turn: Turn, contact: Contact) -> None:
 
 def _agent_due(turn: Turn, agent: Agent) -> None:
     now, beat_s = turn.now, turn.floor.policy.heartbeat_s
+    if not agent.not_responding and now - turn.floor.agent_due(agent) > OUTAGE_S:
+        turn.emit(AgentSeen(at=now, actor=turn.actor, reason="outage", agent_id=agent.id))
+        return
     silent = beat_s is not None and agent.presence is not Presence.OFFLINE and agent.seen_at + beat_s <= now
     if agent.not_responding and not silent:
         turn.emit(AgentResponding(at=now, actor=turn.actor, reason="rest over", agent_id=agent.id))

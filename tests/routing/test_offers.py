@@ -13,6 +13,7 @@ from routing.commands import (
     MissOffer,
     PublishPolicy,
     Revoke,
+    Tick,
 )
 from routing.events import AgentNotResponding, OfferEnded, OfferMade
 from routing.model import AgentState, Channel, ContactState, OfferState, Presence, SkillNeed
@@ -468,3 +469,13 @@ def test_agent_on_the_phone_gets_no_other_call_however_large_the_capacity(first,
     rig.answered(channel=first)
     assert rig.asked(rig.receive(channel=second)) == []
     assert rig.asked(rig.receive(channel=Channel.CHAT)) == ["ann"]
+
+
+def test_offer_that_ran_out_while_the_service_was_down_is_nobodys_fault():
+    rig = Rig()
+    rig.available("ann")
+    contact = rig.receive()
+    rig.now += 60.0  # no tick at the instant at which it was due
+    rig.do(Tick())
+    assert (rig.asked(contact), rig.agent_state("ann")) == (["ann"], AgentState.OFFERED)
+    assert rig.agent("ann").asked == {"made": 2}

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from routing.commands import Drain, Heartbeat, PublishPolicy, PutAgent, SetPresence
+from routing.commands import Drain, Heartbeat, PublishPolicy, PutAgent, SetPresence, Tick
 from routing.events import AgentNotResponding, OfferEnded
 from routing.model import AgentState, Channel, ContactState, OfferState, Presence
 from routing.policy import DEFAULT_CHANNELS
@@ -238,3 +238,12 @@ def test_offer_is_taken_back_when_the_cap_of_its_channel_falls_below_it(shrink):
     ringing = rig.receive(channel=Channel.CHAT)
     shrink(rig)
     assert (rig.state(running), rig.asked(ringing)) == (ContactState.CONNECTED, [])
+
+
+def test_devices_nobody_could_hear_of_while_the_service_was_down_get_their_time_anew():
+    rig = make_rig(heartbeat_s=60.0)
+    rig.now += 600.0  # no tick at the instant at which it was due
+    rig.do(Tick())
+    assert rig.agent_state("ann") is AgentState.IDLE
+    rig.wait(60.0)
+    assert rig.agent_state("ann") is AgentState.NOT_RESPONDING
