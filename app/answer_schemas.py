@@ -165,6 +165,7 @@ BY_HAND: Final[dict[str, Schema]] = {
             "missed_in_a_row": _WHOLE,
             "asked": {"type": "object", "additionalProperties": _WHOLE},
             "offers": _many(_WHOLE),
+            "saves_room_for": _or_null(_WHOLE),
         },
     ),
     "Figures": _object("The figures of docs/metrics.md; null where there is no data.", _FIGURES),

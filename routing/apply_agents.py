@@ -249,6 +249,24 @@ def _agent_seen(floor: Floor, e: ev.AgentSeen) -> None:
     floor.push_agent(agent)
 
 
+def _room_saved(floor: Floor, e: ev.RoomSaved) -> None:
+    agent = floor.agents[e.agent_id]
+    agent.saves_for = e.contact_id
+    agent.saves_channel = floor.contacts[e.contact_id].channel
+    floor.saving[e.contact_id] = agent.id
+    floor.staff.update_room(agent)
+    floor.changes.agents[agent.id] = agent
+
+
+def _room_freed(floor: Floor, e: ev.RoomFreed) -> None:
+    agent = floor.agents[e.agent_id]
+    agent.saves_for = agent.saves_channel = None
+    del floor.saving[e.contact_id]
+    floor.staff.update_room(agent)
+    floor.open_agents[agent.id] = None
+    floor.changes.agents[agent.id] = agent
+
+
 def _policy_published(floor: Floor, e: ev.PolicyPublished) -> None:
     beats_begin = floor.policy.heartbeat_s is None and e.policy.heartbeat_s is not None
     floor.policy = e.policy
@@ -292,5 +310,7 @@ APPLY_AGENTS: Final[dict[type[ev.Event], Callable[[Floor, Any], None]]] = {
     ev.AgentNotResponding: _agent_not_responding,
     ev.AgentResponding: _agent_responding,
     ev.AgentSeen: _agent_seen,
+    ev.RoomSaved: _room_saved,
+    ev.RoomFreed: _room_freed,
     ev.PolicyPublished: _policy_published,
 }

@@ -14,11 +14,12 @@ from math import inf
 from typing import Final, NamedTuple
 
 from routing import eligibility, selection
-from routing.events import Candidate, Claim, Decision, NobodyFound, OfferMade, Sets
+from routing.events import Candidate, Claim, Decision, NobodyFound, OfferMade, RoomFreed, Sets
 from routing.floor import Floor
 from routing.model import CAPACITY_FULL, Agent, Contact, ContactState, Offer
 from routing.policy import target_s
 from routing.queue_index import Line, LineKey
+from routing.room import free_room, saves_room
 from routing.shares import NO_CLAIM
 from routing.turn import Turn
 from routing.urgency import in_targets, urgency
@@ -31,6 +32,8 @@ _NONE: Final[dict[LineKey, Line]] = {}
 def dispatch(turn: Turn) -> None:
     """Offer what can be offered; afterwards no free eligible agent and waiting contact are left."""
     floor = turn.floor
+    if floor.saving:
+        free_room(turn)
     while floor.open_agents or floor.open_contacts:
         if floor.open_agents:
             if not (floor.queues.lines or floor.queues.reserved or floor.asking.lines):
@@ -163,6 +166,15 @@ def offer_to(turn: Turn, contact: Contact, agents: list[Agent], grounds: Grounds
         )
         record = _decision(turn, contact, grounds, agent_id=agent.id, offer_id=offer.id)
         turn.emit(OfferMade(at=turn.now, actor=turn.actor, reason=reason, offer=offer, decision=record))
+        if floor.saving:
+            _free_room(turn, contact, agent)
+
+
+def _free_room(turn: Turn, contact: Contact, agent: Agent) -> None:
+    """End the saving of room for a contact that was just offered, and by the agent who was asked."""
+    for contact_id, agent_id in list(turn.floor.saving.items()):
+        if contact_id == contact.id or agent_id == agent.id:
+            turn.emit(RoomFreed(at=turn.now, actor=turn.actor, agent_id=agent_id, contact_id=contact_id))
 
 
 def _readiness(agent: Agent) -> tuple[float, float, str]:
@@ -183,12 +195,14 @@ def _fill(turn: Turn, agent: Agent) -> bool:
     if found is None:
         return bool(floor.asking.lines) and _join(turn, agent)
     contact = found.contact
+    if saves_room(turn, agent, contact):
+        return True
     grounds = Grounds(floor.take_id(), "agent", rivals=tuple(found.rivals), claim=found.claim)
     others = floor.team(contact.team_id).broadcast - 1
     chosen = [agent]
     if others > 0:
         mask = eligibility.candidates(floor, contact) & ~floor.staff.bit[agent.id]
-        chosen += selection.choose(floor, contact, mask, others)
+        chosen += _choose(turn, contact, mask, others)
     offer_to(turn, contact, chosen, grounds)
     return True
 
@@ -211,6 +225,8 @@ def _join(turn: Turn, agent: Agent) -> bool:
     if not heads:
         return False
     contact = floor.contacts[min(heads)[2]]
+    if saves_room(turn, agent, contact):
+        return True
     offer_to(turn, contact, [agent], Grounds(floor.take_id(), "joined"))
     return True
 
@@ -224,12 +240,12 @@ def _place(turn: Turn, contact: Contact) -> None:
     team = floor.team(contact.team_id)
     mask = eligibility.candidates(floor, contact)
     if floor.records:
-        chosen = selection.choose(floor, contact, mask, max(team.broadcast, _SHOWN))
+        chosen = _choose(turn, contact, mask, team.broadcast, shown=_SHOWN)
         candidates = tuple([_candidate(floor, contact, agent) for agent in chosen])
         sets = eligibility.sets(floor, contact)
         grounds = Grounds(floor.take_id(), "contact", candidates=candidates, sets=sets)
     else:
-        chosen = selection.choose(floor, contact, mask, team.broadcast)
+        chosen = _choose(turn, contact, mask, team.broadcast)
         grounds = Grounds(floor.take_id(), "contact")
     if chosen:
         offer_to(turn, contact, chosen[: team.broadcast], grounds)
@@ -247,10 +263,25 @@ def _top_up(turn: Turn, contact: Contact) -> None:
     mask = eligibility.candidates(floor, contact)
     for offer_id in contact.offer_ids:
         mask &= ~floor.staff.bit[floor.offers[offer_id].agent_id]
-    chosen = selection.choose(floor, contact, mask, missing)
+    chosen = _choose(turn, contact, mask, missing)
     if chosen:
         candidates = tuple([_candidate(floor, contact, agent) for agent in chosen]) if floor.records else ()
         offer_to(turn, contact, chosen, Grounds(floor.take_id(), "broadcast", candidates=candidates))
+
+
+def _choose(turn: Turn, contact: Contact, mask: int, count: int, *, shown: int = 0) -> list[Agent]:
+    """Return up to `count` agents of `mask` to be asked, best first, and behind them others to be `shown`.
+
+    Who saves room instead for a contact that goes before this one is not among them.
+    """
+    floor = turn.floor
+    while True:
+        chosen = selection.choose(floor, contact, mask, max(count, shown))
+        saving = [agent for agent in chosen[:count] if agent.used and saves_room(turn, agent, contact)]
+        if not saving:
+            return chosen
+        for agent in saving:
+            mask &= ~floor.staff.bit[agent.id]
 
 
 def _candidate(floor: Floor, contact: Contact, agent: Agent) -> Candidate:

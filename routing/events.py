@@ -324,6 +324,20 @@ class AgentSeen(Event, frozen=True, kw_only=True):
     agent_id: str
 
 
+class RoomSaved(Event, frozen=True, kw_only=True):
+    """An agent gets nothing small any more until a contact that waits too long fits in, or is gone."""
+
+    agent_id: str
+    contact_id: int
+
+
+class RoomFreed(Event, frozen=True, kw_only=True):
+    """An agent saves no room for that contact any more."""
+
+    agent_id: str
+    contact_id: int
+
+
 class CustomersMerged(Event, frozen=True, kw_only=True):
     """Every ticket and contact of `merged_id` belongs to `kept_id` now, on the floor and off it."""
 
@@ -376,6 +390,8 @@ FloorEvent = (
     | AgentNotResponding
     | AgentResponding
     | AgentSeen
+    | RoomSaved
+    | RoomFreed
     | PolicyPublished
 )
 

@@ -80,6 +80,8 @@ class Floor:
         self.queues = QueueIndex(policy)
         self.asking = Lines(policy)
         """Broadcasts that ring at fewer agents than they may."""
+        self.saving: dict[int, str] = {}
+        """Who saves room for a contact, by its id."""
         self.tickets_by_customer: dict[int, list[int]] = {}
         """Ids of each customer's tickets on the floor, oldest first."""
         self.timers = Timers(self._due, lambda: len(self.contacts) + len(self.offers) + len(self.agents))
@@ -222,6 +224,8 @@ class Floor:
     def add_agent(self, agent: Agent) -> None:
         """Take in a new agent."""
         self.agents[agent.id] = agent
+        if agent.saves_for is not None:
+            self.saving[agent.saves_for] = agent.id
         self.staff.add(agent)
         self.open_agents[agent.id] = None
         self.push_agent(agent)

@@ -232,6 +232,9 @@ class Agent(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     served_s: float = 0.0
     """Time with customers, for the strategy `least_occupied`: only how it compares with others' counts."""
     last_offer_at: float = 0.0
+    saves_for: int | None = None
+    """The waiting contact for which the agent saves room: nothing that takes less is offered meanwhile."""
+    saves_channel: Channel | None = None
     turns: tuple[str, ...] = ()
     """The agent's teams by when a contact of each was last offered, the latest last; never: not named."""
     accounted_at: float = 0.0

@@ -133,6 +133,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     classifier_threshold: float = 0.7
     share_after_targets: float | None = 3.0
     """Past how many times its target a wait lets a team claim its share of the agents; None: never."""
+    save_room_after_targets: float | None = 1.0
+    """Past how many times its target a wait has an agent with smaller work save room; None: never."""
 
 
 def target_s(policy: Policy, team: TeamPolicy, channel: Channel) -> float:
@@ -188,12 +190,15 @@ def _lint_top(policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "callback_attempts", "must be at least 1, callback_retry_s above 0, reopen_s not below 0"
         )
-    if policy.heartbeat_s is not None and policy.heartbeat_s <= 0:
-        yield Finding("heartbeat_s", "must be above 0; none at all switches it off")
     if not 0 <= policy.classifier_threshold <= 1:
         yield Finding("classifier_threshold", "must be between 0 and 1")
-    if policy.share_after_targets is not None and policy.share_after_targets <= 0:
-        yield Finding("share_after_targets", "must be above 0; none at all lets no team claim a share")
+    for field, value, without in (
+        ("heartbeat_s", policy.heartbeat_s, "switches it off"),
+        ("share_after_targets", policy.share_after_targets, "lets no team claim a share"),
+        ("save_room_after_targets", policy.save_room_after_targets, "has nobody save room"),
+    ):
+        if value is not None and value <= 0:
+            yield Finding(field, f"must be above 0; none at all {without}")
     yield from _lint_site(policy.site)
 
 

@@ -139,10 +139,11 @@ class StaffIndex:
                 room[channel] &= ~bit
             return False
         use, caps = agent.channel_use, agent.channel_caps
+        least = 0 if agent.saves_channel is None else self.policy.channels[agent.saves_channel].cost
         calls = use.get("voice", 0) + use.get("callback", 0)
         for channel, cost, cap in self._terms:
             used = calls if channel in PHONE else use.get(channel, 0)
-            if cost <= left and used < (caps.get(channel, cap) if caps else cap):
+            if least <= cost <= left and used < (caps.get(channel, cap) if caps else cap):
                 any_room = True
                 room[channel] |= bit
             elif room[channel] & bit:

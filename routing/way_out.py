@@ -14,6 +14,7 @@ from routing.lookup import takes_over, talking_offer
 from routing.model import NEVER, PHONE, Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.naming import team_name
 from routing.policy import Step
+from routing.room import saves_above
 from routing.staff_index import in_use
 
 _SHOWN = 8
@@ -23,8 +24,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Something that would let the contact be taken, or ends its waiting."""
 
     kind: str
-    """`step`, `overflow`, `preference_over`, `wrap_up_over`, `offer_over`, `talk_over`, `rest_over`,
-    `asked_again`, `responds`, `taken_back`, `comes_back`, `nobody_able`, `opening` or `expiry`."""
+    """`step`, `overflow`, `preference_over`, `wrap_up_over`, `offer_over`, `talk_over`, `room_used`,
+    `rest_over`, `asked_again`, `responds`, `taken_back`, `comes_back`, `nobody_able`, `opening` or
+    `expiry`."""
     what: str
     at: float | None = None
     """When it happens by itself; None where it is for somebody to do, or cannot be foreseen. While the
@@ -165,6 +167,9 @@ def _asked_again(agent: Agent, at: float) -> Change:
 def _comes_free(floor: Floor, agent: Agent, channel: Channel) -> Change:
     """Return when enough of the agent's work has ended for a contact on `channel`, as far as is known."""
     terms = floor.policy.channels[channel]
+    if saves_above(floor, agent, terms.cost):
+        what = f"{agent.name} gets contact {agent.saves_for}, for which room is saved"
+        return Change(kind="room_used", what=what, agent_ids=(agent.id,))
     most = agent.channel_caps.get(channel.value, terms.cap)
     counted = PHONE if channel in PHONE else (channel,)
     left, use, talks = agent.capacity - agent.used, in_use(agent, channel), 0

@@ -19,6 +19,7 @@ from routing.floor import Floor
 from routing.hours import next_opening
 from routing.model import CAPACITY_FULL, WAITING_STATES, Contact, ContactState
 from routing.naming import name_of, names_of, team_name, when
+from routing.room import saves_above
 from routing.selection import TERMS
 from routing.shares import NO_CLAIM
 from routing.steps import scope
@@ -232,10 +233,23 @@ def _reason(floor: Floor, contact: Contact, against: Against) -> str:
 def _no_room(floor: Floor, contact: Contact, agent_ids: Sequence[str]) -> str:
     takes = {each: floor.staff.ever_takes(floor.agents[each], contact.channel) for each in agent_ids}
     busy, never = ([each for each in agent_ids if takes[each] is kind] for kind in (True, False))
+    cost = floor.policy.channels[contact.channel].cost
+    saving = [each for each in busy if saves_above(floor, floor.agents[each], cost)]
+    busy = [each for each in busy if each not in saving]
     said = [f"{names_of(floor, busy)} {'are' if busy[1:] else 'is'} busy"] if busy else []
+    said += [
+        f"{name_of(floor, each)} saves room for contact {floor.agents[each].saves_for}" for each in saving
+    ]
     if never:
         said.append(f"{names_of(floor, never)} {'take' if never[1:] else 'takes'} no {contact.channel}")
     return "; ".join(said)
+
+
+def _room_saved(floor: Floor, contact: Contact) -> list[str]:
+    agent_id = floor.saving.get(contact.id)
+    if agent_id is None:
+        return []
+    return [f"{name_of(floor, agent_id)} saves room for it and gets nothing smaller meanwhile."]
 
 
 def _belongs(floor: Floor, classification: Classification) -> str:
@@ -263,6 +277,7 @@ def _stands(floor: Floor, contact: Contact, now: float) -> list[str]:
             return [
                 waited,
                 *([f"{name_of(floor, holder.agent_id)} stays with the customer."] if holder else []),
+                *_room_saved(floor, contact),
             ]
         case _:
             said = contact.end_reason if contact.end_reason != contact.state else ""

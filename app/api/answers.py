@@ -123,6 +123,7 @@ def agent_json(agent: Agent) -> dict[str, Any]:
         "missed_in_a_row": agent.missed,
         "asked": {name: agent.asked.get(name, 0) for name in ASKED},
         "offers": agent.offer_ids,
+        "saves_room_for": agent.saves_for,
     }
 
 

@@ -108,7 +108,8 @@ def check_not_behind(floor: Floor, before: dict[int, dict[str, Any]], now: float
 def find_broken_promise(floor: Floor, contact_id: int, now: float) -> Change | None:
     """Return what was told to let an agent take a waiting contact at a time, and does not; or None.
 
-    Told is what time alone brings. The agent may be asked for something else by then, or let that ring.
+    Told is what time alone brings. The agent may be asked for something else by then, let that ring, or save
+    room for something larger.
     """
     contact = floor.contacts[contact_id]
     if contact.state is not ContactState.QUEUED:
@@ -123,7 +124,8 @@ def find_broken_promise(floor: Floor, contact_id: int, now: float) -> Change | N
         asked = any(later.offers[offer_id].made_at >= now for offer_id in agent.offer_ids)
         missed = agent.silent or agent.missed > floor.agents[agent.id].missed
         left = waiting is None or waiting.state is not contact.state or waiting.segment != contact.segment
-        if not (asked or missed or left):
+        saves = agent.saves_for is not None
+        if not (asked or missed or left or saves):
             return change
     return None
 
@@ -229,11 +231,17 @@ def _is_free(floor: Floor, agent: Agent, contact: Contact) -> bool:
         return False
     mine = [offer for offer in floor.offers.values() if offer.agent_id == agent.id]
     terms = floor.policy.channels[contact.channel]
+    if agent.saves_for is not None and terms.cost < _cost(floor, floor.contacts[agent.saves_for]):
+        return False
     cap = agent.channel_caps.get(contact.channel.value, terms.cap)
     alike = PHONE if contact.channel in PHONE else {contact.channel}
     if sum(offer.channel in alike for offer in mine) >= cap:
         return False
     return sum(offer.cost for offer in mine) + terms.cost <= agent.capacity
+
+
+def _cost(floor: Floor, contact: Contact) -> int:
+    return floor.policy.channels[contact.channel].cost
 
 
 def _is_in_scope(floor: Floor, agent: Agent, contact: Contact) -> bool:
@@ -314,8 +322,23 @@ def _check_agent(floor: Floor, agent: Agent) -> None:
     )
     assert (agent.state is AgentState.NOT_RESPONDING) == agent.not_responding
     assert agent.not_responding or (agent.state is AgentState.IDLE) == (not mine)
+    assert floor.saving.get(agent.saves_for or 0) == (agent.id if agent.saves_for is not None else None)
+    if agent.saves_for is not None:
+        _check_saving(floor, agent, floor.contacts[agent.saves_for])
     assert not (pending and agent.not_responding)
     assert not (pending and (agent.presence is not Presence.AVAILABLE or not agent.active))
+
+
+def _check_saving(floor: Floor, agent: Agent, contact: Contact) -> None:
+    """Assert that who saves room has work, is there for the contact, and lacks nothing but the room."""
+    assert contact.state is ContactState.QUEUED
+    assert contact.channel is agent.saves_channel
+    assert agent.used
+    assert is_present(agent)
+    assert not agent.not_responding
+    assert agent.id not in contact.tried
+    assert _is_in_scope(floor, agent, contact)
+    assert not _is_free(floor, agent, contact)
 
 
 def _first_due(floor: Floor) -> float | None:

@@ -72,6 +72,7 @@ policies = st.fixed_dictionaries(
         "max_waiting": st.sampled_from((None, 2)),
         "join": st.sampled_from(("same_concern", "always", "never")),
         "share_after_targets": st.sampled_from((None, 0.2, 3.0)),
+        "save_room_after_targets": st.sampled_from((None, 0.2, 1.0)),
     }
 )
 
@@ -107,6 +108,7 @@ def policy_of(version: int, terms: dict[str, Any]) -> Policy:
         heartbeat_s=terms["heartbeat_s"],
         join=terms["join"],
         share_after_targets=terms["share_after_targets"],
+        save_room_after_targets=terms["save_room_after_targets"],
         callback_retry_s=40.0,
     )
 

@@ -48,6 +48,7 @@ def draw_policy(rng: random.Random) -> dict[str, Any]:
         "chat_cap": rng.choice((1, 3)),
         "max_waiting": rng.choice((None, 2)),
         "share_after_targets": rng.choice((None, 0.2, 3.0)),
+        "save_room_after_targets": rng.choice((None, 0.2, 1.0)),
         "join": rng.choice(("same_concern", "always", "never")),
     }
 

@@ -152,3 +152,31 @@ async def test_lead_who_is_an_agent_too_acts_for_others(browser: Browser, servic
     events = (await service.get("lead", f"/v1/contacts/{contact}/events"))["items"]
     assert VERA in [each["actor"] for each in events]
     await page.context.close()
+
+
+async def test_who_saves_room_for_a_caller_is_told_with_the_caller_and_with_the_agent(
+    floor: Page, service: Service
+) -> None:
+    await service.presence(ADA)
+    chats = []
+    for _ in range(3):
+        contact = await service.contact(channel="chat", team="complaints")
+        offer = (await service.get("lead", f"/v1/contacts/{contact}"))["offers"][0]["id"]
+        await service.post("telephony", f"/v1/offers/{offer}/accept")
+        chats.append((contact, offer))
+    call = await service.contact(**AT_HOME)
+    service.pass_time(600)
+    first, offer = chats[0]
+    await service.post("telephony", f"/v1/contacts/{first}/complete")
+    if (await service.get("lead", f"/v1/contacts/{first}"))["state"] == "wrap_up":
+        await service.post("telephony", f"/v1/offers/{offer}/finish-wrap-up")
+    waiting = await service.contact(channel="chat", team="complaints")
+    row = floor.locator(f"#contact-{call}")
+    await row.get_by_role("link", name="Why, act").click()
+    dialog = floor.get_by_role("dialog")
+    await expect(dialog).to_contain_text("Ada Abel saves room for it and gets nothing smaller meanwhile.")
+    await floor.goto(f"{service.url}/agents/{ADA}")
+    await expect(floor.get_by_text("and gets nothing smaller meanwhile")).to_be_visible()
+    await expect(floor.get_by_role("link", name=f"contact {call}")).to_be_visible()
+    await floor.goto(f"{service.url}/contacts/{waiting}")
+    await expect(floor.get_by_text(f"Ada Abel saves room for contact {call}").first).to_be_visible()
