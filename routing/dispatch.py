@@ -195,7 +195,7 @@ def _fill(turn: Turn, agent: Agent) -> bool:
     if found is None:
         return bool(floor.asking.lines) and _join(turn, agent)
     contact = found.contact
-    if saves_room(turn, agent, contact):
+    if agent.used and saves_room(turn, agent, contact):
         return True
     grounds = Grounds(floor.take_id(), "agent", rivals=tuple(found.rivals), claim=found.claim)
     others = floor.team(contact.team_id).broadcast - 1
@@ -225,7 +225,7 @@ def _join(turn: Turn, agent: Agent) -> bool:
     if not heads:
         return False
     contact = floor.contacts[min(heads)[2]]
-    if saves_room(turn, agent, contact):
+    if agent.used and saves_room(turn, agent, contact):
         return True
     offer_to(turn, contact, [agent], Grounds(floor.take_id(), "joined"))
     return True
@@ -277,11 +277,12 @@ def _choose(turn: Turn, contact: Contact, mask: int, count: int, *, shown: int =
     floor = turn.floor
     while True:
         chosen = selection.choose(floor, contact, mask, max(count, shown))
-        saving = [agent for agent in chosen[:count] if agent.used and saves_room(turn, agent, contact)]
-        if not saving:
+        asked = mask
+        for agent in chosen[:count]:
+            if agent.used and saves_room(turn, agent, contact):
+                mask &= ~floor.staff.bit[agent.id]
+        if mask == asked:
             return chosen
-        for agent in saving:
-            mask &= ~floor.staff.bit[agent.id]
 
 
 def _candidate(floor: Floor, contact: Contact, agent: Agent) -> Candidate:

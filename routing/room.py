@@ -28,9 +28,11 @@ _Head = tuple[float, float, int]
 
 
 def saves_room(turn: Turn, agent: Agent, contact: Contact) -> bool:
-    """Have `agent` save room for a contact that goes before `contact`, if there is one; return whether."""
+    """Have `agent`, who has work, save room for a contact that goes before `contact`; return whether there is
+    one.
+    """
     floor = turn.floor
-    if not agent.used or agent.saves_for is not None:
+    if agent.saves_for is not None:
         return False
     found = _most_urgent(floor, agent, floor.policy.channels[contact.channel].cost, turn.now)
     if found is None or found >= _head(floor, contact, turn.now):
