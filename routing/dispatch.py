@@ -14,7 +14,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from routing import eligibility, selection
-from routing.events import Candidate, Claim, Decision, NobodyFound, OfferMade, RoomFreed, Sets
+from routing.events import Candidate, Claim, Decision, NobodyFound, OfferMade, Sets
 from routing.floor import Floor
 from routing.model import CAPACITY_FULL, Agent, Contact, ContactState, Offer
 from routing.policy import target_s
@@ -22,7 +22,7 @@ from routing.queue_index import Line, LineKey
 from routing.room import free_room, saves_room
 from routing.shares import NO_CLAIM
 from routing.turn import Turn
-from routing.urgency import in_targets, urgency
+from routing.urgency import in_targets, order, urgency
 
 _SHOWN = 5
 _LAST: Final = (inf, inf, 0)
@@ -167,14 +167,7 @@ def offer_to(turn: Turn, contact: Contact, agents: list[Agent], grounds: Grounds
         record = _decision(turn, contact, grounds, agent_id=agent.id, offer_id=offer.id)
         turn.emit(OfferMade(at=turn.now, actor=turn.actor, reason=reason, offer=offer, decision=record))
         if floor.saving:
-            _free_room(turn, contact, agent)
-
-
-def _free_room(turn: Turn, contact: Contact, agent: Agent) -> None:
-    """End the saving of room for a contact that was just offered, and by the agent who was asked."""
-    for contact_id, agent_id in list(turn.floor.saving.items()):
-        if contact_id == contact.id or agent_id == agent.id:
-            turn.emit(RoomFreed(at=turn.now, actor=turn.actor, agent_id=agent_id, contact_id=contact_id))
+            free_room(turn, asked=agent)
 
 
 def _readiness(agent: Agent) -> tuple[float, float, str]:
@@ -183,9 +176,7 @@ def _readiness(agent: Agent) -> tuple[float, float, str]:
 
 def _order(turn: Turn, contact: Contact) -> tuple[float, float, int]:
     team = turn.floor.team(contact.team_id)
-    aim_s = target_s(turn.floor.policy, team, contact.channel)
-    value = urgency(team, age_s=turn.now - contact.effective_at, target_s=aim_s)
-    return (-value, contact.effective_at, contact.id)
+    return order(team, contact, turn.now, target_s=target_s(turn.floor.policy, team, contact.channel))
 
 
 def _fill(turn: Turn, agent: Agent) -> bool:

@@ -22,7 +22,7 @@ from routing.model import Agent, Contact, ContactState
 from routing.policy import target_s
 from routing.staff_index import is_present
 from routing.turn import Turn
-from routing.urgency import urgency
+from routing.urgency import order, urgency
 
 _Head = tuple[float, float, int]
 
@@ -35,18 +35,22 @@ def saves_room(turn: Turn, agent: Agent, contact: Contact) -> bool:
     if agent.saves_for is not None:
         return False
     found = _most_urgent(floor, agent, floor.policy.channels[contact.channel].cost, turn.now)
-    if found is None or found >= _head(floor, contact, turn.now):
+    team = floor.team(contact.team_id)
+    aim_s = target_s(floor.policy, team, contact.channel)
+    if found is None or found >= order(team, contact, turn.now, target_s=aim_s):
         return False
     turn.emit(RoomSaved(at=turn.now, actor=turn.actor, agent_id=agent.id, contact_id=found[2]))
     return True
 
 
-def free_room(turn: Turn) -> None:
-    """End the saving of room for contacts that do not wait any more, and by agents who can't take them."""
+def free_room(turn: Turn, *, asked: Agent | None = None) -> None:
+    """End the saving of room for contacts that do not wait any more, and by agents who can't take them, or
+    who were `asked` for another.
+    """
     floor = turn.floor
     for contact_id, agent_id in list(floor.saving.items()):
         contact, agent = floor.contacts.get(contact_id), floor.agents[agent_id]
-        if contact is None or not _is_saved_for(floor, agent, contact):
+        if agent is asked or contact is None or not _is_saved_for(floor, agent, contact):
             turn.emit(RoomFreed(at=turn.now, actor=turn.actor, agent_id=agent_id, contact_id=contact_id))
 
 
@@ -83,10 +87,3 @@ def _most_urgent(floor: Floor, agent: Agent, cost: int, now: float) -> _Head | N
                     found = min(found or (inf, inf, 0), (-value, effective_at, contact_id))
                     break
     return found
-
-
-def _head(floor: Floor, contact: Contact, now: float) -> _Head:
-    team = floor.team(contact.team_id)
-    aim_s = target_s(floor.policy, team, contact.channel)
-    value = urgency(team, age_s=now - contact.effective_at, target_s=aim_s)
-    return (-value, contact.effective_at, contact.id)

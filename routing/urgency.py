@@ -36,6 +36,12 @@ def effective_at(team: TeamPolicy, contact: Contact) -> float:
     return contact.enqueued_at - team.priority_credit_s * contact.priority
 
 
+def order(team: TeamPolicy, contact: Contact, now: float, *, target_s: float) -> tuple[float, float, int]:
+    """Return what puts waiting contacts of any teams in order, the most urgent first."""
+    value = urgency(team, age_s=now - contact.effective_at, target_s=target_s)
+    return (-value, contact.effective_at, contact.id)
+
+
 def overtaking_bound_s(team: TeamPolicy) -> float:
     """Return by how much later a contact of the same team and channel may have come and still go first."""
     return team.priority_credit_s * PRIORITY_MAX + team.owner_preferred_s

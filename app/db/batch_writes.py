@@ -42,6 +42,9 @@ class Write:
     update: bool = False
 
 
+CHANNEL: Final = "rondo_events"
+"""By which replicas hear of each other's commits."""
+
 STAT_COLUMNS: Final = (
     "offered",
     "answered",
@@ -206,7 +209,7 @@ def at_once(rows: Rows, after: int, *, tell: bool = True) -> Literal:
 
 def telling(seq: int) -> Literal:
     """Return the statement of PostgreSQL by which other replicas hear that the log has grown to `seq`."""
-    return "SELECT pg_notify('rondo_events', $1)", (str(seq),)
+    return f"SELECT pg_notify('{CHANNEL}', $1)", (str(seq),)
 
 
 class _NotJoinableError(ValueError):
@@ -280,7 +283,7 @@ def _postgres_text(names: tuple[str, ...], *, joined: bool) -> str:
         parts.append(f"w_{name} AS ({_postgres_part(write, ', '.join(arrays))})")
     # Other replicas hear of the commit by the sequence number it ended with.
     told = f"${number + 1}::text"
-    heard = f"CASE WHEN {told} IS NOT NULL THEN pg_notify('rondo_events', {told})::text END"
+    heard = f"CASE WHEN {told} IS NOT NULL THEN pg_notify('{CHANNEL}', {told})::text END"
     return f"WITH {', '.join(parts)} SELECT {heard} FROM w_floor"  # noqa: S608
 
 

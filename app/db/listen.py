@@ -11,11 +11,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import floor_rows
+from app.db.batch_writes import CHANNEL
 from app.db.engine import FAILURES, Database, null_pool_engine
 
 log = structlog.get_logger()
 
-CHANNEL: Final = "rondo_events"
 _RETRY_S: Final = 1.0
 _POLL_S: Final = 5.0
 
