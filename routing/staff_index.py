@@ -180,10 +180,14 @@ def _terms(policy: Policy) -> tuple[tuple[Channel, int, int], ...]:
     return tuple((channel, terms.cost, terms.cap) for channel, terms in policy.channels.items())
 
 
+def counted_with(channel: Channel) -> frozenset[Channel]:
+    """Return the channels whose contacts the cap of `channel` counts."""
+    return PHONE if channel in PHONE else frozenset((channel,))
+
+
 def in_use(agent: Agent, channel: Channel) -> int:
     """Return how many contacts the agent has that the cap of `channel` counts."""
-    counted = PHONE if channel in PHONE else (channel,)
-    return sum(agent.channel_use.get(each.value, 0) for each in counted)
+    return sum(agent.channel_use.get(each.value, 0) for each in counted_with(channel))
 
 
 def is_present(agent: Agent) -> bool:

@@ -11,11 +11,11 @@ from routing.eligibility import Refusal, able, able_at, refusal_in, sets
 from routing.floor import Floor
 from routing.hours import is_open, next_opening
 from routing.lookup import takes_over, talking_offer
-from routing.model import NEVER, PHONE, Agent, Channel, Contact, ContactState, Offer, OfferState
+from routing.model import NEVER, Agent, Channel, Contact, ContactState, Offer, OfferState
 from routing.naming import team_name
 from routing.policy import Step
 from routing.room import saves_above
-from routing.staff_index import in_use
+from routing.staff_index import counted_with, in_use
 
 _SHOWN = 8
 
@@ -171,7 +171,7 @@ def _comes_free(floor: Floor, agent: Agent, channel: Channel) -> Change:
         what = f"{agent.name} gets contact {agent.saves_for}, for which room is saved"
         return Change(kind="room_used", what=what, agent_ids=(agent.id,))
     most = agent.channel_caps.get(channel.value, terms.cap)
-    counted = PHONE if channel in PHONE else (channel,)
+    counted = counted_with(channel)
     left, use, talks = agent.capacity - agent.used, in_use(agent, channel), 0
     what, kind, at = "", "", 0.0
     for ends_at, offer in sorted(
